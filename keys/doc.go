@@ -1,0 +1,2 @@
+// Package keys holds identities: wrapping (HPKE), signing, fingerprints.
+package keys
