@@ -1,0 +1,96 @@
+package keys
+
+// Label names one purpose of a key. Every derivation, signature and HPKE
+// context in Underseal starts with one, so that what was made for one purpose
+// means nothing for another (attacks 7, 21). All of them stand in this file.
+type Label string
+
+// Identity and devices.
+const (
+	LabelIdentitySeed   Label = "underseal/v1/identity/seed"
+	LabelIdentityWrap   Label = "underseal/v1/identity/wrap"
+	LabelIdentitySign   Label = "underseal/v1/identity/sign"
+	LabelIdentitySignEd Label = "underseal/v1/identity/sign-ed25519"
+	LabelKeyring        Label = "underseal/v1/keyring"
+	LabelDeviceCache    Label = "underseal/v1/device/cache"
+	LabelFingerprint    Label = "underseal/v1/fingerprint"
+	LabelCommitment     Label = "underseal/v1/commitment"
+)
+
+// Epochs of a compartment.
+const (
+	LabelEpochEntryKey    Label = "underseal/v1/epoch/entry-key"
+	LabelEpochStateLink   Label = "underseal/v1/epoch/state-link"
+	LabelEpochTrailLink   Label = "underseal/v1/epoch/trail-link"
+	LabelHistoryEntryKey  Label = "underseal/v1/history/entry-key"
+	LabelHistoryStateLink Label = "underseal/v1/history/state-link"
+	LabelHistoryTrailLink Label = "underseal/v1/history/trail-link"
+)
+
+// HPKE: the info string begins with one of these.
+const (
+	LabelWrapEpoch Label = "underseal/v1/wrap/epoch"
+	LabelWrapTrail Label = "underseal/v1/wrap/trail"
+)
+
+// Signatures.
+const (
+	LabelSignEntry   Label = "underseal/v1/sign/entry"
+	LabelSignKeys    Label = "underseal/v1/sign/keys"
+	LabelSignSession Label = "underseal/v1/sign/session"
+	LabelSignRelease Label = "underseal/v1/sign/release"
+)
+
+// Invites.
+const (
+	LabelInviteKey    Label = "underseal/v1/invite/key"
+	LabelInviteSeal   Label = "underseal/v1/invite/seal"
+	LabelInviteAccept Label = "underseal/v1/invite/accept"
+)
+
+// Sealed things: the associated data begins with one of these.
+const (
+	LabelSealEntry    Label = "underseal/v1/seal/entry"
+	LabelSealManifest Label = "underseal/v1/seal/manifest"
+	LabelSealBody     Label = "underseal/v1/seal/body"
+	LabelSealDEK      Label = "underseal/v1/seal/dek"
+	LabelSealVault    Label = "underseal/v1/seal/vault"
+	LabelSealHistory  Label = "underseal/v1/seal/history"
+	LabelSealJournal  Label = "underseal/v1/seal/journal"
+	LabelSealSnapshot Label = "underseal/v1/seal/snapshot"
+)
+
+// Login and unlock: always a pair, because the server learns everything about
+// a login and must learn nothing about the unlock (attack 22).
+const (
+	LabelLoginKit         Label = "underseal/v1/login/kit"
+	LabelLoginPassphrase  Label = "underseal/v1/login/passphrase"
+	LabelUnlockKit        Label = "underseal/v1/unlock/kit"
+	LabelUnlockPassphrase Label = "underseal/v1/unlock/passphrase"
+	LabelUnlockPasskey    Label = "underseal/v1/unlock/passkey"
+	LabelPasskeySalt      Label = "underseal/v1/unlock/passkey-salt"
+)
+
+// Labels returns every label. A label that is declared and missing here fails
+// a test.
+func Labels() []Label {
+	return []Label{
+		LabelIdentitySeed, LabelIdentityWrap, LabelIdentitySign, LabelIdentitySignEd,
+		LabelKeyring, LabelDeviceCache, LabelFingerprint, LabelCommitment,
+
+		LabelEpochEntryKey, LabelEpochStateLink, LabelEpochTrailLink,
+		LabelHistoryEntryKey, LabelHistoryStateLink, LabelHistoryTrailLink,
+
+		LabelWrapEpoch, LabelWrapTrail,
+
+		LabelSignEntry, LabelSignKeys, LabelSignSession, LabelSignRelease,
+
+		LabelInviteKey, LabelInviteSeal, LabelInviteAccept,
+
+		LabelSealEntry, LabelSealManifest, LabelSealBody, LabelSealDEK,
+		LabelSealVault, LabelSealHistory, LabelSealJournal, LabelSealSnapshot,
+
+		LabelLoginKit, LabelLoginPassphrase,
+		LabelUnlockKit, LabelUnlockPassphrase, LabelUnlockPasskey, LabelPasskeySalt,
+	}
+}
