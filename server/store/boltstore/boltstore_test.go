@@ -143,32 +143,37 @@ func TestGroupCommit(t *testing.T) {
 		return nil
 	}})
 	var group sync.WaitGroup
-	for i := range 201 {
+	write := func(key int) {
 		group.Go(func() {
-			if err := put(s, fmt.Sprint(i), nil); err != nil {
+			if err := put(s, fmt.Sprint(key), nil); err != nil {
 				t.Errorf("Update: %v", err)
 			}
 		})
 	}
-	p := s.partitions // read below only after the first hook began
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		s.mu.Lock()
-		firm := p["firm"]
-		s.mu.Unlock()
-		if firm == nil || hooks.Load() == 0 {
-			continue
-		}
-		firm.mu.Lock()
-		queued := len(firm.queue)
-		firm.mu.Unlock()
-		if queued >= 100 {
-			break
-		}
+	write(0)
+	wait(t, func() bool { return hooks.Load() == 1 })
+	for i := range 200 {
+		write(i + 1)
 	}
+	p := s.partitions["firm"]
+	wait(t, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.queue) == 200
+	})
 	close(enough)
 	group.Wait()
-	if got := hooks.Load(); got > 110 {
-		t.Errorf("%d commits for 201 Updates", got)
+	if got := hooks.Load(); got != 2 {
+		t.Errorf("%d commits, want 2: one for the first Update, one for the 200 behind it", got)
+	}
+}
+
+func wait(t *testing.T, until func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !until(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited too long")
+		}
 	}
 }
 

@@ -154,9 +154,11 @@ func (p *partition) update(ctx context.Context, fn func(store.Tx) error) error {
 func (r *request) run(ctx context.Context, tx *overlay.Tx) error {
 	err := error(&store.PanicError{}) // what the writer learns of a Goexit
 	defer func() { r.ran <- err }()
-	if err = ctx.Err(); err == nil {
-		err = tx.Run(r.fn)
+	if done := ctx.Err(); done != nil {
+		err = done
+		return err
 	}
+	err = tx.Run(r.fn)
 	return err
 }
 
