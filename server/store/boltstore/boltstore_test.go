@@ -304,3 +304,13 @@ func BenchmarkUpdate(b *testing.B) {
 		})
 	}
 }
+
+// TestSyncsUnlessToldOtherwise stands in for pulling the plug: a killed
+// process alone does not show a missing sync.
+func TestSyncsUnlessToldOtherwise(t *testing.T) {
+	s := openAt(t, Config{Folder: t.TempDir()})
+	mustPut(t, s, "a", "1")
+	if db := s.partitions["firm"].db; db.NoSync || db.NoGrowSync {
+		t.Errorf("NoSync %t, NoGrowSync %t; want neither", db.NoSync, db.NoGrowSync)
+	}
+}
