@@ -19,18 +19,18 @@ const (
 
 // Epochs of a compartment.
 const (
-	LabelEpochEntryKey    Label = "underseal/v1/epoch/entry-key"
-	LabelEpochStateLink   Label = "underseal/v1/epoch/state-link"
-	LabelEpochTrailLink   Label = "underseal/v1/epoch/trail-link"
-	LabelHistoryEntryKey  Label = "underseal/v1/history/entry-key"
-	LabelHistoryStateLink Label = "underseal/v1/history/state-link"
-	LabelHistoryTrailLink Label = "underseal/v1/history/trail-link"
+	LabelEpochEntryKey   Label = "underseal/v1/epoch/entry-key"
+	LabelEpochStateLink  Label = "underseal/v1/epoch/state-link"
+	LabelEpochTrailLink  Label = "underseal/v1/epoch/trail-link"
+	LabelHistoryEntryKey Label = "underseal/v1/history/entry-key"
+	LabelHistoryLink     Label = "underseal/v1/history/link"
 )
 
 // HPKE: the info string begins with one of these.
 const (
-	LabelWrapEpoch Label = "underseal/v1/wrap/epoch"
-	LabelWrapTrail Label = "underseal/v1/wrap/trail"
+	LabelWrapEpoch  Label = "underseal/v1/wrap/epoch"
+	LabelWrapTrail  Label = "underseal/v1/wrap/trail"
+	LabelWrapInvite Label = "underseal/v1/wrap/invite"
 )
 
 // Signatures.
@@ -43,9 +43,10 @@ const (
 
 // Invites.
 const (
-	LabelInviteKey    Label = "underseal/v1/invite/key"
-	LabelInviteSeal   Label = "underseal/v1/invite/seal"
-	LabelInviteAccept Label = "underseal/v1/invite/accept"
+	LabelInviteKey       Label = "underseal/v1/invite/key"
+	LabelInviteSeal      Label = "underseal/v1/invite/seal"
+	LabelInviteAccept    Label = "underseal/v1/invite/accept"
+	LabelInviteAcceptKey Label = "underseal/v1/invite/accept-key"
 )
 
 // Sealed things: the associated data begins with one of these.
@@ -58,6 +59,9 @@ const (
 	LabelSealHistory  Label = "underseal/v1/seal/history"
 	LabelSealJournal  Label = "underseal/v1/seal/journal"
 	LabelSealSnapshot Label = "underseal/v1/seal/snapshot"
+	LabelSealTrail    Label = "underseal/v1/seal/trail"
+	LabelSealKeyring  Label = "underseal/v1/seal/keyring"
+	LabelSealCache    Label = "underseal/v1/seal/cache"
 )
 
 // Login and unlock: always a pair, because the server learns everything about
@@ -79,16 +83,16 @@ func Labels() []Label {
 		LabelKeyring, LabelDeviceCache, LabelFingerprint, LabelCommitment,
 
 		LabelEpochEntryKey, LabelEpochStateLink, LabelEpochTrailLink,
-		LabelHistoryEntryKey, LabelHistoryStateLink, LabelHistoryTrailLink,
+		LabelHistoryEntryKey, LabelHistoryLink,
 
-		LabelWrapEpoch, LabelWrapTrail,
+		LabelWrapEpoch, LabelWrapTrail, LabelWrapInvite,
 
 		LabelSignEntry, LabelSignKeys, LabelSignSession, LabelSignRelease,
 
-		LabelInviteKey, LabelInviteSeal, LabelInviteAccept,
+		LabelInviteKey, LabelInviteSeal, LabelInviteAccept, LabelInviteAcceptKey,
 
 		LabelSealEntry, LabelSealManifest, LabelSealBody, LabelSealDEK,
-		LabelSealVault, LabelSealHistory, LabelSealJournal, LabelSealSnapshot,
+		LabelSealVault, LabelSealHistory, LabelSealJournal, LabelSealSnapshot, LabelSealTrail, LabelSealKeyring, LabelSealCache,
 
 		LabelLoginKit, LabelLoginPassphrase,
 		LabelUnlockKit, LabelUnlockPassphrase, LabelUnlockPasskey, LabelPasskeySalt,

@@ -1,0 +1,518 @@
+package chain
+
+import (
+	"crypto/ed25519"
+	"maps"
+
+	"github.com/underseal/underseal/keys"
+	"github.com/underseal/underseal/protocol/document"
+	"github.com/underseal/underseal/protocol/log"
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+// Start verifies a first statement against the id that names it, and is the state it founds.
+func Start(id wire.ChainID, first Entry, held KeySet) (*State, error) {
+	if first.ID() != id {
+		return nil, ErrFirst
+	}
+	effect, err := ParseEffect(first.Effect)
+	if err != nil {
+		return nil, ErrFirst
+	}
+	if effect.Kind != KindStatement || effect.Epoch != 1 || !effect.Chain.IsZero() || effect.Position != 0 || !effect.Previous.IsZero() {
+		return nil, ErrFirst
+	}
+	k := held[1]
+	if k == nil {
+		return nil, ErrNoKey
+	}
+	if err := first.Leaf.Check(log.TypeState, k.stateLink(), 0, wire.Hash{}, log.Commit(first.Effect, first.Envelope)); err != nil {
+		return nil, ErrLeaf
+	}
+	raw, signature, err := openEnvelope(k.Entry, first.Effect, first.Envelope)
+	if err != nil {
+		return nil, err
+	}
+	body, err := parseStatementBody(raw)
+	if err != nil || body.Founding == nil {
+		return nil, ErrFirst
+	}
+	f := body.Founding
+	if err := f.Bundle.Verify(); err != nil {
+		return nil, err
+	}
+	if f.Bundle.Member != effect.Actor {
+		return nil, ErrMismatch
+	}
+	if err := f.Bundle.Keys.Verify(keys.LabelSignEntry, signedMessage(first.Effect, raw), signature); err != nil {
+		return nil, ErrEntrySig
+	}
+	s := &State{ID: id, Charter: f.Charter, Name: f.Name, Epoch: 1, Members: map[wire.ObjectID]*Member{}, Invites: map[wire.ObjectID]*Invite{},
+		Documents: map[wire.ObjectID]*Document{}, keys: held, versions: map[wire.ObjectID]bool{}, expected: map[uint64]wire.Hash{}}
+	s.Members[effect.Actor] = &Member{ID: effect.Actor, Keys: f.Bundle.Keys, Name: f.Person, Role: RoleOwner, State: MemberSeated, From: 1,
+		AddedBy: effect.Actor, AddedAt: body.Time}
+	if document.CheckTitle(f.Name) != nil || document.CheckTitle(f.Person) != nil || body.Reason != ReasonFounded {
+		return nil, ErrFirst
+	}
+	if err := s.checkStatement(effect, body, k); err != nil {
+		return nil, err
+	}
+	s.commit(first, body.Time)
+	return s, nil
+}
+
+// Apply verifies the next entry of the state sequence and changes the state by it. On any error the state is unchanged
+// and the chain must not be used further (SPEC S-CHAIN-02): there is no way to go on without the entry.
+func (s *State) Apply(e Entry) error {
+	effect, err := ParseEffect(e.Effect)
+	if err != nil {
+		return err
+	}
+	switch {
+	case effect.Chain != s.ID:
+		return ErrWrongChain
+	case effect.Sequence != log.TypeState || effect.Position != s.Position || effect.Previous != s.Head:
+		return ErrOrder
+	}
+	if want, pinned := s.expected[s.Position]; pinned && want != e.Leaf.Hash() {
+		return ErrAnchor
+	}
+	current, err := s.Keys()
+	if err != nil {
+		return err
+	}
+	// The leaf is under the link key of the epoch that was open: a statement closes that epoch.
+	if err := e.Leaf.Check(log.TypeState, current.stateLink(), s.Position, s.Head, log.Commit(e.Effect, e.Envelope)); err != nil {
+		return ErrLeaf
+	}
+	if effect.Kind == KindStatement {
+		return s.applyStatement(effect, e)
+	}
+	if effect.Epoch != s.Epoch {
+		return ErrEpoch
+	}
+	if effect.Kind == KindAccept {
+		return s.applyAccept(effect, e)
+	}
+	raw, author, err := s.openSigned(effect, e, current.Entry)
+	if err != nil {
+		return err
+	}
+	switch effect.Kind {
+	case KindBatch:
+		return s.applyBatch(effect, e, raw, author, current)
+	case KindInvite:
+		return s.applyInvite(effect, e, raw, author)
+	case KindCancel:
+		return s.applyCancel(effect, e, raw, author)
+	case KindAdmit:
+		return s.applyAdmit(effect, e, raw, author)
+	}
+	return ErrMismatch
+}
+
+// Ended reports whether a statement that this client has no key for is one that its own epoch's keys vouch for: then
+// somebody with keys ended our seat, and it is not the server that says so.
+func (s *State) Ended(e Entry, self wire.ObjectID) bool {
+	effect, err := ParseEffect(e.Effect)
+	if err != nil || effect.Kind != KindStatement || effect.Position != s.Position || effect.Previous != s.Head || effect.Chain != s.ID {
+		return false
+	}
+	current, err := s.Keys()
+	if err != nil || e.Leaf.Check(log.TypeState, current.stateLink(), s.Position, s.Head, log.Commit(e.Effect, e.Envelope)) != nil {
+		return false
+	}
+	for _, seat := range effect.Statement.Seats {
+		if seat.Member == self {
+			return false
+		}
+	}
+	return true
+}
+
+// openSigned opens an entry and checks that a seated member signed it.
+func (s *State) openSigned(effect *Effect, e Entry, key Secret) ([]byte, *Member, error) {
+	author := s.Members[effect.Actor]
+	if author == nil || author.State != MemberSeated {
+		return nil, nil, ErrRights
+	}
+	raw, signature, err := openEnvelope(key, e.Effect, e.Envelope)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := author.Keys.Verify(keys.LabelSignEntry, signedMessage(e.Effect, raw), signature); err != nil {
+		return nil, nil, ErrEntrySig
+	}
+	return raw, author, nil
+}
+
+// commit moves the head past a verified entry.
+func (s *State) commit(e Entry, at uint64) {
+	delete(s.expected, s.Position)
+	s.Head = e.Leaf.Hash()
+	s.Position++
+	s.ChangedAt = max(s.ChangedAt, at)
+}
+
+func (s *State) applyStatement(effect *Effect, e Entry) error {
+	if effect.Epoch != s.Epoch+1 {
+		return ErrEpoch
+	}
+	k := s.keys[effect.Epoch]
+	if k == nil {
+		return ErrNoKey
+	}
+	raw, author, err := s.openSigned(effect, e, k.Entry)
+	if err != nil {
+		return err
+	}
+	if !author.Role.May(RightManage) {
+		return ErrRights
+	}
+	body, err := parseStatementBody(raw)
+	if err != nil || body.Founding != nil || body.Reason == ReasonFounded {
+		return ErrMismatch
+	}
+	next := s.Clone()
+	next.Epoch = effect.Epoch
+	if err := next.reseat(effect, body); err != nil {
+		return err
+	}
+	if err := next.checkStatement(effect, body, k); err != nil {
+		return err
+	}
+	next.commit(e, body.Time)
+	*s = *next
+	return nil
+}
+
+// reseat ends the seats that a statement leaves out, and the invites it does not carry over.
+func (s *State) reseat(effect *Effect, body *statementBody) error {
+	seats := map[wire.ObjectID]Seat{}
+	for _, seat := range effect.Statement.Seats {
+		m := s.Members[seat.Member]
+		// A statement may end seats; it never makes one. Who is new comes by accept or admit (attacks 26, 28, 34).
+		if m == nil || m.State == MemberRemoved || m.State == MemberWaiting || wire.Hash(m.Keys.Fingerprint()) != seat.Fingerprint ||
+			m.Role != seat.Role || m.From != seat.From {
+			return ErrRoster
+		}
+		seats[seat.Member] = seat
+	}
+	if _, ok := seats[effect.Actor]; !ok {
+		return ErrRoster
+	}
+	for _, m := range s.Members {
+		_, keeps := seats[m.ID]
+		switch {
+		case keeps && m.State == MemberFrozen:
+			m.State = MemberSeated // an owner decided for him
+		case !keeps && (m.State == MemberSeated || m.State == MemberFrozen):
+			m.State, m.RemovedBy, m.RemovedAt = MemberRemoved, effect.Actor, body.Time
+		}
+	}
+	kept := map[wire.ObjectID]bool{}
+	for _, id := range effect.Statement.Invites {
+		i := s.Invites[id]
+		if i == nil || (i.State != InviteOpen && i.State != InviteWaiting) || !s.seatedOwner(i.Inviter) {
+			return ErrInvite
+		}
+		kept[id] = true
+	}
+	for _, i := range s.Invites {
+		if (i.State == InviteOpen || i.State == InviteWaiting) && !kept[i.ID] {
+			i.State = InviteCancelled
+			if g := s.Members[i.Guest]; g != nil && g.State == MemberWaiting {
+				g.State, g.RemovedBy, g.RemovedAt = MemberRemoved, effect.Actor, body.Time
+			}
+		}
+	}
+	return nil
+}
+
+func (s *State) seatedOwner(id wire.ObjectID) bool {
+	m := s.Members[id]
+	return m != nil && m.State == MemberSeated && m.Role.May(RightManage)
+}
+
+// checkStatement compares what a statement says with the state it opens and the keys we hold (attacks 25, 35).
+func (s *State) checkStatement(effect *Effect, body *statementBody, k *EpochKeys) error {
+	st := effect.Statement
+	seated := s.Seated()
+	if len(st.Seats) != len(seated) {
+		return ErrRoster
+	}
+	for i, m := range seated {
+		want := Seat{Member: m.ID, Fingerprint: wire.Hash(m.Keys.Fingerprint()), Role: m.Role, From: m.From}
+		if st.Seats[i] != want {
+			return ErrRoster
+		}
+	}
+	if err := k.check(body.Commitments); err != nil {
+		return err
+	}
+	if k.Audit {
+		pair, err := keys.NewWrapKeyPair(k.Trail)
+		if err != nil || string(pair.Public()) != string(body.TrailKey) {
+			return ErrCommitment
+		}
+	}
+	state := k.stateLink().Opening(log.TypeState, effect.Position, effect.Previous)
+	trail := k.trailLink().Opening(log.TypeTrail, st.TrailPosition, st.TrailHead)
+	if state != st.OpensState || trail != st.OpensTrail {
+		return ErrLeaf
+	}
+	if s.Root() != body.StateRoot {
+		return ErrStateRoot
+	}
+	s.RowsRoot, s.TrailKey, s.TrailPosition, s.TrailHead = body.RowsRoot, body.TrailKey, st.TrailPosition, st.TrailHead
+	return nil
+}
+
+func (s *State) applyBatch(effect *Effect, e Entry, raw []byte, author *Member, k *EpochKeys) error {
+	body, err := parseBatchBody(raw, effect.Batch.Ops)
+	if err != nil {
+		return ErrMismatch
+	}
+	if !author.Role.May(RightWrite) {
+		return ErrRights
+	}
+	// First everything that would be a lie is looked for; only then does anything change.
+	manifests := make([]document.Manifest, len(body.Ops))
+	for i, op := range effect.Batch.Ops {
+		switch op.Kind {
+		case OpProfile:
+			if !author.Role.May(RightManage) {
+				return ErrRights
+			}
+		case OpAdd:
+			m, err := s.checkVersion(op, body.Ops[i].Version, author, k)
+			if err != nil {
+				return err
+			}
+			manifests[i] = m
+		}
+	}
+	for i, op := range effect.Batch.Ops {
+		if !s.operate(op, body.Ops[i], manifests[i], effect, body.Time) {
+			s.Voids = append(s.Voids, Void{Position: effect.Position, Actor: effect.Actor, Document: op.Document})
+		}
+	}
+	s.commit(e, body.Time)
+	return nil
+}
+
+// checkVersion binds a version to its entry: place, author and length (attacks 41, 42, 48, 51, 52, 53).
+func (s *State) checkVersion(op OpEffect, v *document.Version, author *Member, k *EpochKeys) (document.Manifest, error) {
+	want := document.Header{Compartment: s.ID, Document: op.Document, Version: op.Version, Author: author.Keys.Fingerprint(), Padded: op.Padded}
+	if v.Header != want {
+		return document.Manifest{}, ErrMismatch
+	}
+	m, err := v.OpenManifest(k.Entry)
+	if err != nil {
+		return document.Manifest{}, err
+	}
+	return m, nil
+}
+
+// operate changes the state by one operation; false means that it is void.
+func (s *State) operate(op OpEffect, sealed Op, m document.Manifest, effect *Effect, at uint64) bool {
+	d := s.Documents[op.Document]
+	if d != nil && d.Deleted {
+		return false // a tombstone is for good (attack 58)
+	}
+	switch op.Kind {
+	case OpProfile:
+		if document.CheckTitle(sealed.Name) != nil {
+			return false
+		}
+		s.Name = sealed.Name
+		return true
+	case OpAdd:
+		return s.addVersion(d, op, sealed.Version, m, effect, at)
+	case OpPlace:
+		if d == nil || document.CheckName(sealed.Name) != nil || document.CheckFolder(sealed.Folder) != nil {
+			return false
+		}
+		d.Name, d.Folder = sealed.Name, sealed.Folder
+	case OpDelete:
+		if d == nil {
+			return false
+		}
+		d.Deleted = true
+	}
+	d.ChangedBy, d.ChangedAt = effect.Actor, at
+	return true
+}
+
+func (s *State) addVersion(d *Document, op OpEffect, v *document.Version, m document.Manifest, effect *Effect, at uint64) bool {
+	if s.versions[op.Version] || m.Check(v.Header) != nil {
+		return false
+	}
+	var previous wire.ObjectID
+	if d != nil {
+		previous = d.Current().Header.Version
+	}
+	if m.Previous != previous {
+		return false // made on another version than the newest: a lost race, or a roll-back
+	}
+	added := &Version{Version: *v, ManifestHash: document.ManifestHash(v.Manifest), Manifest: m, Author: effect.Actor, At: at, Epoch: s.Epoch, Position: effect.Position}
+	added.Version.Manifest = nil
+	if d == nil {
+		d = &Document{ID: op.Document}
+		s.Documents[op.Document] = d
+	}
+	d.Versions = append(d.Versions, added)
+	d.Name, d.Folder, d.ChangedBy, d.ChangedAt = m.Name, m.Folder, effect.Actor, at
+	s.versions[op.Version] = true
+	return true
+}
+
+func (s *State) applyInvite(effect *Effect, e Entry, raw []byte, author *Member) error {
+	if !author.Role.May(RightManage) {
+		return ErrRights
+	}
+	body, err := parseInviteBody(raw)
+	i := effect.Invite
+	if err != nil || s.Invites[i.Invite] != nil || i.Role.Rung() != RungContent || document.CheckTitle(body.Person) != nil {
+		return ErrMismatch
+	}
+	s.Invites[i.Invite] = &Invite{ID: i.Invite, PublicKey: i.PublicKey, Inviter: author.ID, InviterKeys: wire.Hash(author.Keys.Fingerprint()), Person: body.Person,
+		Role: i.Role, Mode: i.Mode, Expires: i.Expires, AcceptKey: body.AcceptKey, Secrets: body.Secrets, PackageHash: body.PackageHash, State: InviteOpen, At: body.Time}
+	s.commit(e, body.Time)
+	return nil
+}
+
+func (s *State) applyCancel(effect *Effect, e Entry, raw []byte, author *Member) error {
+	h, err := parseHeadBody(raw)
+	if err != nil {
+		return ErrMismatch
+	}
+	i := s.Invites[effect.Cancel.Invite]
+	switch {
+	case !author.Role.May(RightManage):
+		return ErrRights
+	case i == nil || (i.State != InviteOpen && i.State != InviteWaiting):
+		return ErrInvite
+	}
+	if g := s.Members[i.Guest]; g != nil && g.State == MemberWaiting {
+		g.State, g.RemovedBy, g.RemovedAt = MemberRemoved, author.ID, h.Time
+	}
+	i.State = InviteCancelled
+	s.commit(e, h.Time)
+	return nil
+}
+
+// AcceptMessage is what the invite key signs: it binds the guest's keys to this invite, firm, compartment and inviter.
+func AcceptMessage(firm, chain wire.ChainID, invite wire.ObjectID, inviter wire.Hash, b Bundle) []byte {
+	fingerprint := b.Keys.Fingerprint()
+	w := wire.NewWriter()
+	w.Text(string(keys.LabelInviteAccept))
+	w.Uint8(wire.Suite)
+	w.Fixed(firm[:])
+	w.Fixed(chain[:])
+	w.Fixed(invite[:])
+	w.Fixed(inviter[:])
+	w.Fixed(b.Member[:])
+	w.Fixed(fingerprint[:])
+	return w.Bytes()
+}
+
+// FirmOf is the firm a chain belongs to: itself where it is one.
+func (s *State) FirmOf() wire.ChainID {
+	if s.Charter.Kind == KindFirm {
+		return s.ID
+	}
+	return s.Charter.Firm
+}
+
+func (s *State) applyAccept(effect *Effect, e Entry) error {
+	a := effect.Accept
+	i := s.Invites[a.Invite]
+	if i == nil || i.State == InviteCancelled || i.State == InviteFrozen || !s.seatedOwner(i.Inviter) {
+		return ErrInvite
+	}
+	if a.Bundle.Member != effect.Actor {
+		return ErrMismatch
+	}
+	if err := a.Bundle.Verify(); err != nil {
+		return err
+	}
+	if !ed25519.Verify(i.PublicKey[:], AcceptMessage(s.FirmOf(), s.ID, i.ID, i.InviterKeys, a.Bundle), a.Signature[:]) {
+		return ErrInvite
+	}
+	raw, signature, err := openEnvelope(i.AcceptKey, e.Effect, e.Envelope)
+	if err != nil {
+		return err
+	}
+	if err := a.Bundle.Keys.Verify(keys.LabelSignEntry, signedMessage(e.Effect, raw), signature); err != nil {
+		return ErrEntrySig
+	}
+	body, err := parseSeatBody(raw)
+	if err != nil || document.CheckTitle(body.Person) != nil {
+		return ErrMismatch
+	}
+	if old := s.Members[effect.Actor]; old != nil {
+		return ErrRoster
+	}
+	if i.State != InviteOpen {
+		s.freeze(i) // a second guest with the same link: neither is sealed to until an owner decides (SPEC S-INV-06)
+	} else {
+		m := &Member{ID: effect.Actor, Keys: a.Bundle.Keys, Name: body.Person, Role: i.Role, State: MemberWaiting, From: 1, Invite: i.ID, AddedBy: i.Inviter, AddedAt: body.Time}
+		i.State, i.Guest = InviteWaiting, m.ID
+		if i.Mode == ModeOpensAtOnce {
+			i.State, m.State = InviteSeated, MemberSeated
+		}
+		s.Members[m.ID] = m
+	}
+	s.commit(e, body.Time)
+	return nil
+}
+
+func (s *State) freeze(i *Invite) {
+	i.State = InviteFrozen
+	if g := s.Members[i.Guest]; g != nil && (g.State == MemberSeated || g.State == MemberWaiting) {
+		g.State = MemberFrozen
+	}
+}
+
+func (s *State) applyAdmit(effect *Effect, e Entry, raw []byte, author *Member) error {
+	if !author.Role.May(RightManage) {
+		return ErrRights
+	}
+	body, err := parseSeatBody(raw)
+	if err != nil {
+		return ErrMismatch
+	}
+	i := s.Invites[effect.Admit.Invite]
+	if i == nil || i.State != InviteWaiting {
+		return ErrInvite
+	}
+	m := s.Members[i.Guest]
+	if m == nil || m.State != MemberWaiting || effect.Admit.Seat != (Seat{Member: m.ID, Fingerprint: wire.Hash(m.Keys.Fingerprint()), Role: i.Role, From: m.From}) {
+		return ErrRoster
+	}
+	i.State, m.State, m.AddedBy, m.AddedAt = InviteSeated, MemberSeated, author.ID, body.Time
+	s.commit(e, body.Time)
+	return nil
+}
+
+// Clone is a deep copy of what Apply changes, so that a change can be tried.
+func (s *State) Clone() *State {
+	c := *s
+	c.Members, c.Invites, c.Documents = copyEach(s.Members), copyEach(s.Invites), copyEach(s.Documents)
+	for _, d := range c.Documents {
+		d.Versions = append([]*Version(nil), d.Versions...) // versions never change
+	}
+	c.Voids = append([]Void(nil), s.Voids...)
+	c.versions, c.expected, c.keys = maps.Clone(s.versions), maps.Clone(s.expected), maps.Clone(s.keys)
+	return &c
+}
+
+func copyEach[T any](m map[wire.ObjectID]*T) map[wire.ObjectID]*T {
+	out := make(map[wire.ObjectID]*T, len(m))
+	for id, v := range m {
+		x := *v
+		out[id] = &x
+	}
+	return out
+}

@@ -1,0 +1,186 @@
+package chain
+
+import (
+	"crypto/ed25519"
+	"io"
+	"time"
+
+	"github.com/underseal/underseal/keys"
+	"github.com/underseal/underseal/keys/seal"
+	"github.com/underseal/underseal/protocol/log"
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+// Session is a device's key for frequent small events, signed by the member's identity.
+type Session struct {
+	ID          wire.ObjectID
+	Member      wire.ObjectID
+	Key         ed25519.PrivateKey
+	Expires     uint64 // seconds since 1970
+	Certificate []byte // the identity's signature over SessionMessage
+}
+
+func sessionMessage(firm wire.ChainID, id, member wire.ObjectID, public []byte, expires uint64) []byte {
+	w := wire.NewWriter()
+	w.Uint8(wire.Suite)
+	w.Fixed(firm[:])
+	w.Fixed(id[:])
+	w.Fixed(member[:])
+	w.Fixed(public)
+	w.Uint64(expires)
+	return w.Bytes()
+}
+
+// NewSession makes and signs a session key for one firm.
+func NewSession(a Author, firm wire.ChainID, lifetime time.Duration) (*Session, error) {
+	id, err := a.newID()
+	if err != nil {
+		return nil, err
+	}
+	seed := make([]byte, ed25519.SeedSize)
+	if _, err := io.ReadFull(a.Random, seed); err != nil {
+		return nil, err
+	}
+	s := &Session{ID: id, Member: a.Member, Key: ed25519.NewKeyFromSeed(seed), Expires: uint64(a.Now().Add(lifetime).Unix())}
+	s.Certificate, err = a.Identity.Sign(keys.LabelSignSession, sessionMessage(firm, s.ID, s.Member, s.Key.Public().(ed25519.PublicKey), s.Expires))
+	return s, err
+}
+
+// Release is an opened trail entry.
+type Release struct {
+	Effect        *Effect
+	Time          uint64
+	StatePosition uint64 // the state it was made under
+	StateHead     wire.Hash
+}
+
+func trailInfo(effect []byte) []byte {
+	w := wire.NewWriter()
+	w.Text(string(keys.LabelWrapTrail))
+	w.Uint8(wire.Suite)
+	w.Bytes32(effect)
+	return w.Bytes()
+}
+
+func trailContext(effect []byte) []byte {
+	w := wire.NewWriter()
+	w.Text(string(keys.LabelSealTrail))
+	w.Uint8(wire.Suite)
+	w.Bytes32(effect)
+	return w.Bytes()
+}
+
+// Release makes the trail entry that must stand before ciphertext is served: SPEC S-TRAIL-01. It is sealed to the
+// epoch's auditors, so writers cannot read it. position and previous are where the trail stands, as the server says.
+func (s *State) Release(a Author, session *Session, doc, version wire.ObjectID, position uint64, previous wire.Hash) (Entry, error) {
+	k, err := s.Keys()
+	if err != nil {
+		return Entry{}, err
+	}
+	if err := s.may(a, RightRead); err != nil {
+		return Entry{}, err
+	}
+	id, err := a.newID()
+	if err != nil {
+		return Entry{}, err
+	}
+	effect := &Effect{Kind: KindRelease, Chain: s.ID, Entry: id, Sequence: log.TypeTrail, Position: position, Previous: previous, Epoch: s.Epoch, Actor: a.Member,
+		Release: &ReleaseEffect{Document: doc, Version: version, Session: session.ID}}
+	clear := effect.Bytes()
+	w := wire.NewWriter()
+	a.head().write(w)
+	w.Uint64(s.Position)
+	w.Fixed(s.Head[:])
+	w.Fixed(session.Key.Public().(ed25519.PublicKey))
+	w.Uint64(session.Expires)
+	w.Bytes16(session.Certificate)
+	body := w.Bytes()
+	signature := ed25519.Sign(session.Key, append([]byte(keys.LabelSignRelease), signedMessage(clear, body)...))
+	envelope, err := sealTrail(a.Random, s.TrailKey, clear, packEnvelope(body, signature))
+	if err != nil {
+		return Entry{}, err
+	}
+	leaf := log.NewLeaf(log.TypeTrail, k.trailLink(), position, previous, log.Commit(clear, envelope))
+	return Entry{Leaf: leaf, Effect: clear, Envelope: envelope}, nil
+}
+
+func sealTrail(random io.Reader, trailKey, effect, plain []byte) ([]byte, error) {
+	var key [32]byte
+	if _, err := io.ReadFull(random, key[:]); err != nil {
+		return nil, err
+	}
+	wrap, err := keys.WrapTo(random, trailKey, trailInfo(effect), key[:])
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := seal.Seal(random, key[:], trailContext(effect), plain)
+	if err != nil {
+		return nil, err
+	}
+	w := wire.NewWriter()
+	w.Bytes16(wrap)
+	w.Bytes32(sealed)
+	return w.Bytes(), nil
+}
+
+// OpenRelease opens and verifies a trail entry for an auditor, against the position it claims.
+func (s *State) OpenRelease(e Entry, position uint64, previous wire.Hash) (Release, error) {
+	effect, err := ParseEffect(e.Effect)
+	if err != nil {
+		return Release{}, err
+	}
+	if effect.Kind != KindRelease || effect.Chain != s.ID || effect.Position != position || effect.Previous != previous {
+		return Release{}, ErrOrder
+	}
+	k, err := s.KeysOf(effect.Epoch)
+	if err != nil {
+		return Release{}, err
+	}
+	if !k.Audit {
+		return Release{}, ErrRights
+	}
+	if e.Leaf.Check(log.TypeTrail, k.trailLink(), position, previous, log.Commit(e.Effect, e.Envelope)) != nil {
+		return Release{}, ErrLeaf
+	}
+	body, signature, err := openTrail(k, e)
+	if err != nil {
+		return Release{}, err
+	}
+	r := wire.NewReader(body)
+	h := readHead(r)
+	out := Release{Effect: effect, Time: h.Time, StatePosition: r.Uint64(), StateHead: r.Hash()}
+	public, expires, certificate := r.Fixed(ed25519.PublicKeySize), r.Uint64(), r.Bytes16(4096)
+	m := s.Members[effect.Actor]
+	if r.Done() != nil || m == nil {
+		return Release{}, ErrMismatch
+	}
+	message := sessionMessage(s.FirmOf(), effect.Release.Session, effect.Actor, public, expires)
+	if m.Keys.Verify(keys.LabelSignSession, message, certificate) != nil || h.Time/1000 > expires {
+		return Release{}, ErrEntrySig
+	}
+	if !ed25519.Verify(public, append([]byte(keys.LabelSignRelease), signedMessage(e.Effect, body)...), signature) {
+		return Release{}, ErrEntrySig
+	}
+	return out, nil
+}
+
+func openTrail(k *EpochKeys, e Entry) (body, signature []byte, err error) {
+	pair, err := keys.NewWrapKeyPair(k.Trail)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := wire.NewReader(e.Envelope)
+	wrap, sealed := r.Bytes16(4096), r.Bytes32(MaxEnvelope)
+	if r.Done() != nil {
+		return nil, nil, ErrEnvelope
+	}
+	key, err := pair.Unwrap(trailInfo(e.Effect), wrap)
+	if err != nil || len(key) != 32 {
+		return nil, nil, ErrEnvelope
+	}
+	plain, err := seal.Open(key, trailContext(e.Effect), sealed)
+	if err != nil {
+		return nil, nil, ErrEnvelope
+	}
+	return unpackEnvelope(plain)
+}
