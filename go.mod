@@ -3,6 +3,7 @@ module github.com/underseal/underseal
 go 1.26.0
 
 require (
+	github.com/andybalholm/brotli v1.2.8
 	github.com/cloudflare/circl v1.6.5 // indirect
 	github.com/go-webauthn/webauthn v0.18.2 // indirect
 	github.com/labstack/echo/v4 v4.16.0 // indirect
