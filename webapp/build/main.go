@@ -1,0 +1,260 @@
+// Command build makes webapp/dist: the module, the worker, the page and a manifest of their hashes.
+//
+//	go run ./webapp/build [-out webapp/dist] [-tags leaktest]
+//
+// It runs from the root of the repository and needs nothing but Go. Two runs on the same sources give the same bytes,
+// wherever they run: names carry content hashes, nothing carries a time or a path.
+//
+// The order is forced by who names whom: the worker embeds the module's URL and hash (and refuses any other module),
+// the page embeds the worker's URL, and index.html names the page's files with their integrity.
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"text/template"
+
+	"github.com/andybalholm/brotli"
+)
+
+func main() {
+	out := flag.String("out", "webapp/dist", "folder to fill; what is in it and not part of the build is removed")
+	tags := flag.String("tags", "", "build tags for the module, such as leaktest")
+	flag.Parse()
+	if err := run(*out, *tags); err != nil {
+		fmt.Fprintln(os.Stderr, "webapp/build:", err)
+		os.Exit(1)
+	}
+}
+
+func run(out, tags string) error {
+	if _, err := os.Stat("webapp/index.html"); err != nil {
+		return errors.New("run it from the root of the repository")
+	}
+	scratch, err := os.MkdirTemp("", "underseal-webapp-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+
+	b := &build{scratch: scratch, files: map[string][]byte{}}
+	if err := b.all(tags); err != nil {
+		return err
+	}
+	return b.write(out)
+}
+
+// A build collects finished files by their path below dist.
+type build struct {
+	scratch string
+	files   map[string][]byte
+}
+
+// An asset is a file that the page or the worker names. Its URL changes with its content.
+type asset struct {
+	URL       string
+	SHA256    string // hex
+	Integrity string // for the integrity attribute
+}
+
+func (b *build) all(tags string) error {
+	module, err := b.module(tags)
+	if err != nil {
+		return fmt.Errorf("module: %w", err)
+	}
+	worker, err := b.worker(module)
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	var p page
+	if p.Main, err = b.script("webapp/src/main.ts", "main.js", "--format=esm", define("WORKER_URL", worker.URL)); err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
+	if p.Theme, err = b.script("webapp/src/theme-first.ts", "theme.js", "--format=iife"); err != nil {
+		return fmt.Errorf("theme: %w", err)
+	}
+	if p.Style, err = b.script("webapp/style.css", "style.css"); err != nil {
+		return fmt.Errorf("style: %w", err)
+	}
+	if p.Icon, err = b.copy("webapp/mark.svg", "mark.svg"); err != nil {
+		return fmt.Errorf("icon: %w", err)
+	}
+	return b.index(p)
+}
+
+// module builds the Go program that the worker runs. No path, no build id, no time stays in it.
+func (b *build) module(tags string) (asset, error) {
+	file := filepath.Join(b.scratch, "underseal.wasm")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-tags="+tags, "-o", file, "./wasm")
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOFLAGS=")
+	if err := b.tool(cmd); err != nil {
+		return asset{}, err
+	}
+	return b.copy(file, "underseal.wasm")
+}
+
+// worker bundles Go's own loader into the worker: a static import would be a script without integrity.
+func (b *build) worker(module asset) (asset, error) {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return asset{}, fmt.Errorf("go env GOROOT: %w", err)
+	}
+	loader := filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js")
+	return b.script("webapp/src/worker.ts", "worker.js", "--format=esm", "--alias:wasm_exec="+loader,
+		define("WASM_URL", module.URL), define("WASM_SHA256", module.SHA256))
+}
+
+func define(name, value string) string { return fmt.Sprintf("--define:%s=%q", name, value) }
+
+func (b *build) script(source, name string, flags ...string) (asset, error) {
+	file := filepath.Join(b.scratch, name)
+	args := []string{"tool", "-modfile=test/tools.mod", "esbuild", source, "--bundle", "--minify", "--charset=utf8",
+		"--legal-comments=none", "--log-level=warning", "--outfile=" + file}
+	if err := b.tool(exec.Command("go", append(args, flags...)...)); err != nil {
+		return asset{}, err
+	}
+	return b.copy(file, name)
+}
+
+func (b *build) tool(cmd *exec.Cmd) error {
+	cmd.Stderr = os.Stderr
+	return cmd.Run()
+}
+
+// copy takes a file in under its content-hashed name.
+func (b *build) copy(file, name string) (asset, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return asset{}, err
+	}
+	sum, strong := sha256.Sum256(data), sha512.Sum384(data)
+	hash := hex.EncodeToString(sum[:])
+	path := "a/" + hash[:32] + "-" + name
+	b.files[path] = data
+	return asset{URL: "/" + path, SHA256: hash, Integrity: "sha384-" + base64.StdEncoding.EncodeToString(strong[:])}, nil
+}
+
+// A page is what index.html names.
+type page struct{ Main, Theme, Style, Icon asset }
+
+func (b *build) index(p page) error {
+	t, err := template.ParseFiles("webapp/index.html")
+	if err != nil {
+		return err
+	}
+	var html bytes.Buffer
+	if err := t.Execute(&html, p); err != nil {
+		return err
+	}
+	b.files["index.html"] = html.Bytes()
+	return nil
+}
+
+// manifest lists the SHA-256 of every file a browser may be given, in the order of their names.
+func (b *build) manifest() ([]byte, error) {
+	sums := map[string]string{}
+	for path, data := range b.files {
+		sum := sha256.Sum256(data)
+		sums["/"+path] = hex.EncodeToString(sum[:])
+	}
+	data, err := json.MarshalIndent(map[string]any{"files": sums}, "", "  ")
+	return append(data, '\n'), err
+}
+
+func (b *build) write(out string) error {
+	manifest, err := b.manifest()
+	if err != nil {
+		return err
+	}
+	b.files["manifest.json"] = manifest
+	keep := map[string]bool{".keep": true}
+	for path, data := range b.files {
+		if err := writeWithCompressed(out, path, data, keep); err != nil {
+			return err
+		}
+	}
+	return removeOthers(out, keep)
+}
+
+// writeWithCompressed writes a file and, beside it, .gz and .br. A compressed file under a content-hashed name that is
+// there already is right, so an unchanged module is not compressed again.
+func writeWithCompressed(out, path string, data []byte, keep map[string]bool) error {
+	keep[path], keep[path+".gz"], keep[path+".br"] = true, true, true
+	if err := writeFile(filepath.Join(out, path), data); err != nil {
+		return err
+	}
+	for suffix, compress := range map[string]func([]byte) ([]byte, error){".gz": gzipped, ".br": brotlied} {
+		file := filepath.Join(out, path+suffix)
+		if _, err := os.Stat(file); err == nil && strings.HasPrefix(path, "a/") {
+			continue
+		}
+		small, err := compress(data)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(file, small); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFile puts the whole file in place or nothing, so that an interrupted build leaves no half file under a final name.
+func writeFile(file string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file+".part", data, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(file+".part", file)
+}
+
+func gzipped(data []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	err = w.Close()
+	return out.Bytes(), err
+}
+
+func brotlied(data []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w := brotli.NewWriterLevel(&out, brotli.BestCompression)
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	err := w.Close()
+	return out.Bytes(), err
+}
+
+func removeOthers(out string, keep map[string]bool) error {
+	return filepath.WalkDir(out, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		path, err := filepath.Rel(out, file)
+		if err != nil || keep[filepath.ToSlash(path)] {
+			return err
+		}
+		return os.Remove(file)
+	})
+}

@@ -1,0 +1,31 @@
+// What screens know of the program around them.
+
+import type { Event, MatterView, Overview } from "./engine.ts";
+import type { Engine } from "./engine-client.ts";
+import type { Transfers } from "./transfers.ts";
+
+export interface Screen {
+  node: HTMLElement;
+  /** Told of every event while the screen is shown. */
+  event?(event: Event): void;
+}
+
+export interface App {
+  readonly engine: Engine;
+  readonly transfers: Transfers;
+  /** Goes to a page of this site: "/", "/account", "/m/{matter}". */
+  go(path: string): void;
+  /** Shows a screen without changing the address. */
+  show(screen: Screen): void;
+  /** Keys are in the worker now. */
+  signedIn(overview: Overview): void;
+  /** The newest overview, asked again. */
+  refresh(): Promise<Overview>;
+  /** Makes a kit, then goes to a page. */
+  makeKit(then: string, mayWait: boolean): void;
+  /** What stood after # in a join link, kept while somebody signs in first. */
+  readonly invitation: string | null;
+}
+
+/** Something answered a matter as it is now. */
+export type Changed = (view: MatterView) => void;

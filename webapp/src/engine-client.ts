@@ -1,0 +1,80 @@
+// The page's end of the worker: typed calls, and events.
+
+import type { Event, Failure, Method, Params, Result } from "./engine.ts";
+import type { Reply, Request } from "./rpc.ts";
+import { workerURL } from "./trusted.ts";
+
+/** A refusal as an exception. The message is the code alone: what a console keeps holds no name. */
+export class Refused extends Error {
+  readonly failure: Failure;
+  constructor(code: string, detail = "") {
+    super(code);
+    this.failure = { code, detail };
+  }
+}
+
+/** Whatever was thrown, as a refusal that has a sentence. */
+export function failureOf(thrown: unknown): Failure {
+  if (thrown instanceof Refused) return thrown.failure;
+  return { code: "page-broken", detail: thrown instanceof Error ? thrown.name : "" };
+}
+
+type Arguments<M extends Method> = Params<M> extends undefined ? [] : [params: Params<M>];
+
+export class Engine {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, (reply: Reply) => void>();
+  readonly #listeners = new Set<(event: Event) => void>();
+  #last = 0;
+  #dead: Failure | null = null;
+
+  constructor() {
+    this.#worker = new Worker(workerURL(), { type: "module" });
+    this.#worker.onmessage = (message: MessageEvent<Reply | Event>) => this.#receive(message.data);
+    this.#worker.onerror = () => this.#die();
+    this.#worker.onmessageerror = () => this.#die();
+  }
+
+  call<M extends Method>(method: M, ...[params]: Arguments<M>): Promise<Result<M>> {
+    if (this.#dead) return Promise.reject(new Refused(this.#dead.code));
+    const request: Request = { id: ++this.#last, method, params };
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(request.id, (reply) => {
+        if ("failure" in reply) reject(new Refused(reply.failure.code, reply.failure.detail));
+        else resolve(reply.result as Result<M>);
+      });
+      this.#worker.postMessage(request, secretsOf(params));
+    });
+  }
+
+  /** Calls listener for every event until the function it answers is called. */
+  listen(listener: (event: Event) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #receive(message: Reply | Event) {
+    if ("event" in message) {
+      for (const listener of [...this.#listeners]) listener(message);
+      return;
+    }
+    const waiting = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
+    waiting?.(message);
+  }
+
+  // The worker held the keys; without it nothing can be said to be safe, so everything waiting is refused at once.
+  #die() {
+    this.#dead = { code: "engine-stopped", detail: "" };
+    for (const [id, waiting] of this.#waiting) waiting({ id, failure: this.#dead });
+    this.#waiting.clear();
+  }
+}
+
+// The PRF output is transferred, not copied: after the call this page holds no bytes of it.
+function secretsOf(params: unknown): Transferable[] {
+  if (typeof params !== "object" || params === null || !("passkey" in params)) return [];
+  const { passkey } = params;
+  if (typeof passkey !== "object" || passkey === null || !("prf" in passkey)) return [];
+  return passkey.prf instanceof ArrayBuffer ? [passkey.prf] : [];
+}

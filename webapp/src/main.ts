@@ -1,0 +1,184 @@
+// The page: takes the secret out of the address, starts the worker, and shows the screen for where we are.
+
+import type { App, Screen } from "./app.ts";
+import { byId, fill, h } from "./dom.ts";
+import type { Event, Failure, Overview } from "./engine.ts";
+import { Engine, failureOf } from "./engine-client.ts";
+import { accountScreen } from "./screens/account.ts";
+import { joinScreen } from "./screens/join.ts";
+import { askForKit, kitScreen } from "./screens/kit.ts";
+import { liedScreen } from "./screens/lied.ts";
+import { matterScreen } from "./screens/matter.ts";
+import { mattersScreen } from "./screens/matters.ts";
+import { setupScreen } from "./screens/setup.ts";
+import { signinScreen } from "./screens/signin.ts";
+import { say } from "./sentences.ts";
+import { themeButton } from "./theme.ts";
+import { Transfers } from "./transfers.ts";
+import { ask, button, mark, page, problem } from "./ui.ts";
+
+const matterPath = /^\/m\/([a-z2-7]{52})\/?$/;
+
+class Program implements App {
+  readonly engine = new Engine();
+  readonly transfers = new Transfers(this.engine, () => void this.#afterSaving());
+  invitation: string | null;
+  readonly #setupSecret: string;
+  #overview: Overview | null = null;
+  #screen: Screen | null = null;
+  #kitAsked = false;
+
+  constructor(fragment: string) {
+    this.invitation = location.pathname === "/join" && fragment !== "" ? fragment : null;
+    this.#setupSecret = location.pathname === "/setup" ? fragment : "";
+  }
+
+  async run() {
+    byId("body").append(this.transfers.node);
+    this.engine.listen((event) => this.#event(event));
+    document.addEventListener("click", (event) => this.#followLink(event));
+    addEventListener("popstate", () => this.#route());
+    addEventListener("beforeunload", (event) => this.#beforeLeaving(event));
+    this.#drawHead();
+    const { state } = await this.engine.call("start");
+    if (state === "signed-in") {
+      this.signedIn(await this.engine.call("overview"));
+    }
+    this.#route();
+  }
+
+  go(path: string) {
+    if (path !== location.pathname) history.pushState(null, "", path);
+    this.#route();
+  }
+
+  show(screen: Screen) {
+    this.#screen = screen;
+    for (const open of document.querySelectorAll("dialog")) open.close();
+    fill(byId("main"), screen.node);
+    scrollTo(0, 0);
+    screen.node.querySelector<HTMLElement>("h1")?.focus();
+  }
+
+  signedIn(overview: Overview) {
+    this.#overview = overview;
+    this.#drawHead();
+    this.transfers.load().catch((thrown: unknown) => fill(byId("notice"), problem(failureOf(thrown))));
+  }
+
+  async refresh(): Promise<Overview> {
+    return (this.#overview = await this.engine.call("overview"));
+  }
+
+  makeKit(then: string, mayWait: boolean) {
+    this.show(kitScreen(this, then, mayWait));
+  }
+
+  #route() {
+    this.show(this.#screenFor(location.pathname));
+    this.#drawHead();
+  }
+
+  #screenFor(path: string): Screen {
+    if (path === "/setup") return setupScreen(this, this.#setupSecret);
+    if (path === "/join") return joinScreen(this, this.#overview?.name ?? null);
+    if (!this.#overview) return signinScreen(this, this.invitation !== null ? "/join" : path, null);
+    this.invitation = null; // whoever is signed in and went elsewhere has left the invitation behind
+    if (path === "/") return mattersScreen(this);
+    if (path === "/account") return accountScreen(this);
+    const matter = matterPath.exec(path)?.[1];
+    if (matter !== undefined) return matterScreen(this, matter);
+    return { node: page(say.notFound.title, h("p", { class: "lead" }, say.notFound.text), h("a", { class: "button", href: "/" }, say.notFound.button)) };
+  }
+
+  #event(event: Event) {
+    if (event.event === "lied") this.show(liedScreen(this, event.failure, event.promised, event.shown));
+    else if (event.event === "signed-out") this.#signedOut(event.failure);
+    else this.#screen?.event?.(event);
+  }
+
+  #signedOut(failure: Failure | null) {
+    if (!this.#overview) return;
+    this.#overview = null;
+    this.transfers.forget();
+    this.#drawHead();
+    this.show(signinScreen(this, location.pathname, failure));
+  }
+
+  async #signOut() {
+    await this.engine.call("signOut");
+    this.#overview = null;
+    this.transfers.forget();
+    this.go("/");
+  }
+
+  #askSignOut() {
+    const refused = (thrown: unknown) => fill(byId("notice"), problem(failureOf(thrown)));
+    if (!this.transfers.underWay()) this.#signOut().catch(refused);
+    else ask({ title: say.nav.signOut, text: say.transfers.unfinished, yes: say.nav.signOut, act: () => this.#signOut() });
+  }
+
+  async #afterSaving() {
+    if (this.#kitAsked || this.#overview?.kitSaved) return;
+    const overview = await this.refresh().catch(() => null);
+    if (!overview?.kitDue || overview.kitSaved || this.#kitAsked) return;
+    this.#kitAsked = true;
+    askForKit(this, location.pathname);
+  }
+
+  #drawHead() {
+    const link = (path: string, text: string, id: string) => h("a", { id, href: path, "aria-current": location.pathname === path ? "page" : null }, text);
+    fill(byId("head"),
+      h("a", { class: "brand", href: "/", "aria-label": say.product }, mark(), h("span", {}, say.product)),
+      h("nav", { "aria-label": say.nav.label },
+        this.#overview !== null && [
+          link("/", say.nav.matters, "nav-matters"),
+          link("/account", say.nav.account, "nav-account"),
+          button(say.nav.signOut, { id: "sign-out", class: "link" }, () => this.#askSignOut()),
+        ],
+        themeButton()));
+    fill(byId("notice"));
+  }
+
+  // Our own links change the page without loading it; anything else is the browser's business.
+  #followLink(event: MouseEvent) {
+    const anchor = event.target instanceof Element ? event.target.closest("a") : null;
+    const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+    if (!anchor || !plain || anchor.origin !== location.origin || anchor.hasAttribute("download") || anchor.hash !== "") return;
+    event.preventDefault();
+    this.go(anchor.pathname);
+  }
+
+  #beforeLeaving(event: BeforeUnloadEvent) {
+    if (this.transfers.underWay()) event.preventDefault();
+  }
+}
+
+// The secret leaves the address bar and the history entry before anything else happens: before a request could carry it.
+function takeFragment(): string {
+  const fragment = location.hash.slice(1);
+  if (fragment !== "") history.replaceState(null, "", location.pathname);
+  return fragment;
+}
+
+function supported(): boolean {
+  return typeof WebAssembly === "object" && typeof Worker === "function" && globalThis.crypto?.subtle !== undefined;
+}
+
+function showUnsupported() {
+  fill(byId("main"), page(say.unsupported.title, h("p", { class: "lead", id: "unsupported" }, say.unsupported.text), h("p", {}, say.unsupported.todo)));
+}
+
+function showStartProblem(thrown: unknown) {
+  fill(byId("main"), page(say.product, problem(failureOf(thrown)), h("div", { class: "actions start" }, button(say.reload, {}, () => location.reload()))));
+}
+
+const fragment = takeFragment();
+if (!supported()) showUnsupported();
+else {
+  try {
+    new Program(fragment).run().catch(showStartProblem);
+  } catch (thrown) {
+    showStartProblem(thrown);
+  }
+}

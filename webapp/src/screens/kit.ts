@@ -1,0 +1,81 @@
+// The recovery kit: a page to print or a file to save, in force once the person says that it is safe.
+
+import type { App, Screen } from "../app.ts";
+import { fill, h } from "../dom.ts";
+import type { Result } from "../engine.ts";
+import { failureOf } from "../engine-client.ts";
+import { dateText, dateTime, name, visible } from "../format.ts";
+import { saveText } from "../savefile.ts";
+import { say } from "../sentences.ts";
+import { busy, button, dialog, form, mark, problem, problemSlot } from "../ui.ts";
+
+type Kit = Result<"kitCreate">;
+
+export function kitScreen(app: App, then: string, mayWait: boolean): Screen {
+  const heading = h("h1", { tabindex: -1 }, say.kit.title);
+  const body = h("div", {}, h("p", { role: "status" }, say.kit.making));
+  app.engine.call("kitCreate")
+    .then((kit) => fill(body, sheet(kit), confirmForm(app, then, mayWait, kit)))
+    .catch((thrown: unknown) => fill(body, problem(failureOf(thrown)), button(say.tryAgain, {}, () => app.makeKit(then, mayWait))));
+  return { node: h("section", { class: "page narrow kit" }, heading, h("p", { class: "lead" }, say.kit.lead), body) };
+}
+
+function sheet(kit: Kit): HTMLElement {
+  const fact = (term: string, value: Node | string) => [h("dt", {}, term), h("dd", {}, value)];
+  return h("article", { class: "sheet kit-sheet" },
+    h("header", { class: "kit-head" }, mark(), h("h2", {}, say.kit.sheetTitle)),
+    h("dl", { class: "facts" },
+      fact(say.kit.for, name(kit.name)),
+      fact(say.kit.firms, h("span", {}, kit.firms.map((firm, i) => [i > 0 && ", ", name(firm)]))),
+      fact(say.kit.made, dateTime(kit.madeAt)),
+      fact(say.kit.site, location.origin)),
+    h("h3", {}, say.kit.code),
+    h("code", { id: "kit-text", class: "kit-code" }, kit.kit),
+    h("p", { class: "hint" }, say.kit.how));
+}
+
+function confirmForm(app: App, then: string, mayWait: boolean, kit: Kit): HTMLElement {
+  const slot = problemSlot();
+  const saved = h("input", { id: "kit-saved", type: "checkbox", required: true });
+  const confirm = h("button", { id: "kit-confirm", class: "primary", type: "submit" }, say.kit.confirm);
+  const submit = () => void busy(confirm, slot, async () => {
+    await app.engine.call("kitConfirm");
+    await app.refresh();
+    app.go(then);
+  });
+  return form({ class: "no-print" }, submit,
+    h("div", { class: "actions start" },
+      button(say.kit.download, { id: "kit-download" }, () => saveText(say.kit.fileName, asText(kit))),
+      button(say.kit.print, { id: "kit-print" }, () => window.print())),
+    h("label", { class: "check" }, saved, h("span", {}, say.kit.saved)),
+    slot.node,
+    h("div", { class: "actions" },
+      mayWait && button(say.kit.later, { id: "kit-wait", class: "quiet" }, () => app.go(then)),
+      confirm));
+}
+
+// The code stands alone between two rules: sign-in finds it there.
+function asText(kit: Kit): string {
+  const rule = "-".repeat(40);
+  return [
+    say.kit.sheetTitle, "",
+    `${say.kit.for}: ${visible(kit.name)}`,
+    `${say.kit.firms}: ${kit.firms.map(visible).join(", ")}`,
+    `${say.kit.made}: ${dateText(kit.madeAt)}`,
+    `${say.kit.site}: ${location.origin}`, "",
+    rule, kit.kit, rule, "",
+    say.kit.how, "",
+  ].join("\n");
+}
+
+/** After a first verified document: a gentle question, asked once a visit. */
+export function askForKit(app: App, then: string) {
+  const open = dialog("kit-due", say.kit.dueTitle,
+    h("p", {}, say.kit.dueText),
+    h("div", { class: "actions" },
+      button(say.kit.later, { id: "kit-later", class: "quiet" }, () => open.close()),
+      button(say.kit.dueNow, { id: "kit-now", class: "primary" }, () => {
+        open.close();
+        app.makeKit(then, true);
+      })));
+}

@@ -1,0 +1,193 @@
+// The people of a matter, and its invitations.
+
+import type { App, Changed } from "../app.ts";
+import { fill, h, keyedList, type Row } from "../dom.ts";
+import type { Invite, InviteMode, MatterView, Person, Role } from "../engine.ts";
+import { date, name, visible } from "../format.ts";
+import { offer } from "../roles.ts";
+import { inviteState, modeMeaning, modeName, roleMeaning, roleName, say } from "../sentences.ts";
+import { ask, announce, busy, button, dialog, field, form, problemSlot, words } from "../ui.ts";
+import type { Panel } from "./documents.ts";
+
+const t = say.people;
+
+export function peoplePanel(app: App, changed: Changed): Panel {
+  let view: MatterView | null = null;
+  const invite = button(t.invite, { id: "invite-open" }, () => view && inviteDialog(app, view, changed));
+  const members = h("ul", { id: "members", class: "people-list" });
+  const invites = h("ul", { id: "invites", class: "people-list" });
+  const former = h("ul", { id: "former-members", class: "people-list" });
+  const inviteSection = h("div", {}, h("h3", {}, t.invites), invites);
+  const formerSection = h("details", { class: "quiet-details" }, h("summary", {}, t.former), former);
+  const now = () => view;
+  const showMembers = keyedList(members, (p: Person) => p.member, (p) => personRow(app, now, p, changed));
+  const showFormer = keyedList(former, (p: Person) => p.member, (p) => personRow(app, now, p, changed));
+  const showInvites = keyedList(invites, (i: Invite) => i.id, (i) => inviteRow(app, now, i, changed));
+  return {
+    node: h("aside", { class: "people", "aria-labelledby": "people-title" },
+      h("div", { class: "people-head" }, h("h2", { id: "people-title" }, t.title), invite),
+      members, inviteSection, formerSection),
+    show(next) {
+      view = next;
+      const gone = next.people.filter((p) => p.removedAt !== null);
+      const pending = next.invites.filter((i) => i.state !== "seated" && i.state !== "cancelled");
+      invite.hidden = !offer[next.myRole].people;
+      showMembers(next.people.filter((p) => p.removedAt === null));
+      showFormer(gone);
+      showInvites(pending);
+      formerSection.hidden = gone.length === 0;
+      inviteSection.hidden = pending.length === 0;
+    },
+  };
+}
+
+// Rows are redrawn only when what they show has changed, so that an open list of words stays open.
+function redrawn<T>(node: HTMLElement, cells: (item: T) => (HTMLElement | false)[]): (item: T) => void {
+  let drawn = "";
+  return (item) => {
+    const now = JSON.stringify(item);
+    if (now === drawn) return;
+    drawn = now;
+    fill(node, ...cells(item));
+  };
+}
+
+function personRow(app: App, view: () => MatterView | null, first: Person, changed: Changed): Row<Person> {
+  const node = h("li", { "data-member": first.member });
+  const update = redrawn<Person>(node, (p) => {
+    const current = view();
+    const removable = !p.isMe && p.removedAt === null && current !== null && offer[current.myRole].people;
+    const label = visible(p.name);
+    return [
+      h("div", { class: "person-head" },
+        h("span", { class: "person-name" }, name(p.name), p.isMe && h("span", { class: "hint" }, " (" + t.you + ")")),
+        h("span", { class: "role" }, roleName[p.role])),
+      h("details", {},
+        h("summary", { class: "hint" }, p.removedAt === null ? [t.since, date(p.addedAt), t.addedBy, name(p.addedBy)] : [t.until, date(p.removedAt)]),
+        h("p", { class: "words-title" }, t.words), words(p.words), h("p", { class: "hint" }, t.wordsHint),
+        removable && button(t.remove, { class: "small", "data-action": "member-remove", "aria-label": t.removeOne(label) }, () => askRemove(app, view(), p, changed))),
+    ];
+  });
+  update(first);
+  return { node, update };
+}
+
+function askRemove(app: App, view: MatterView | null, person: Person, changed: Changed) {
+  if (!view) return;
+  ask({
+    title: t.removeTitle(visible(person.name)),
+    text: t.removeText,
+    yes: t.removeButton,
+    danger: true,
+    act: async () => changed(await app.engine.call("memberRemove", { matter: view.matter, member: person.member })),
+  });
+}
+
+function inviteRow(app: App, view: () => MatterView | null, first: Invite, changed: Changed): Row<Invite> {
+  const node = h("li", { "data-invite": first.id });
+  const update = redrawn<Invite>(node, (i) => {
+    const current = view();
+    const mine = current !== null && offer[current.myRole].people;
+    const label = visible(i.person);
+    node.dataset["state"] = i.state;
+    return [
+      h("div", { class: "person-head" }, h("span", { class: "person-name" }, name(i.person)), h("span", { class: "role" }, roleName[i.role])),
+      h("p", { class: "hint" }, h("strong", { class: "invite-state" }, inviteState[i.state]), i.state === "open" && [" \u00b7 ", t.expires, date(i.expiresAt)], " \u00b7 ", t.by, name(i.createdBy)),
+      i.state === "frozen" && h("p", { class: "problem small-problem" }, t.frozen),
+      mine && h("div", { class: "actions start" },
+        i.state === "waiting" && button(t.confirm, { class: "primary small", "data-action": "invite-confirm", "aria-label": t.confirmOne(label) }, () => askConfirm(app, view(), i, changed)),
+        i.state !== "expired" && button(say.cancel, { class: "small", "data-action": "invite-cancel", "aria-label": t.cancelOne(label) }, () => askCancel(app, view(), i, changed))),
+    ];
+  });
+  update(first);
+  return { node, update };
+}
+
+function askConfirm(app: App, view: MatterView | null, invite: Invite, changed: Changed) {
+  if (!view) return;
+  ask({
+    title: t.confirmTitle(visible(invite.person)),
+    text: t.confirmText,
+    extra: words(invite.guestWords),
+    yes: t.confirmButton,
+    act: async () => changed(await app.engine.call("inviteConfirm", { matter: view.matter, invite: invite.id })),
+  });
+}
+
+function askCancel(app: App, view: MatterView | null, invite: Invite, changed: Changed) {
+  if (!view) return;
+  ask({
+    title: t.cancelTitle(visible(invite.person)),
+    text: t.cancelText,
+    yes: t.cancelButton,
+    no: t.keep,
+    danger: true,
+    act: async () => changed(await app.engine.call("inviteCancel", { matter: view.matter, invite: invite.id })),
+  });
+}
+
+// ---- inviting
+
+const roles: readonly Role[] = ["client", "paralegal", "owner", "auditor"];
+const modes: readonly InviteMode[] = ["opens-at-once", "after-i-confirm"];
+const days = [1, 3, 7, 14, 30];
+
+function inviteDialog(app: App, view: MatterView, changed: Changed) {
+  const slot = problemSlot();
+  const person = h("input", { id: "invite-person", required: true, maxlength: 120, autocomplete: "off", spellcheck: "false" });
+  const role = h("select", { id: "invite-role", on: { change: () => meaning() } }, roles.map((r) => h("option", { value: r }, roleName[r])));
+  const hint = h("p", { class: "hint", id: "invite-role-hint" });
+  const meaning = () => (hint.textContent = roleMeaning[role.value as Role]);
+  const valid = h("select", { id: "invite-days" }, days.map((d) => h("option", { value: d, selected: d === 7 }, say.invite.daysOption(d))));
+  const create = h("button", { id: "invite-create", class: "primary", type: "submit" }, say.invite.create);
+  role.setAttribute("aria-describedby", hint.id);
+  meaning();
+  const mode = modeChoice();
+  const submit = () => void busy(create, slot, async () => {
+    const made = await app.engine.call("inviteCreate", { matter: view.matter, person: person.value.trim(), role: role.value as Role, mode: mode.chosen(), days: Number(valid.value) });
+    showLink(open.node, person.value.trim(), made.link, () => open.close());
+    changed(await app.engine.call("matterOpen", { matter: view.matter }));
+  });
+  const roleField = field(say.invite.role, role);
+  roleField.append(hint);
+  const open = dialog("invite-dialog", say.invite.title, form({}, submit,
+    field(say.invite.person, person, say.invite.personHint), roleField, mode.node, field(say.invite.days, valid), slot.node,
+    h("div", { class: "actions" }, button(say.cancel, { class: "quiet" }, () => open.close()), create)));
+  person.focus();
+}
+
+function modeChoice() {
+  const options = modes.map((mode, i) => h("input", { type: "radio", name: "invite-mode", value: mode, checked: i === 0, "aria-describedby": "mode-" + mode }));
+  const node = h("fieldset", { id: "invite-mode" }, h("legend", {}, say.invite.mode),
+    options.map((option, i) => {
+      const mode = modes[i] ?? "opens-at-once";
+      return h("label", { class: "check" }, option, h("span", {}, modeName[mode], h("span", { class: "hint block", id: "mode-" + mode }, modeMeaning[mode])));
+    }));
+  return { node, chosen: (): InviteMode => modes[options.findIndex((option) => option.checked)] ?? "after-i-confirm" };
+}
+
+function showLink(node: HTMLDialogElement, person: string, link: string, done: () => void) {
+  const field = h("input", { id: "invite-link", readonly: true, value: link, "aria-label": say.invite.link, on: { focus: () => field.select() } });
+  const told = h("span", { class: "hint", role: "status" });
+  const copy = button(say.invite.copy, { id: "invite-copy", class: "primary" }, () => void copyLink(field, told));
+  const heading = node.querySelector("h2");
+  if (heading) heading.textContent = say.invite.doneTitle(visible(person));
+  node.querySelector("form")?.replaceWith(h("div", {},
+    h("div", { class: "copy" }, field, copy), told,
+    h("p", {}, say.invite.warning),
+    h("p", { class: "hint" }, say.invite.once),
+    h("div", { class: "actions" }, button(say.invite.done, { id: "invite-done" }, done))));
+  copy.focus();
+}
+
+async function copyLink(field: HTMLInputElement, told: HTMLElement) {
+  try {
+    await navigator.clipboard.writeText(field.value);
+    told.textContent = say.invite.copied;
+  } catch {
+    field.select();
+    told.textContent = say.invite.copyFailed;
+  }
+  announce(told.textContent);
+}
+

@@ -1,0 +1,38 @@
+// First run: an attorney names herself and her firm and makes a passkey; the kit comes next.
+
+import type { App, Screen } from "../app.ts";
+import { h } from "../dom.ts";
+import { createPasskey } from "../passkey.ts";
+import { say } from "../sentences.ts";
+import { busy, field, form, page, problemSlot } from "../ui.ts";
+
+export function setupScreen(app: App, secret: string): Screen {
+  if (secret === "") return { node: page(say.setup.noSecret, h("p", { class: "lead" }, say.setup.noSecretTodo)) };
+  const person = h("input", { id: "setup-name", required: true, maxlength: 120, autocomplete: "name", spellcheck: "false" });
+  const firm = h("input", { id: "setup-firm", required: true, maxlength: 120, autocomplete: "organization", spellcheck: "false" });
+  const go = h("button", { id: "setup-passkey", class: "primary large", type: "submit" }, say.setup.button);
+  const status = h("p", { class: "status", role: "status" });
+  const slot = problemSlot();
+
+  const submit = () => void busy(go, slot, async () => {
+    try {
+      const options = await app.engine.call("setupOptions", { secret, person: person.value.trim(), firm: firm.value.trim() });
+      const passkey = await createPasskey(options, () => (status.textContent = say.secondTouch));
+      status.textContent = say.setup.working;
+      app.signedIn(await app.engine.call("setupFinish", { passkey }));
+      app.makeKit("/", false);
+    } finally {
+      status.textContent = "";
+    }
+  });
+
+  return {
+    node: page(say.setup.title,
+      h("p", { class: "lead" }, say.setup.lead),
+      form({ class: "sheet" }, submit,
+        field(say.setup.person, person, say.setup.personHint),
+        field(say.setup.firm, firm, say.setup.firmHint),
+        slot.node,
+        h("div", { class: "go" }, go, h("p", { class: "hint" }, say.setup.passkeyHint), status))),
+  };
+}

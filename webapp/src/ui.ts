@@ -1,0 +1,142 @@
+// The few pieces every screen is made of: fields, buttons that work, refusals in place, dialogs, announcements.
+
+import { byId, drawing, fill, h, type Child, type Props } from "./dom.ts";
+import type { Failure } from "./engine.ts";
+import { failureOf } from "./engine-client.ts";
+import { visible } from "./format.ts";
+import { explain, say } from "./sentences.ts";
+
+/** Says text to a screen reader, without moving anything. */
+export function announce(text: string) {
+  byId("announce").textContent = text;
+}
+
+/** What happened and what to do, where it happened. */
+export function problem(failure: Failure): HTMLElement {
+  const { what, todo } = explain(failure);
+  return h("div", { class: "problem", role: "alert", "data-code": failure.code },
+    h("p", { class: "problem-what" }, what),
+    h("p", {}, todo),
+    failure.detail !== "" && h("p", { class: "problem-detail" }, visible(failure.detail)),
+    h("p", { class: "problem-code" }, say.code(failure.code)));
+}
+
+/** A place under a form or list where a refusal is shown, and taken away at the next try. */
+export interface ProblemSlot {
+  node: HTMLElement;
+  show(failure: Failure): void;
+  clear(): void;
+}
+
+export function problemSlot(): ProblemSlot {
+  const node = h("div", { class: "problem-slot" });
+  return { node, show: (failure) => fill(node, problem(failure)), clear: () => fill(node) };
+}
+
+/** Runs work with control disabled, so that it happens once, and shows a refusal in slot. */
+export async function busy(control: HTMLButtonElement, slot: ProblemSlot, work: () => Promise<void>): Promise<void> {
+  if (control.disabled) return;
+  slot.clear();
+  control.disabled = true;
+  control.setAttribute("aria-busy", "true");
+  try {
+    await work();
+  } catch (thrown) {
+    slot.show(failureOf(thrown));
+  } finally {
+    control.disabled = false;
+    control.removeAttribute("aria-busy");
+  }
+}
+
+export function button(label: Child, props: Props, press: () => void): HTMLButtonElement {
+  return h("button", { type: "button", ...props, on: { click: press } }, label);
+}
+
+/** A labelled control with its hint tied to it. */
+export function field(label: string, control: HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement, hint?: string): HTMLElement {
+  if (hint !== undefined) control.setAttribute("aria-describedby", control.id + "-hint");
+  return h("div", { class: "field" },
+    h("label", { for: control.id }, label),
+    control,
+    hint === undefined ? null : h("p", { class: "hint", id: control.id + "-hint" }, hint));
+}
+
+/** A form whose submit is ours; the browser checks required fields before it. */
+export function form(props: Props, submit: () => void, ...children: Child[]): HTMLFormElement {
+  const node = h("form", props, ...children);
+  node.addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit();
+  });
+  return node;
+}
+
+export interface Dialog {
+  node: HTMLDialogElement;
+  close(): void;
+}
+
+/** A native modal dialog: Escape closes it, focus returns to where it was, and it leaves nothing behind. */
+export function dialog(id: string, title: string, ...content: Child[]): Dialog {
+  const heading = h("h2", { id: id + "-title" }, title);
+  const node = h("dialog", { id, "aria-labelledby": heading.id },
+    h("div", { class: "dialog-head" }, heading, closeButton(() => node.close())),
+    content);
+  const before = document.activeElement;
+  node.addEventListener("close", () => {
+    node.remove();
+    if (before instanceof HTMLElement && before.isConnected) before.focus();
+  });
+  document.body.append(node);
+  node.showModal();
+  return { node, close: () => node.close() };
+}
+
+function closeButton(press: () => void): HTMLButtonElement {
+  return button(drawing("icon", "0 0 16 16", "M3.5 3.5l9 9M12.5 3.5l-9 9"), { class: "quiet icon-button", "data-action": "close", "aria-label": say.close }, press);
+}
+
+interface Question {
+  title: string;
+  text: string;
+  extra?: Child;
+  yes: string;
+  no?: string;
+  danger?: boolean;
+  /** The dialog stays open, with the refusal in it, when this fails. */
+  act(): Promise<void>;
+}
+
+/** Asks before something that cannot be taken back. */
+export function ask(question: Question) {
+  const slot = problemSlot();
+  const yes = button(question.yes, { id: "confirm-yes", class: question.danger ? "danger" : "primary" }, () =>
+    void busy(yes, slot, async () => {
+      await question.act();
+      open.close();
+    }));
+  const open = dialog("confirm-dialog", question.title,
+    h("p", {}, question.text),
+    question.extra ?? null,
+    slot.node,
+    h("div", { class: "actions" }, button(question.no ?? say.cancel, { id: "confirm-no", class: "quiet" }, () => open.close()), yes));
+  if (question.danger) byId("confirm-no").focus();
+}
+
+/** Safety words: a list, because they are read out one by one. */
+export function words(list: readonly string[]): HTMLElement {
+  return h("ol", { class: "words" }, list.map((word) => h("li", {}, word)));
+}
+
+/** The mark: a round seal with a cord, pressed once. */
+export function mark(): SVGSVGElement {
+  return drawing("seal-mark", "0 0 32 32",
+    "M16 2.6l2.9 1.9 3.4-.5 1.7 3 3.2 1.3-.1 3.5 2.3 2.6-1.5 3.1.9 3.3-2.8 2-.6 3.5-3.4.6-1.9 2.9-3.4-.8-3 1.7-2.7-2.3-3.5.1-1.3-3.2-3-1.7.5-3.4L1.800 16.900l2-2.800-.4-3.400 3-1.700 1.200-3.200 3.500.100z",
+    "M11 10.500v6.200a5 5 0 0 0 10 0v-6.200M9.200 10.500h3.600M19.200 10.500h3.600M10.500 23.300h11");
+}
+
+/** A page of one narrow column; its heading takes the focus when it is shown. */
+export function page(title: Child, ...children: Child[]): HTMLElement {
+  return h("section", { class: "page narrow" }, h("h1", { tabindex: -1 }, title), children);
+}
