@@ -184,3 +184,14 @@ func openTrail(k *EpochKeys, e Entry) (body, signature []byte, err error) {
 	}
 	return unpackEnvelope(plain)
 }
+
+// VerifySession checks a session's certificate against a member's public keys.
+func VerifySession(public *keys.PublicKeys, firm wire.ChainID, id, member wire.ObjectID, sessionKey []byte, expires uint64, certificate []byte) error {
+	if len(sessionKey) != ed25519.PublicKeySize {
+		return ErrEntrySig
+	}
+	if err := public.Verify(keys.LabelSignSession, sessionMessage(firm, id, member, sessionKey, expires), certificate); err != nil {
+		return ErrEntrySig
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package api
+
+// Code is the closed set of what can go wrong towards a user. Screens have a sentence for each; nothing else crosses
+// the wire of an error, so nothing secret can.
+type Code string
+
+// Codes that the server answers.
+const (
+	CodeBadRequest     Code = "bad-request"     // not the one form of a request
+	CodeTooLarge       Code = "too-large"       // more bytes than are allowed
+	CodeNotFound       Code = "not-found"       // no such thing, or not yours: the same answer
+	CodeNotSignedIn    Code = "not-signed-in"   // no session, or it ended
+	CodeSignInFailed   Code = "sign-in-failed"  // one answer for every failed sign-in
+	CodeForbidden      Code = "forbidden"       // signed in, and may not
+	CodeSetupUsed      Code = "setup-used"      // the setup link worked once already, or is too old, or was never made
+	CodeInviteUsed     Code = "invite-used"     // somebody accepted it already
+	CodeInviteExpired  Code = "invite-expired"  //
+	CodeInviteGone     Code = "invite-gone"     // cancelled, frozen or never made
+	CodeMoved          Code = "moved"           // the chain moved on: read what is new and try again
+	CodeGone           Code = "gone"            // the document was deleted
+	CodeDigest         Code = "digest-mismatch" // a chunk's bytes are not what Content-Digest says
+	CodeChunkConflict  Code = "chunk-conflict"  // another chunk stands at that number
+	CodeUploadGone     Code = "upload-gone"     // expired, cancelled, committed or never begun
+	CodeUploadMissing  Code = "upload-missing"  // a commit names an upload with chunks missing
+	CodeNotReleased    Code = "not-released"    // no release of this version to this session
+	CodeRange          Code = "bad-range"       //
+	CodeNoSpace        Code = "no-space"        // the server's disk is full; nothing was lost
+	CodeSecretReceived Code = "secret-received" // a body held a PRF output: refused, and not kept
+	CodeUnavailable    Code = "unavailable"     // it cannot be done right now; nothing was changed, or the same request may be sent again
+	CodeInternal       Code = "internal"        // a fault of the server's
+)
+
+// Codes that only a client makes.
+const (
+	CodeOffline         Code = "offline"          // the server cannot be reached
+	CodeServerLied      Code = "server-lied"      // what the server showed contradicts what was signed
+	CodeNoPRF           Code = "no-prf"           // the authenticator cannot unlock
+	CodePasskeyCanceled Code = "passkey-canceled" //
+	CodeUnlockFailed    Code = "unlock-failed"    // one answer for every failed unlock
+	CodeKitTypo         Code = "kit-typo"         // the detail names the group
+	CodeBadLink         Code = "bad-link"         // an address that is no invite or setup link, or not a whole one
+	CodeBadName         Code = "bad-name"         // a name that cannot be kept
+	CodeTooManyFiles    Code = "too-many-files"   //
+	CodeFileChanged     Code = "file-changed"     // the file is not the one that was paused
+	CodeFileUnreadable  Code = "file-unreadable"  //
+	CodeNoRoom          Code = "no-room"          // this device has no room for the file
+	CodeRemoved         Code = "removed"          // one's own seat was ended
+	CodeWaiting         Code = "waiting"          // an owner must confirm first
+	CodeNotAllowed      Code = "not-allowed"      // one's role may not
+	CodeNotHere         Code = "not-here"         // no such matter, document, person or transfer
+	CodeCancelled       Code = "cancelled"        //
+	CodeUnsupported     Code = "unsupported"      // this browser lacks what is needed
+	CodeStaleBuild      Code = "stale-build"      // page and module are of different builds
+	CodeUsage           Code = "usage"            // a command that cannot be
+)
