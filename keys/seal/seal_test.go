@@ -2,6 +2,7 @@ package seal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -189,6 +190,11 @@ func TestArrangements(t *testing.T) { // attack 40
 				}
 				tried++
 				refused(t, "arrangement", p, key, aad, header, body, plaintext)
+				// The length words are not encrypted, so an attacker makes them
+				// say what the reader wants to see.
+				if relabelled := relabel(p, body); !bytes.Equal(relabelled, body) {
+					refused(t, "relabelled arrangement", p, key, aad, header, relabelled, plaintext)
+				}
 				refusedInRange(t, p, key, aad, header, body, plaintext)
 			})
 			// Cut and extended by every number of bytes up to a segment.
@@ -203,6 +209,19 @@ func TestArrangements(t *testing.T) { // attack 40
 	if tried < 4000 {
 		t.Errorf("tried %d arrangements, want thousands", tried)
 	}
+}
+
+// relabel gives every segment of a body the length word of its place.
+func relabel(p params, body []byte) []byte {
+	body = append([]byte(nil), body...)
+	for i := 0; i+SegmentOverhead <= len(body); i += p.segment {
+		word := uint32(notFinal)
+		if rest := len(body) - i; rest <= p.segment {
+			word = uint32(rest)
+		}
+		binary.BigEndian.PutUint32(body[i:], word)
+	}
+	return body
 }
 
 // refusedInRange reads every segment on its own. What opens must be what was
@@ -489,6 +508,61 @@ func TestSegmentLimits(t *testing.T) {
 	}
 }
 
+// TestSegmentLengthsFirst opens authentic ciphertext of impossible length: only
+// the checks before the cipher can refuse it.
+func TestSegmentLengthsFirst(t *testing.T) {
+	p := tiny()
+	s, _, err := startEncryption(p, nil, testKey(1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	segment := func(n int, position uint64, final bool) []byte {
+		cipher, err := s.cipher(position)
+		if err != nil {
+			t.Fatal(err)
+		}
+		word := uint32(notFinal)
+		if final {
+			word = uint32(n)
+		}
+		b := append(binary.BigEndian.AppendUint32(nil, word), make([]byte, nonceSize)...)
+		if b, err = cipher.seal(b, make([]byte, nonceSize), make([]byte, n-SegmentOverhead), segmentAAD(position, final)); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, c := range []struct {
+		name     string
+		segment  []byte
+		position uint64
+		final    bool
+		want     error
+	}{
+		{"full", segment(64, 0, false), 0, false, nil},
+		{"final", segment(50, 0, true), 0, true, nil},
+		{"empty", segment(32, 0, true), 0, true, nil},
+		{"last possible", segment(64, MaxSegments-1, true), MaxSegments - 1, true, nil},
+		{"final and too long", segment(65, 0, true), 0, true, ErrOpen},
+		{"too long", segment(65, 0, false), 0, false, ErrOpen},
+		{"short and not final", segment(63, 0, false), 0, false, ErrOpen},
+		{"no room for the final one", segment(64, MaxSegments-1, false), MaxSegments - 1, false, ErrOpen},
+		{"beyond", segment(64, MaxSegments, true), MaxSegments, true, ErrOpen},
+	} {
+		if _, err := s.decryptSegment(nil, c.segment, c.position, c.final); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+	}
+	for n := range SegmentOverhead {
+		short := segment(SegmentOverhead, 0, true)[:n]
+		if n >= 4 {
+			binary.BigEndian.PutUint32(short, uint32(n))
+		}
+		if _, err := s.decryptSegment(nil, short, 0, true); !errors.Is(err, ErrOpen) {
+			t.Errorf("%d bytes: %v, want ErrOpen", n, err)
+		}
+	}
+}
+
 func TestRangeReader(t *testing.T) {
 	p, key, aad := params{64, 1}, testKey(1), []byte("context") // a new key every two segments
 	for _, size := range []int{1, 31, 32, 33, 64, 200} {
@@ -539,10 +613,21 @@ func TestRangeReader(t *testing.T) {
 			t.Errorf("empty: %v, want %v", err, c.want)
 		}
 	}
+	r, err := newRangeReader(p, brokenReaderAt{}, header, key, aad, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.ReadAt(make([]byte, 1), 0); !errors.Is(err, errBroken) {
+		t.Errorf("failing source: %v, want its own error", err)
+	}
 	if _, err := newRangeReader(p, nil, header, key, aad, -1); !errors.Is(err, ErrParameters) {
 		t.Errorf("negative length: %v, want ErrParameters", err)
 	}
 }
+
+type brokenReaderAt struct{}
+
+func (brokenReaderAt) ReadAt([]byte, int64) (int, error) { return 0, errBroken }
 
 func TestRangeReaderConcurrent(t *testing.T) {
 	p, key, aad := params{64, 1}, testKey(1), []byte("context")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/underseal/underseal/keys"
+	"github.com/underseal/underseal/keys/seal"
 )
 
 func fill[T ~[16]byte | ~[20]byte | ~[32]byte](n byte) (v T) {
@@ -71,6 +72,18 @@ func TestWrapRoot(t *testing.T) { // attacks 14, 15, 17, 23
 		if _, err := Wrap(nil, unlock, method, account, root); !errors.Is(err, ErrMethod) {
 			t.Errorf("method %d: %v, want ErrMethod", method, err)
 		}
+	}
+	// Authentic seals that Wrap would never make.
+	for _, c := range []struct {
+		name   string
+		method Method
+		root   []byte
+	}{{"unknown method", 4, root[:]}, {"short root", MethodKit, root[:31]}, {"long root", MethodKit, append(root[:], 0)}, {"empty root", MethodKit, nil}} {
+		odd, err := seal.Seal(nil, unlock[:], wrapContext(c.method, account), c.root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refuse(c.name, unlock, c.method, account, odd)
 	}
 	again, err := Wrap(nil, unlock, MethodKit, account, root)
 	if err != nil || bytes.Equal(again, wrapped) {
