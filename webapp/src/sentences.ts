@@ -142,6 +142,7 @@ export const say = {
     downloadOne: (document: string) => `Download ${document}`,
     more: "Details",
     moreOne: (document: string) => `Details of ${document}`,
+    showMore: (n: number) => `Show more (${n.toLocaleString()})`,
     folderItems: (n: number) => plural(n, "document", "documents"),
     by: " by ",
     deletedBy: "Deleted by ",
@@ -313,10 +314,10 @@ export const say = {
 export const roleName: Record<Role, string> = { owner: "Owner", paralegal: "Paralegal", client: "Client", auditor: "Auditor" };
 
 export const roleMeaning: Record<Role, string> = {
-  owner: "Everything in this matter, including who is a member.",
-  paralegal: "Reads and changes documents; cannot change who is a member.",
-  client: "Reads documents and adds own ones.",
-  auditor: "Sees who did what and when, but opens no document.",
+  owner: "May do everything in this matter, and decides who is a member.",
+  paralegal: "May read, add and change documents, and does not decide who is a member.",
+  client: "May read documents and add new ones.",
+  auditor: "May see who did what and when, and opens no document.",
 };
 
 export const roleArticle: Record<Role, string> = { owner: "an owner", paralegal: "a paralegal", client: "a client", auditor: "an auditor" };

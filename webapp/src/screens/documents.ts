@@ -226,6 +226,8 @@ interface TableActions {
   sort(by: Sort["by"]): void;
 }
 
+const rowsAtOnce = 120; // more follow as the reader nears the end: a thousand rows at once take half a second to lay out
+
 // Roles are spelled out because rows are laid out as grids, and a browser may then forget that this is a table.
 function makeTable(act: TableActions) {
   const all = h("input", { id: "select-all", type: "checkbox", "aria-label": t.selectAll, on: { change: () => act.selectAll(all.checked) } });
@@ -240,20 +242,36 @@ function makeTable(act: TableActions) {
   const empty = h("div", { class: "empty" });
   let readable = true;
   let flat = false;
+  const more = button("", { id: "show-more", class: "quiet" }, () => ((limit += rowsAtOnce), drawRows()));
+  let items: Item[] = [];
+  let limit = rowsAtOnce;
+  let shownPlace = "";
+  let chosen: ReadonlySet<Id> = new Set();
   const rows = keyedList<Item>(body, keyOf, (item) => ("folder" in item ? folderRow(item.folder) : documentRow(item.document, () => ({ readable, flat }))));
 
+  const drawRows = () => {
+    rows(items.slice(0, limit));
+    for (const box of body.querySelectorAll<HTMLInputElement>("input[type=checkbox]")) box.checked = chosen.has(box.value);
+    more.hidden = items.length <= limit;
+    more.textContent = t.showMore(items.length - limit);
+  };
+  new IntersectionObserver(([end]) => { if (end?.isIntersecting) more.click(); }, { rootMargin: "800px" }).observe(more);
   body.addEventListener("click", (event) => route(event, act));
   body.addEventListener("change", (event) => {
     const id = rowOf(event)?.dataset["document"];
     if (id !== undefined && event.target instanceof HTMLInputElement) act.select(id, event.target.checked);
   });
   return {
-    node: h("div", { class: "listing" }, table, empty),
+    node: h("div", { class: "listing" }, table, more, empty),
     show(view: MatterView, place: Place, { folders, documents }: Listing, selected: ReadonlySet<Id>) {
       readable = offer[view.myRole].read;
       flat = place.filter.trim() !== "" || place.deleted;
-      rows([...folders.map((folder) => ({ folder })), ...documents.map((document) => ({ document }))]);
-      for (const box of body.querySelectorAll<HTMLInputElement>("input[type=checkbox]")) box.checked = selected.has(box.value);
+      items = [...folders.map((folder) => ({ folder })), ...documents.map((document) => ({ document }))];
+      chosen = selected;
+      if (shownPlace !== JSON.stringify(place)) limit = rowsAtOnce;
+      shownPlace = JSON.stringify(place);
+      drawRows();
+      table.setAttribute("aria-rowcount", String(items.length + 1));
       all.checked = selected.size > 0 && selected.size === documents.length;
       all.indeterminate = selected.size > 0 && !all.checked;
       for (const head of heads) showSort(head, place.sort);
