@@ -22,28 +22,25 @@ const matterPath = /^\/m\/([a-z2-7]{52})\/?$/;
 class Program implements App {
   readonly engine = new Engine();
   readonly transfers = new Transfers(this.engine, () => void this.#afterSaving());
-  invitation: string | null;
-  readonly #setupSecret: string;
+  invitation: string | null = null;
+  #setupSecret = "";
   #overview: Overview | null = null;
   #screen: Screen | null = null;
   #kitAsked = false;
 
   constructor(fragment: string) {
-    this.invitation = location.pathname === "/join" && fragment !== "" ? fragment : null;
-    this.#setupSecret = location.pathname === "/setup" ? fragment : "";
+    this.#keep(fragment);
   }
 
   async run() {
     byId("body").append(this.transfers.node);
     this.engine.listen((event) => this.#event(event));
     document.addEventListener("click", (event) => this.#followLink(event));
-    addEventListener("popstate", () => this.#route());
+    addEventListener("popstate", () => this.#arrive());
     addEventListener("beforeunload", (event) => this.#beforeLeaving(event));
     this.#drawHead();
     const { state } = await this.engine.call("start");
-    if (state === "signed-in") {
-      this.signedIn(await this.engine.call("overview"));
-    }
+    if (state === "signed-in") this.signedIn(await this.engine.call("overview"));
     this.#route();
   }
 
@@ -72,6 +69,18 @@ class Program implements App {
 
   makeKit(then: string, mayWait: boolean) {
     this.show(kitScreen(this, then, mayWait));
+  }
+
+  #keep(fragment: string) {
+    if (fragment === "") return;
+    if (location.pathname === "/join") this.invitation = fragment;
+    if (location.pathname === "/setup") this.#setupSecret = fragment;
+  }
+
+  // Back, forward, or a link pasted over this very page, which changes what follows # and loads nothing.
+  #arrive() {
+    this.#keep(takeFragment());
+    this.#route();
   }
 
   #route() {

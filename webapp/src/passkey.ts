@@ -84,7 +84,7 @@ async function gesture(ask: () => Promise<Credential | null>): Promise<PublicKey
 
 function codeOf(thrown: unknown): string {
   const name = thrown instanceof DOMException ? thrown.name : "";
-  if (name === "NotAllowedError" || name === "AbortError") return "passkey-cancelled";
+  if (name === "NotAllowedError" || name === "AbortError") return "passkey-canceled";
   if (name === "InvalidStateError") return "passkey-exists";
   if (name === "SecurityError") return "passkey-origin";
   if (name === "NotSupportedError") return "no-prf";

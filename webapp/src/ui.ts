@@ -11,10 +11,13 @@ export function announce(text: string) {
   byId("announce").textContent = text;
 }
 
+// Nobody is at fault and nothing is lost: said in a quieter colour.
+const gentle: ReadonlySet<string> = new Set(["no-prf", "no-passkeys", "passkey-canceled", "offline", "not-signed-in", "waiting"]);
+
 /** What happened and what to do, where it happened. */
 export function problem(failure: Failure): HTMLElement {
   const { what, todo } = explain(failure);
-  return h("div", { class: "problem", role: "alert", "data-code": failure.code },
+  return h("div", { class: gentle.has(failure.code) ? "problem gentle" : "problem", role: "alert", "data-code": failure.code },
     h("p", { class: "problem-what" }, what),
     h("p", {}, todo),
     failure.detail !== "" && h("p", { class: "problem-detail" }, visible(failure.detail)),

@@ -35,6 +35,7 @@ export function documentsPanel(app: App, changed: Changed): Panel {
     for (const id of selected) if (!shown.documents.some((d) => d.document === id)) selected.delete(id);
     toolbar.show(view, place);
     table.show(view, place, shown, selected);
+    gone.hidden = !place.deleted;
     bulk.show(selected.size, view);
   };
   const open = (folder: string) => {
@@ -47,6 +48,7 @@ export function documentsPanel(app: App, changed: Changed): Panel {
   const details = (id: Id) => view && documentDialog(app, view, id, { changed, download: (version) => startDownload(app, view?.matter ?? "", id, version) });
   const chosen = () => (view?.documents ?? []).filter((d) => selected.has(d.document));
 
+  const gone = h("p", { class: "hint", hidden: true }, t.deletedHint);
   const toolbar = makeToolbar(place, { add, draw, open });
   const bulk = bulkBar({
     download: () => download([...selected]),
@@ -63,7 +65,7 @@ export function documentsPanel(app: App, changed: Changed): Panel {
 
   const node = h("section", { id: "drop", class: "documents", "aria-labelledby": "documents-title" },
     h("h2", { id: "documents-title", class: "visually-hidden" }, say.matter.documents),
-    toolbar.node, slot.node, bulk.node, table.node,
+    toolbar.node, gone, slot.node, bulk.node, table.node,
     h("p", { class: "drop-veil", "aria-hidden": "true" }, t.dropHere));
   acceptDrops(node, () => view !== null && offer[view.myRole].add && !place.deleted, (files) => (slot.clear(), add(files)));
   return { node, show: (next) => ((view = next), draw()) };
@@ -358,6 +360,7 @@ function documentCells(d: DocumentView, mode: { readable: boolean; flat: boolean
     h("td", { role: "cell", class: "cell-changed" },
       d.deleted ? [date(d.deleted.at), h("span", { class: "who" }, t.deletedBy, name(d.deleted.by))] : [date(d.changedAt), h("span", { class: "who" }, t.by, name(d.changedBy))]),
     h("td", { role: "cell", class: "cell-actions" },
-      !d.deleted && mode.readable && h("button", { type: "button", class: "small", "data-action": "download", "aria-label": t.downloadOne(label) }, t.download)),
+      !d.deleted && mode.readable && h("button", { type: "button", class: "small", "data-action": "download", "aria-label": t.downloadOne(label) }, t.download),
+      h("button", { type: "button", class: "small quiet dots", "data-action": "details", "aria-label": t.moreOne(label) }, drawing("icon", "0 0 16 16", "M3 8h.01M8 8h.01M13 8h.01"))),
   ];
 }

@@ -13,7 +13,7 @@ type Kit = Result<"kitCreate">;
 
 export function kitScreen(app: App, then: string, mayWait: boolean): Screen {
   const heading = h("h1", { tabindex: -1 }, say.kit.title);
-  const body = h("div", {}, h("p", { role: "status" }, say.kit.making));
+  const body = h("div", { class: "stack" }, h("p", { role: "status" }, say.kit.making));
   app.engine.call("kitCreate")
     .then((kit) => fill(body, sheet(kit), confirmForm(app, then, mayWait, kit)))
     .catch((thrown: unknown) => fill(body, problem(failureOf(thrown)), button(say.tryAgain, {}, () => app.makeKit(then, mayWait))));
