@@ -53,3 +53,10 @@ const (
 	CodeStaleBuild      Code = "stale-build"      // page and module are of different builds
 	CodeUsage           Code = "usage"            // a command that cannot be
 )
+
+// ServerCodes are the codes that a server may answer; a client takes no other.
+func ServerCodes() []Code {
+	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
+		CodeInviteGone, CodeMoved, CodeGone, CodeDigest, CodeChunkConflict, CodeUploadGone, CodeUploadMissing, CodeNotReleased, CodeRange, CodeNoSpace,
+		CodeSecretReceived, CodeUnavailable, CodeInternal}
+}

@@ -451,7 +451,8 @@ func (s *State) applyAccept(effect *Effect, e Entry) error {
 	if err != nil || document.CheckTitle(body.Person) != nil {
 		return ErrMismatch
 	}
-	if old := s.Members[effect.Actor]; old != nil {
+	// Who was removed may come back by a new invite, with the keys he had and no others.
+	if old := s.Members[effect.Actor]; old != nil && (old.State != MemberRemoved || !old.Keys.Equal(a.Bundle.Keys)) {
 		return ErrRoster
 	}
 	if i.State != InviteOpen {

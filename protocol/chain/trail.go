@@ -195,3 +195,6 @@ func VerifySession(public *keys.PublicKeys, firm wire.ChainID, id, member wire.O
 	}
 	return nil
 }
+
+// Public is the session's Ed25519 public key.
+func (s *Session) Public() []byte { return s.Key.Public().(ed25519.PublicKey) }

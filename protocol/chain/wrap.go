@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/underseal/underseal/keys"
+	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 )
 
@@ -120,4 +121,23 @@ func OpenHistory(id wire.ChainID, newest *EpochKeys, statements []Entry) (KeySet
 		k = before
 	}
 	return held, nil
+}
+
+// CheckRow verifies that the row we unwrapped is one of those that the epoch's statement made, at our place: hashes are
+// of all its rows, members in order of their ids first (attacks 25, 35). A row that an accept or admit made is bound by
+// the commitments alone.
+func (s *State) CheckRow(self wire.ObjectID, row []byte, hashes []wire.Hash) error {
+	if log.Root(hashes) != s.RowsRoot {
+		return ErrWrap
+	}
+	for i, m := range s.Seated() {
+		if m.ID != self {
+			continue
+		}
+		if i >= len(hashes) || hashes[i] != (Row{Kind: RowWrap, Recipient: self, Bytes: row}).Hash() {
+			return ErrWrap
+		}
+		return nil
+	}
+	return ErrWrap
 }

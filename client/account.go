@@ -1,0 +1,450 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/underseal/underseal/keys"
+	"github.com/underseal/underseal/keys/vault"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/document"
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+// ceremony is an enrolment or sign-in that waits for a gesture.
+type ceremony struct {
+	enrol  *api.EnrolReply
+	signIn *api.SignInReply
+
+	setup        string // of a founder
+	person, firm string
+	link         *chain.Link // of a guest
+	pkg          chain.Package
+}
+
+// Options are what the page hands to navigator.credentials.
+type Options struct {
+	PublicKey json.RawMessage
+	PRFSalt   [32]byte
+}
+
+// Unlocker is how a new account will be unlocked: one of the fields is set.
+type Unlocker struct {
+	Credential json.RawMessage // of a passkey, without its PRF output
+	PRF        []byte          // its PRF output; nil where it has none
+	Passphrase *vault.Passphrase
+}
+
+// SetupOptions begins the founding of a firm. secret is what stands after # in the setup link.
+func (c *Client) SetupOptions(ctx context.Context, secret, person, firm string) (Options, error) {
+	if document.CheckTitle(person) != nil || document.CheckTitle(firm) != nil {
+		return Options{}, fail(api.CodeBadName, "")
+	}
+	var reply api.EnrolReply
+	if err := c.call(ctx, http.MethodPost, api.RouteEnrolments, api.EnrolRequest{Setup: secret}, &reply); err != nil {
+		return Options{}, failureOf(err)
+	}
+	if reply.Log == nil {
+		return Options{}, c.refuse(ctx, "the keys of the firm's log", ErrUnknownReply)
+	}
+	c.mu.Lock()
+	c.ceremony = &ceremony{enrol: &reply, setup: secret, person: person, firm: firm}
+	c.mu.Unlock()
+	return creationOptions(reply.Creation, person)
+}
+
+// creationOptions puts the person's name where only his own authenticator reads it.
+func creationOptions(creation json.RawMessage, person string) (Options, error) {
+	var o map[string]json.RawMessage
+	var user map[string]any
+	if json.Unmarshal(creation, &o) != nil || json.Unmarshal(o["user"], &user) != nil {
+		return Options{}, &Failure{Code: api.CodeInternal, cause: ErrUnknownReply}
+	}
+	user["name"], user["displayName"] = person, person
+	o["user"], _ = json.Marshal(user)
+	public, err := json.Marshal(o)
+	return Options{PublicKey: public, PRFSalt: vault.PasskeySalt()}, err
+}
+
+// SetupFinish makes account, identity and firm.
+func (c *Client) SetupFinish(ctx context.Context, u Unlocker) error {
+	c.mu.Lock()
+	cer := c.ceremony
+	c.mu.Unlock()
+	if cer == nil || cer.enrol == nil || cer.setup == "" {
+		return fail(api.CodeBadRequest, "")
+	}
+	a, err := c.newAccount(cer.enrol.Account, cer.person)
+	if err != nil {
+		return err
+	}
+	seat, author, err := c.newIdentity(a, wire.ChainID{}, cer.firm)
+	if err != nil {
+		return err
+	}
+	seat.Staff = true
+	charter := chain.Charter{Kind: chain.KindFirm, LogOrigin: cer.enrol.Log.Origin, LogKeys: cer.enrol.Log.Keys, VRFKey: cer.enrol.Log.VRF}
+	sub, id, epoch, err := chain.Found(author, charter, cer.firm, cer.person)
+	if err != nil {
+		return failureOf(err)
+	}
+	c.secret("content key", epoch.Content[:])
+	seat.Firm = id
+	a.ring.Firms = []firmSeat{*seat}
+	bundle, err := chain.NewBundle(author.Member, author.Identity)
+	if err != nil {
+		return err
+	}
+	if err := c.enrol(ctx, cer, a, u); err != nil {
+		return err
+	}
+	found := api.FoundRequest{Setup: cer.setup, Member: author.Member, Bundle: bundle.Bytes(), Submission: sub.Bytes()}
+	if err := c.retry(ctx, func() error { return c.call(ctx, http.MethodPost, api.RouteFirms, found, nil) }); err != nil {
+		return failureOf(err)
+	}
+	_, err = c.matter(ctx, id)
+	return err
+}
+
+// retry sends something idempotent again where no answer came.
+func (c *Client) retry(ctx context.Context, send func() error) error {
+	err := send()
+	for i := range 3 {
+		if !hasCode(err, api.CodeOffline) && !hasCode(err, api.CodeUnavailable) {
+			break
+		}
+		if waitErr := c.wait(ctx, time.Duration(i+1)*500*time.Millisecond); waitErr != nil {
+			return waitErr
+		}
+		err = send()
+	}
+	return err
+}
+
+func (c *Client) wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+func (c *Client) newAccount(id wire.ObjectID, person string) (*account, error) {
+	root, err := vault.GenerateRoot(c.config.Random)
+	if err != nil {
+		return nil, err
+	}
+	c.secret("account root", root[:])
+	return &account{id: id, root: root, ring: keyring{Name: person}}, nil
+}
+
+// newIdentity makes this account's one identity in a firm.
+func (c *Client) newIdentity(a *account, firm wire.ChainID, name string) (*firmSeat, chain.Author, error) {
+	member, err := wire.NewObjectID(c.config.Random)
+	if err != nil {
+		return nil, chain.Author{}, err
+	}
+	salt, err := wire.NewObjectID(c.config.Random)
+	if err != nil {
+		return nil, chain.Author{}, err
+	}
+	seed := a.root.IdentitySeed(salt)
+	c.secret("identity seed", seed[:])
+	identity, err := keys.NewIdentity(seed)
+	if err != nil {
+		return nil, chain.Author{}, err
+	}
+	seat := &firmSeat{Firm: firm, Name: name, Salt: salt, Member: member, Fingerprint: wire.Hash(identity.Public().Fingerprint()), identity: identity}
+	return seat, chain.Author{Member: member, Identity: identity, Random: c.config.Random, Now: c.config.Now}, nil
+}
+
+// enrol hands the account's public side and its sealed vault to the server, and signs in.
+func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocker) error {
+	finish := api.EnrolFinish{}
+	switch {
+	case u.Passphrase != nil:
+		// A passphrase unlocks on this device only: the server gets no wrap that could be guessed at.
+		finish.Login = c.loginProof(vault.MethodPassphrase, u.Passphrase.LoginKey(), cer.enrol.Challenge)
+	case u.PRF == nil:
+		return fail(api.CodeNoPRF, "")
+	default:
+		entry, err := c.passkeyEntry(a, u)
+		if err != nil {
+			return err
+		}
+		finish.Credential, finish.Vault = u.Credential, []api.VaultEntry{entry}
+	}
+	ring, err := c.sealKeyring(a, 1)
+	if err != nil {
+		return err
+	}
+	finish.Keyring = ring
+	var reply api.Account
+	path := api.RouteEnrolments + "/" + cer.enrol.Enrolment.String()
+	if err := c.call(ctx, http.MethodPost, path, finish, &reply); err != nil {
+		return failureOf(err)
+	}
+	a.revision, a.passkeys, a.vault = 1, reply.Passkeys, reply.Vault
+	return c.signedIn(ctx, a)
+}
+
+// signedIn puts an opened account in place.
+func (c *Client) signedIn(ctx context.Context, a *account) error {
+	c.mu.Lock()
+	c.account, c.ceremony = a, nil
+	c.mu.Unlock()
+	if err := c.loadRefusals(ctx, a); err != nil {
+		return err
+	}
+	if err := c.rememberRevision(ctx, a); err != nil {
+		return err
+	}
+	return c.loadTransfers(ctx, a)
+}
+
+func (c *Client) passkeyEntry(a *account, u Unlocker) (api.VaultEntry, error) {
+	c.secret("PRF output", u.PRF)
+	unlock, err := vault.PasskeyUnlockKey(u.PRF)
+	if err != nil {
+		return api.VaultEntry{}, fail(api.CodeNoPRF, "")
+	}
+	wrapped, err := vault.Wrap(c.config.Random, unlock, vault.MethodPasskey, a.id, a.root)
+	if err != nil {
+		return api.VaultEntry{}, err
+	}
+	id, err := credentialID(u.Credential)
+	return api.VaultEntry{Method: uint8(vault.MethodPasskey), ID: id, Wrapped: wrapped}, err
+}
+
+func credentialID(credential json.RawMessage) ([]byte, error) {
+	var v struct {
+		RawID string `json:"rawId"`
+	}
+	if err := json.Unmarshal(credential, &v); err != nil {
+		return nil, fail(api.CodeBadRequest, "")
+	}
+	return decodeBase64URL(v.RawID)
+}
+
+func (c *Client) loginProof(method vault.Method, key ed25519.PrivateKey, challenge []byte) *api.LoginProof {
+	return &api.LoginProof{Method: uint8(method), PublicKey: key.Public().(ed25519.PublicKey), Signature: ed25519.Sign(key, api.LoginMessage(c.config.Origin, challenge))}
+}
+
+// SignInOptions begins a sign-in with whichever passkey the person picks.
+func (c *Client) SignInOptions(ctx context.Context) (Options, error) {
+	reply, err := c.beginSignIn(ctx)
+	if err != nil {
+		return Options{}, err
+	}
+	return Options{PublicKey: reply.Request, PRFSalt: vault.PasskeySalt()}, nil
+}
+
+func (c *Client) beginSignIn(ctx context.Context) (*api.SignInReply, error) {
+	var reply api.SignInReply
+	if err := c.call(ctx, http.MethodPost, api.RouteSignIns, struct{}{}, &reply); err != nil {
+		return nil, failureOf(err)
+	}
+	c.mu.Lock()
+	c.ceremony = &ceremony{signIn: &reply}
+	c.mu.Unlock()
+	return &reply, nil
+}
+
+func (c *Client) finishSignIn(ctx context.Context, f api.SignInFinish) (api.Account, error) {
+	c.mu.Lock()
+	cer := c.ceremony
+	c.mu.Unlock()
+	var reply api.Account
+	if cer == nil || cer.signIn == nil {
+		return reply, fail(api.CodeBadRequest, "")
+	}
+	err := c.call(ctx, http.MethodPost, api.RouteSignIns+"/"+cer.signIn.SignIn.String(), f, &reply)
+	return reply, err
+}
+
+// SignInPasskey completes it and unlocks.
+func (c *Client) SignInPasskey(ctx context.Context, credential json.RawMessage, prf []byte) error {
+	if prf == nil {
+		return fail(api.CodeNoPRF, "")
+	}
+	c.secret("PRF output", prf)
+	unlock, err := vault.PasskeyUnlockKey(prf)
+	if err != nil {
+		return fail(api.CodeNoPRF, "")
+	}
+	id, err := credentialID(credential)
+	if err != nil {
+		return err
+	}
+	reply, err := c.finishSignIn(ctx, api.SignInFinish{Credential: credential})
+	if err != nil {
+		return failureOf(err)
+	}
+	return c.open(ctx, reply, vault.MethodPasskey, id, unlock)
+}
+
+// SignInKit signs in and unlocks with a recovery kit, as it was printed.
+func (c *Client) SignInKit(ctx context.Context, text string) error {
+	kit, err := vault.ParseKit(text)
+	if err != nil {
+		return failureOf(err)
+	}
+	begun, err := c.beginSignIn(ctx)
+	if err != nil {
+		return err
+	}
+	login := c.loginProof(vault.MethodKit, kit.LoginKey(), begun.Challenge)
+	reply, err := c.finishSignIn(ctx, api.SignInFinish{Login: login})
+	if err != nil {
+		return failureOf(err)
+	}
+	return c.open(ctx, reply, vault.MethodKit, login.PublicKey, kit.UnlockKey())
+}
+
+// SignInRoot signs in with a passphrase's login key and a root that this device keeps.
+func (c *Client) SignInRoot(ctx context.Context, login ed25519.PrivateKey, id wire.ObjectID, root vault.Root) error {
+	begun, err := c.beginSignIn(ctx)
+	if err != nil {
+		return err
+	}
+	reply, err := c.finishSignIn(ctx, api.SignInFinish{Login: c.loginProof(vault.MethodPassphrase, login, begun.Challenge)})
+	if err != nil {
+		return failureOf(err)
+	}
+	if reply.Account != id {
+		return c.refuse(ctx, "the account that this device belongs to", ErrAccountKeys)
+	}
+	return c.opened(ctx, reply, root)
+}
+
+// open unwraps the root and takes the account into use. Every failure to unlock is the same one (attack 15).
+func (c *Client) open(ctx context.Context, reply api.Account, method vault.Method, id []byte, unlock [32]byte) error {
+	for _, e := range reply.Vault {
+		if e.Method != uint8(method) || !bytes.Equal(e.ID, id) {
+			continue
+		}
+		root, err := vault.Unwrap(unlock, method, reply.Account, e.Wrapped)
+		if err != nil {
+			return failureOf(vault.ErrUnlock)
+		}
+		return c.opened(ctx, reply, root)
+	}
+	return failureOf(vault.ErrUnlock)
+}
+
+func (c *Client) opened(ctx context.Context, reply api.Account, root vault.Root) error {
+	c.secret("account root", root[:])
+	a := &account{id: reply.Account, root: root, passkeys: reply.Passkeys, vault: reply.Vault}
+	if err := c.takeKeyring(ctx, a, reply); err != nil {
+		return c.refuse(ctx, "the account's own record", err)
+	}
+	return c.signedIn(ctx, a)
+}
+
+// SignOut forgets every key and ends the sessions. It always succeeds on this side.
+func (c *Client) SignOut(ctx context.Context) {
+	c.mu.Lock()
+	var firms []wire.ChainID
+	for firm := range c.sessions {
+		firms = append(firms, firm)
+	}
+	signedIn := c.account != nil
+	c.reset()
+	c.mu.Unlock()
+	if !signedIn {
+		return
+	}
+	for _, firm := range firms {
+		_, _ = c.send(ctx, Request{Method: http.MethodDelete, Path: api.Firm(firm) + "/session"})
+	}
+	_, _ = c.send(ctx, Request{Method: http.MethodDelete, Path: api.RouteAccountSession})
+}
+
+// SignedIn reports whether keys are here.
+func (c *Client) SignedIn() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.account != nil
+}
+
+// Root hands the root of the account to the command line, which keeps it sealed under a passphrase.
+func (c *Client) Root() (wire.ObjectID, vault.Root, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.account == nil {
+		return wire.ObjectID{}, vault.Root{}, false
+	}
+	return c.account.id, c.account.root, true
+}
+
+// Kit is a recovery kit to print.
+type Kit struct {
+	Kit    string   `json:"kit"`
+	Name   string   `json:"name"`
+	Firms  []string `json:"firms"`
+	MadeAt int64    `json:"madeAt"`
+}
+
+// CreateKit makes a kit. It is not in force until ConfirmKit.
+func (c *Client) CreateKit() (Kit, error) {
+	kit, err := vault.GenerateKit(c.config.Random)
+	if err != nil {
+		return Kit{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.account == nil {
+		return Kit{}, fail(api.CodeNotSignedIn, "")
+	}
+	c.account.pending = &kit
+	out := Kit{Kit: kit.String(), Name: c.account.ring.Name, MadeAt: c.config.Now().UnixMilli(), Firms: []string{}}
+	for _, f := range c.account.ring.Firms {
+		out.Firms = append(out.Firms, f.Name)
+	}
+	c.secret("recovery kit", []byte(kit.String()))
+	return out, nil
+}
+
+// ConfirmKit puts the kit that CreateKit made in force, in place of the one before.
+func (c *Client) ConfirmKit(ctx context.Context) error {
+	c.mu.Lock()
+	a := c.account
+	if a == nil || a.pending == nil {
+		c.mu.Unlock()
+		return fail(api.CodeBadRequest, "")
+	}
+	kit := *a.pending
+	c.mu.Unlock()
+	unlock := kit.UnlockKey()
+	c.secret("kit unlock key", unlock[:])
+	wrapped, err := vault.Wrap(c.config.Random, unlock, vault.MethodKit, a.id, a.root)
+	if err != nil {
+		return err
+	}
+	var begun api.SignInReply
+	if err := c.call(ctx, http.MethodPost, api.RouteSignIns, struct{}{}, &begun); err != nil {
+		return failureOf(err)
+	}
+	login := c.loginProof(vault.MethodKit, kit.LoginKey(), begun.Challenge)
+	put := api.PutVault{Entry: api.VaultEntry{Method: uint8(vault.MethodKit), ID: login.PublicKey, Wrapped: wrapped, LoginKey: login.PublicKey}, SignIn: begun.SignIn, Login: login}
+	if err := c.retry(ctx, func() error { return c.call(ctx, http.MethodPut, api.RouteVault, put, nil) }); err != nil {
+		return failureOf(err)
+	}
+	return failureErr(c.updateKeyring(ctx, func(k *keyring) { k.KitSaved = true }))
+}
+
+// failureErr is failureOf as an error that is nil when there is none.
+func failureErr(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failureOf(err)
+}

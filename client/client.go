@@ -1,0 +1,267 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/underseal/underseal/keys"
+	"github.com/underseal/underseal/keys/vault"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+// Client is one person on one device. Its methods may be called concurrently.
+type Client struct {
+	config Config
+
+	mu        sync.Mutex // guards all below
+	account   *account   // nil: signed out
+	ceremony  *ceremony  // an enrolment or sign-in that waits for its gesture
+	matters   map[wire.ChainID]*matter
+	sessions  map[wire.ChainID]*chain.Session
+	transfers map[wire.ObjectID]*transfer
+	order     []wire.ObjectID // of transfers
+	slots     chan struct{}   // how many transfers run at once
+	refusals  []Refusal
+	ctx       context.Context // of everything that runs beside calls; ends with sign-out
+	stop      context.CancelFunc
+}
+
+const transfersAtOnce = 2
+
+// New makes a client that is signed out.
+func New(config Config) *Client {
+	c := &Client{config: config}
+	c.reset()
+	return c
+}
+
+// reset forgets every key.
+func (c *Client) reset() {
+	if c.stop != nil {
+		c.stop()
+	}
+	c.account, c.ceremony = nil, nil
+	c.matters, c.sessions, c.transfers = map[wire.ChainID]*matter{}, map[wire.ChainID]*chain.Session{}, map[wire.ObjectID]*transfer{}
+	c.order, c.slots, c.refusals = nil, make(chan struct{}, transfersAtOnce), nil
+	c.ctx, c.stop = context.WithCancel(context.Background())
+}
+
+func (c *Client) event(e Event) {
+	if c.config.Events != nil {
+		c.config.Events(e)
+	}
+}
+
+func (c *Client) secret(name string, value []byte) {
+	if c.config.Secret != nil {
+		c.config.Secret(name, value)
+	}
+}
+
+// account is who is signed in, with the keys.
+type account struct {
+	id       wire.ObjectID
+	root     vault.Root
+	ring     keyring
+	revision uint64
+	passkeys []api.Passkey
+	vault    []api.VaultEntry
+	pending  *vault.Kit // made and not yet confirmed as saved
+}
+
+// call sends JSON and reads JSON.
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	r := Request{Method: method, Path: path}
+	if in != nil {
+		body, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		r.Body, r.ContentType = body, api.TypeJSON
+	}
+	body, err := c.send(ctx, r)
+	if err != nil || out == nil {
+		return err
+	}
+	return decode(body, out)
+}
+
+// decode is strict: an answer with anything unknown in it is not one of this protocol.
+func decode(body []byte, out any) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(out); err != nil || d.More() {
+		return ErrUnknownReply
+	}
+	return nil
+}
+
+func (c *Client) send(ctx context.Context, r Request) ([]byte, error) {
+	reply, err := c.config.Transport.Do(ctx, r)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, &Failure{Code: api.CodeOffline, cause: err}
+	}
+	if reply.Status < 200 || reply.Status > 299 {
+		return nil, parseError(reply.Status, reply.Body)
+	}
+	return reply.Body, nil
+}
+
+func hasCode(err error, code api.Code) bool {
+	f := failureOf(err)
+	return f != nil && f.Code == code
+}
+
+// inFirm sends a request within a firm, and opens or renews the firm's session where the server asks for it.
+func (c *Client) inFirm(ctx context.Context, firm wire.ChainID, r Request) ([]byte, error) {
+	if err := c.ensureSession(ctx, firm); err != nil {
+		return nil, err
+	}
+	body, err := c.send(ctx, r)
+	if !hasCode(err, api.CodeNotSignedIn) {
+		return body, err
+	}
+	c.mu.Lock()
+	delete(c.sessions, firm)
+	c.mu.Unlock()
+	if err := c.ensureSession(ctx, firm); err != nil {
+		return nil, err
+	}
+	return c.send(ctx, r)
+}
+
+func (c *Client) getFirm(ctx context.Context, firm wire.ChainID, path string, out any) error {
+	body, err := c.inFirm(ctx, firm, Request{Method: http.MethodGet, Path: path})
+	if err != nil {
+		return err
+	}
+	return decode(body, out)
+}
+
+func (c *Client) postFirm(ctx context.Context, firm wire.ChainID, method, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	reply, err := c.inFirm(ctx, firm, Request{Method: method, Path: path, Body: body, ContentType: api.TypeJSON})
+	if err != nil || out == nil {
+		return err
+	}
+	return decode(reply, out)
+}
+
+const sessionLifetime = 12 * time.Hour
+
+// ensureSession opens a session in a firm with a ticket of the account.
+func (c *Client) ensureSession(ctx context.Context, firm wire.ChainID) error {
+	c.mu.Lock()
+	acct, open := c.account, c.sessions[firm] != nil
+	c.mu.Unlock()
+	if acct == nil {
+		return fail(api.CodeNotSignedIn, "")
+	}
+	if open {
+		return nil
+	}
+	return c.openSession(ctx, firm, nil)
+}
+
+// openSession opens a session; as a guest it shows the link's proof and its own keys.
+func (c *Client) openSession(ctx context.Context, firm wire.ChainID, guest *chain.Link) error {
+	author, err := c.author(firm)
+	if err != nil {
+		return err
+	}
+	var ticket api.Ticket
+	if err := c.call(ctx, http.MethodPost, api.RouteTickets, api.TicketRequest{Firm: firm}, &ticket); err != nil {
+		if hasCode(err, api.CodeNotSignedIn) {
+			c.SignOut(ctx)
+			c.event(Event{Event: "signed-out", Failure: failureOf(err)})
+		}
+		return err
+	}
+	s, err := chain.NewSession(author, firm, sessionLifetime)
+	if err != nil {
+		return err
+	}
+	open := api.OpenSession{Ticket: ticket.Ticket, Member: author.Member, Session: s.ID, PublicKey: s.Public(), Expires: s.Expires, Certificate: s.Certificate}
+	if guest != nil {
+		if open.Guest, err = guestProof(author, *guest, ticket.Ticket); err != nil {
+			return err
+		}
+	}
+	if err := c.call(ctx, http.MethodPost, api.Firm(firm)+"/sessions", open, nil); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.sessions[firm] = s
+	c.mu.Unlock()
+	return nil
+}
+
+// author is this person in a firm.
+func (c *Client) author(firm wire.ChainID) (chain.Author, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.account == nil {
+		return chain.Author{}, fail(api.CodeNotSignedIn, "")
+	}
+	seat := c.account.ring.firm(firm)
+	if seat == nil {
+		return chain.Author{}, fail(api.CodeNotHere, "")
+	}
+	if seat.identity == nil {
+		identity, err := keys.NewIdentity(c.account.root.IdentitySeed(seat.Salt))
+		if err != nil {
+			return chain.Author{}, err
+		}
+		// Public halves are recomputed and compared with the ones that were enrolled (attacks 14, 16).
+		if wire.Hash(identity.Public().Fingerprint()) != seat.Fingerprint {
+			return chain.Author{}, ErrAccountKeys
+		}
+		seat.identity = identity
+	}
+	return chain.Author{Member: seat.Member, Identity: seat.identity, Random: c.config.Random, Now: c.config.Now}, nil
+}
+
+// Refusal is one thing this device refused, as it is kept.
+type Refusal struct {
+	At    int64    `json:"at"` // milliseconds since 1970
+	Code  api.Code `json:"code"`
+	What  string   `json:"what"` // what was asked of the server
+	Found string   `json:"found"`
+}
+
+// refuse records a lie in the device's sealed journal and passes every error on.
+func (c *Client) refuse(ctx context.Context, what string, err error) error {
+	f := failureOf(err)
+	if f == nil {
+		return nil
+	}
+	if f.Code != api.CodeServerLied {
+		return f
+	}
+	refusal := Refusal{At: c.config.Now().UnixMilli(), Code: f.Code, What: what, Found: f.Detail}
+	c.mu.Lock()
+	c.refusals = append(c.refusals, refusal)
+	signedIn := c.account != nil
+	c.mu.Unlock()
+	if signedIn {
+		// Keeping the record must not hide the lie: its own failure is joined, never returned instead.
+		if keepErr := c.keepRefusals(ctx); keepErr != nil {
+			f = &Failure{Code: f.Code, Detail: f.Detail, cause: errors.Join(f.cause, keepErr)}
+		}
+	}
+	c.event(Event{Event: "lied", Failure: f, Promised: what, Shown: f.Detail})
+	return f
+}

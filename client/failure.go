@@ -1,0 +1,99 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/underseal/underseal/keys/seal"
+	"github.com/underseal/underseal/keys/vault"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/document"
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+// Failure is every error that reaches a person: a code of the closed set, and nothing secret.
+type Failure struct {
+	Code   api.Code `json:"code"`
+	Detail string   `json:"detail"`
+	cause  error
+}
+
+func (f *Failure) Error() string {
+	if f.Detail == "" {
+		return string(f.Code)
+	}
+	return string(f.Code) + ": " + f.Detail
+}
+
+func (f *Failure) Unwrap() error { return f.cause }
+
+func fail(code api.Code, detail string) *Failure { return &Failure{Code: code, Detail: detail} }
+
+// Sentinels of this package, for what the server showed and should not have been able to.
+var (
+	ErrRolledBack   = errors.New("the chain is shorter than it was")
+	ErrWithheld     = errors.New("the server withholds what it must have")
+	ErrUnknownReply = errors.New("the server's answer is not one it may give")
+	ErrAccountKeys  = errors.New("the account's keys are not the ones that were enrolled")
+	ErrUploadRoot   = errors.New("the server holds other bytes than were sent")
+	ErrPadding      = errors.New("the padding of a document is not zero")
+)
+
+// lies are the errors that only a server that lies, or somebody who helps it, can cause.
+var lies = []error{
+	chain.ErrOrder, chain.ErrWrongChain, chain.ErrLeaf, chain.ErrEpoch, chain.ErrEnvelope, chain.ErrEntrySig, chain.ErrMismatch, chain.ErrRights,
+	chain.ErrRoster, chain.ErrCommitment, chain.ErrStateRoot, chain.ErrInvite, chain.ErrWrap, chain.ErrFirst, chain.ErrKeyBundle, chain.ErrNoKey, chain.ErrAnchor,
+	document.ErrManifest, document.ErrBodyRoot, document.ErrLength, wire.ErrMalformed, wire.ErrSuite, seal.ErrOpen,
+	ErrRolledBack, ErrWithheld, ErrUnknownReply, ErrAccountKeys, ErrUploadRoot, ErrPadding,
+}
+
+// failureOf gives any error its code.
+func failureOf(err error) *Failure {
+	var f *Failure
+	var e *api.Error
+	var kit *vault.KitError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &f):
+		return f
+	case errors.As(err, &e):
+		return &Failure{Code: e.Code, cause: err}
+	case errors.As(err, &kit):
+		return &Failure{Code: api.CodeKitTypo, Detail: kit.Error(), cause: err}
+	case errors.Is(err, context.Canceled):
+		return &Failure{Code: api.CodeCancelled, cause: err}
+	case errors.Is(err, vault.ErrUnlock):
+		return &Failure{Code: api.CodeUnlockFailed, cause: err}
+	case errors.Is(err, document.ErrName):
+		return &Failure{Code: api.CodeBadName, cause: err}
+	case errors.Is(err, chain.ErrInput):
+		return &Failure{Code: api.CodeNotAllowed, cause: err}
+	}
+	for _, lie := range lies {
+		if errors.Is(err, lie) {
+			return &Failure{Code: api.CodeServerLied, Detail: lie.Error(), cause: err}
+		}
+	}
+	return &Failure{Code: api.CodeInternal, Detail: "", cause: err}
+}
+
+// FailureOf is the failure that err is: every error of this package has one.
+func FailureOf(err error) *Failure { return failureOf(err) }
+
+func parseError(status int, body []byte) error {
+	var e api.Error
+	if json.Unmarshal(body, &e) != nil || e.Code == "" || len(e.Code) > 40 {
+		return &api.Error{Code: api.CodeInternal}
+	}
+	for _, c := range api.ServerCodes() {
+		if c == e.Code {
+			e.Message = "" // the server's sentences are not shown: they could say anything
+			return &e
+		}
+	}
+	_ = status
+	return &api.Error{Code: api.CodeInternal}
+}

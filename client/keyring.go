@@ -1,0 +1,255 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/underseal/underseal/keys"
+	"github.com/underseal/underseal/keys/seal"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+// keyring is what an account remembers, sealed under its root: where it has identities and matters, and what it holds
+// the server to there. The server keeps it and cannot read it.
+type keyring struct {
+	Name     string       `json:"name"`
+	KitSaved bool         `json:"kitSaved"`
+	Read     bool         `json:"read"` // a first document was read or sent: the moment to ask for the kit
+	Firms    []firmSeat   `json:"firms"`
+	Matters  []matterSeat `json:"matters"`
+}
+
+// firmSeat is the one identity of this account in a firm.
+type firmSeat struct {
+	Firm        wire.ChainID  `json:"firm"`
+	Name        string        `json:"name"`
+	Salt        [16]byte      `json:"salt"` // the identity is derived from the root and this
+	Member      wire.ObjectID `json:"member"`
+	Fingerprint wire.Hash     `json:"fingerprint"`
+	Staff       bool          `json:"staff"` // has a seat in the firm's own chain
+
+	identity *keys.Identity
+}
+
+// matterSeat is a matter this account was in, and how far it verified it.
+type matterSeat struct {
+	Chain    wire.ChainID `json:"chain"`
+	Firm     wire.ChainID `json:"firm"`
+	Name     string       `json:"name"`
+	Link     string       `json:"link,omitempty"` // of the invite it came by, until the seat is verified
+	Accepted bool         `json:"accepted"`       // an accept entry was sent
+	Position uint64       `json:"position"`       // the newest entry seen on any device, and its leaf hash
+	Head     wire.Hash    `json:"head"`
+	Removed  bool         `json:"removed"`
+}
+
+func (k *keyring) firm(id wire.ChainID) *firmSeat {
+	for i := range k.Firms {
+		if k.Firms[i].Firm == id {
+			return &k.Firms[i]
+		}
+	}
+	return nil
+}
+
+func (k *keyring) matter(id wire.ChainID) *matterSeat {
+	for i := range k.Matters {
+		if k.Matters[i].Chain == id {
+			return &k.Matters[i]
+		}
+	}
+	return nil
+}
+
+func keyringContext(account wire.ObjectID, revision uint64) []byte {
+	w := wire.NewWriter()
+	w.Text(string(keys.LabelSealKeyring))
+	w.Uint8(wire.Suite)
+	w.Fixed(account[:])
+	w.Uint64(revision)
+	return w.Bytes()
+}
+
+func (c *Client) sealKeyring(a *account, revision uint64) ([]byte, error) {
+	plain, err := json.Marshal(a.ring)
+	if err != nil {
+		return nil, err
+	}
+	key := a.root.KeyringKey()
+	return seal.Seal(c.config.Random, key[:], keyringContext(a.id, revision), pad(plain))
+}
+
+// pad hides how many matters there are, in steps of a kilobyte: JSON may end in spaces.
+func pad(plain []byte) []byte {
+	const step = 1024
+	n := (step - len(plain)%step) % step
+	return append(plain, strings.Repeat(" ", n)...)
+}
+
+func openKeyring(a *account, revision uint64, sealed []byte) error {
+	key := a.root.KeyringKey()
+	plain, err := seal.Open(key[:], keyringContext(a.id, revision), sealed)
+	if err != nil {
+		return ErrAccountKeys
+	}
+	a.revision = revision
+	return decode(plain, &a.ring)
+}
+
+// updateKeyring changes the keyring on the server: change is applied to the newest one, again where another device was
+// faster.
+func (c *Client) updateKeyring(ctx context.Context, change func(*keyring)) error {
+	for range 8 {
+		c.mu.Lock()
+		a := c.account
+		if a == nil {
+			c.mu.Unlock()
+			return fail(api.CodeNotSignedIn, "")
+		}
+		change(&a.ring)
+		revision := a.revision
+		sealed, err := c.sealKeyring(a, revision+1)
+		c.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		err = c.call(ctx, http.MethodPut, api.RouteKeyring, api.PutKeyring{Revision: revision, Keyring: sealed}, nil)
+		if err == nil {
+			c.mu.Lock()
+			a.revision = revision + 1
+			c.mu.Unlock()
+			return c.rememberRevision(ctx, a)
+		}
+		if !hasCode(err, api.CodeMoved) {
+			return err
+		}
+		var fresh api.Account
+		if err := c.call(ctx, http.MethodGet, api.RouteAccount, nil, &fresh); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		err = c.takeKeyring(ctx, a, fresh)
+		c.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return fail(api.CodeUnavailable, "")
+}
+
+// takeKeyring opens a keyring the server handed out, and refuses one older than this device has seen.
+func (c *Client) takeKeyring(ctx context.Context, a *account, fresh api.Account) error {
+	if fresh.Revision < a.revision {
+		return ErrRolledBack
+	}
+	if known, err := c.record(ctx, a, "revision"); err == nil {
+		if n, err := strconv.ParseUint(string(known), 10, 64); err == nil && fresh.Revision < n {
+			return ErrRolledBack
+		}
+	}
+	old := a.ring
+	a.ring = keyring{}
+	if err := openKeyring(a, fresh.Revision, fresh.Keyring); err != nil {
+		a.ring = old
+		return err
+	}
+	return nil
+}
+
+func (c *Client) rememberRevision(ctx context.Context, a *account) error {
+	return c.keep(ctx, a, "revision", []byte(strconv.FormatUint(a.revision, 10)))
+}
+
+// Records on the device: sealed under a key of the root, each bound to its name.
+
+func recordContext(account wire.ObjectID, name string) []byte {
+	w := wire.NewWriter()
+	w.Text(string(keys.LabelSealCache))
+	w.Uint8(wire.Suite)
+	w.Fixed(account[:])
+	w.Text(name)
+	return w.Bytes()
+}
+
+func recordName(a *account, name string) string { return a.id.String() + "/" + name }
+
+func (c *Client) keep(ctx context.Context, a *account, name string, plain []byte) error {
+	key := a.root.CacheKey()
+	sealed, err := seal.Seal(c.config.Random, key[:], recordContext(a.id, name), plain)
+	if err != nil {
+		return err
+	}
+	if err := c.config.Device.Put(ctx, recordName(a, name), sealed); err != nil {
+		return &Failure{Code: api.CodeNoRoom, cause: err}
+	}
+	return nil
+}
+
+// record opens one; one that does not open counts as absent: it was made by another account or build, or was damaged.
+func (c *Client) record(ctx context.Context, a *account, name string) ([]byte, error) {
+	sealed, err := c.config.Device.Get(ctx, recordName(a, name))
+	if err != nil {
+		return nil, err
+	}
+	key := a.root.CacheKey()
+	plain, err := seal.Open(key[:], recordContext(a.id, name), sealed)
+	if err != nil {
+		return nil, ErrAbsent
+	}
+	return plain, nil
+}
+
+func (c *Client) forget(ctx context.Context, a *account, name string) error {
+	return c.config.Device.Delete(ctx, recordName(a, name))
+}
+
+func (c *Client) records(ctx context.Context, a *account, prefix string) ([]string, error) {
+	names, err := c.config.Device.List(ctx, recordName(a, prefix))
+	for i := range names {
+		names[i] = strings.TrimPrefix(names[i], a.id.String()+"/")
+	}
+	return names, err
+}
+
+// keepRefusals writes the journal of refusals.
+func (c *Client) keepRefusals(ctx context.Context) error {
+	c.mu.Lock()
+	a := c.account
+	list, err := json.Marshal(c.refusals)
+	c.mu.Unlock()
+	if a == nil || err != nil {
+		return err
+	}
+	return c.keep(ctx, a, "refusals", list)
+}
+
+// loadRefusals joins what was refused before sign-in with what this device refused earlier.
+func (c *Client) loadRefusals(ctx context.Context, a *account) error {
+	plain, err := c.record(ctx, a, "refusals")
+	if errors.Is(err, ErrAbsent) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var earlier []Refusal
+	if err := decode(plain, &earlier); err != nil {
+		return nil
+	}
+	c.mu.Lock()
+	c.refusals = append(earlier, c.refusals...)
+	c.mu.Unlock()
+	return nil
+}
+
+// Refusals is the journal, oldest first.
+func (c *Client) Refusals() []Refusal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]Refusal(nil), c.refusals...)
+}

@@ -1,0 +1,558 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+// matter is an open chain: a matter's compartment, or a firm.
+type matter struct {
+	id, firm wire.ChainID
+
+	mu     sync.Mutex   // guards all below; held over requests, so that one change is made at a time
+	state  *chain.State // nil until opened
+	poison error        // what made the chain unusable: nothing more is done in it
+}
+
+func (c *Client) matterOf(id wire.ChainID) (*matter, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.account == nil {
+		return nil, fail(api.CodeNotSignedIn, "")
+	}
+	if m := c.matters[id]; m != nil {
+		return m, nil
+	}
+	firm := id
+	if seat := c.account.ring.matter(id); seat != nil {
+		firm = seat.Firm
+	} else if c.account.ring.firm(id) == nil {
+		return nil, fail(api.CodeNotHere, "")
+	}
+	m := &matter{id: id, firm: firm}
+	c.matters[id] = m
+	return m, nil
+}
+
+// matter opens a chain, or brings it up to date, and is its verified state. The result is a snapshot.
+func (c *Client) matter(ctx context.Context, id wire.ChainID) (*chain.State, error) {
+	m, err := c.matterOf(id)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := c.sync(ctx, m); err != nil {
+		return nil, err
+	}
+	return m.state.Clone(), nil
+}
+
+// sync opens a matter or verifies what is new in it. A chain that lied once stays closed until the program is restarted:
+// there is no "continue anyway".
+func (c *Client) sync(ctx context.Context, m *matter) error {
+	if m.poison != nil {
+		return m.poison
+	}
+	err := c.bringUp(ctx, m)
+	if err == nil {
+		return nil
+	}
+	err = c.refuse(ctx, "the history of a matter", err)
+	if hasCode(err, api.CodeServerLied) || hasCode(err, api.CodeRemoved) {
+		m.poison = err
+	}
+	return err
+}
+
+func (c *Client) bringUp(ctx context.Context, m *matter) error {
+	if m.state == nil {
+		if err := c.loadCache(ctx, m); err != nil {
+			return err
+		}
+	}
+	before := m.state
+	var err error
+	if m.state == nil {
+		err = c.coldOpen(ctx, m)
+	} else {
+		err = c.catchUp(ctx, m)
+	}
+	if err != nil {
+		if before == nil {
+			m.state = nil
+		}
+		return err
+	}
+	return nil
+}
+
+func (c *Client) cacheName(id wire.ChainID) string { return "chain/" + id.String() }
+
+func (c *Client) loadCache(ctx context.Context, m *matter) error {
+	a, err := c.who()
+	if err != nil {
+		return err
+	}
+	plain, err := c.record(ctx, a, c.cacheName(m.id))
+	if errors.Is(err, ErrAbsent) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s, err := chain.Unmarshal(plain)
+	if err != nil || s.ID != m.id {
+		return nil // another build's format: the chain is replayed
+	}
+	m.state = s
+	return nil
+}
+
+func (c *Client) saveCache(ctx context.Context, m *matter) error {
+	a, err := c.who()
+	if err != nil {
+		return err
+	}
+	return c.keep(ctx, a, c.cacheName(m.id), m.state.Marshal())
+}
+
+func (c *Client) who() (*account, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.account == nil {
+		return nil, fail(api.CodeNotSignedIn, "")
+	}
+	return c.account, nil
+}
+
+// coldOpen replays a chain from its first statement, with the newest epoch's keys and the history they open.
+func (c *Client) coldOpen(ctx context.Context, m *matter) error {
+	author, err := c.author(m.firm)
+	if err != nil {
+		return err
+	}
+	newest, reply, err := c.fetchKeys(ctx, m, author, 0)
+	if err != nil {
+		return c.notSeated(m, err)
+	}
+	raw, err := c.inFirm(ctx, m.firm, Request{Method: http.MethodGet, Path: api.Chain(m.firm, m.id) + "/statements"})
+	if err != nil {
+		return err
+	}
+	statements, err := chain.ParseEntries(raw)
+	if err != nil {
+		return err
+	}
+	held, err := chain.OpenHistory(m.id, newest, statements)
+	if err != nil {
+		return err
+	}
+	entries, err := c.fetchEntries(ctx, m, 0)
+	if err != nil {
+		return err
+	}
+	if len(entries) == 0 {
+		return ErrWithheld
+	}
+	s, err := chain.Start(m.id, entries[0], held)
+	if err != nil {
+		return err
+	}
+	link, err := c.pins(m, s)
+	if err != nil {
+		return err
+	}
+	m.state = s
+	rows := map[uint32]*api.WrapReply{newest.Epoch: reply}
+	if err := checkRow(s, author.Member, entries[0], rows); err != nil {
+		return err
+	}
+	if err := c.applyAll(ctx, m, author, entries[1:], rows); err != nil {
+		return err
+	}
+	if s.Unmet() {
+		return chain.ErrAnchor
+	}
+	if link != nil {
+		if err := link.CheckPin(s); err != nil {
+			return err
+		}
+	}
+	if err := c.checkFounder(ctx, m); err != nil {
+		return err
+	}
+	if s.FirmOf() != m.firm {
+		return chain.ErrWrongChain
+	}
+	return c.saveCache(ctx, m)
+}
+
+// pins holds a fresh state to what the account remembers of the chain, on this device or another.
+func (c *Client) pins(m *matter, s *chain.State) (*chain.Link, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.account == nil {
+		return nil, fail(api.CodeNotSignedIn, "")
+	}
+	seat := c.account.ring.matter(m.id)
+	if seat == nil {
+		return nil, nil
+	}
+	if !seat.Head.IsZero() && seat.Position > 0 {
+		s.Expect(seat.Position, seat.Head)
+	}
+	if seat.Link == "" {
+		return nil, nil
+	}
+	link, err := chain.ParseLink(seat.Link)
+	if err != nil {
+		return nil, err
+	}
+	link.Pin(s)
+	return &link, nil
+}
+
+// checkFounder makes staff verify that a matter was opened by a firm seat that may.
+func (c *Client) checkFounder(ctx context.Context, m *matter) error {
+	c.mu.Lock()
+	seat := c.account.ring.firm(m.firm)
+	staff := seat != nil && seat.Staff && m.id != m.firm
+	c.mu.Unlock()
+	if !staff {
+		return nil
+	}
+	firm, err := c.matter(ctx, m.firm)
+	if err != nil {
+		return err
+	}
+	for _, x := range m.state.Members {
+		if !x.Invite.IsZero() {
+			continue
+		}
+		f := firm.Members[x.ID]
+		if f == nil || !f.Keys.Equal(x.Keys) || !f.Role.May(chain.RightManage) {
+			return chain.ErrRights
+		}
+	}
+	return nil
+}
+
+// catchUp verifies what is new.
+func (c *Client) catchUp(ctx context.Context, m *matter) error {
+	author, err := c.author(m.firm)
+	if err != nil {
+		return err
+	}
+	var head api.ChainHead
+	if err := c.getFirm(ctx, m.firm, api.Chain(m.firm, m.id), &head); err != nil {
+		return c.notSeated(m, err)
+	}
+	switch {
+	case head.Chain != m.id:
+		return chain.ErrWrongChain
+	case head.Position < m.state.Position, head.Epoch < m.state.Epoch:
+		return ErrRolledBack
+	case head.Position == m.state.Position:
+		if head.Head != m.state.Head {
+			return chain.ErrOrder
+		}
+		return nil
+	}
+	entries, err := c.fetchEntries(ctx, m, m.state.Position)
+	if err != nil {
+		return err
+	}
+	if len(entries) == 0 {
+		return ErrWithheld
+	}
+	if err := c.applyAll(ctx, m, author, entries, map[uint32]*api.WrapReply{}); err != nil {
+		return err
+	}
+	return c.saveCache(ctx, m)
+}
+
+// notSeated turns the server's "not yours" into what it means for this person.
+func (c *Client) notSeated(m *matter, err error) error {
+	if !hasCode(err, api.CodeNotFound) && !hasCode(err, api.CodeForbidden) {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.account != nil {
+		if seat := c.account.ring.matter(m.id); seat != nil && seat.Link != "" && m.state == nil {
+			return fail(api.CodeWaiting, "")
+		}
+	}
+	return fail(api.CodeRemoved, "")
+}
+
+const maxPages = 4096
+
+func (c *Client) fetchEntries(ctx context.Context, m *matter, from uint64) ([]chain.Entry, error) {
+	var all []chain.Entry
+	for range maxPages {
+		raw, err := c.inFirm(ctx, m.firm, Request{Method: http.MethodGet, Path: api.Entries(m.firm, m.id, from+uint64(len(all)))})
+		if err != nil {
+			return nil, err
+		}
+		page, err := chain.ParseEntries(raw)
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			return all, nil
+		}
+		all = append(all, page...)
+	}
+	return nil, ErrUnknownReply
+}
+
+// fetchKeys unwraps the keys of an epoch (0: the newest). Where a statement made the wrap, hashes are of all its rows.
+func (c *Client) fetchKeys(ctx context.Context, m *matter, author chain.Author, epoch uint32) (*chain.EpochKeys, *api.WrapReply, error) {
+	var reply api.WrapReply
+	if err := c.getFirm(ctx, m.firm, api.WrapPath(m.firm, m.id, epoch), &reply); err != nil {
+		return nil, nil, err
+	}
+	k, err := chain.Unwrap(m.id, author.Member, author.Identity, reply.Row)
+	if err != nil {
+		return nil, nil, err
+	}
+	if epoch != 0 && k.Epoch != epoch {
+		return nil, nil, chain.ErrEpoch
+	}
+	c.secret("content key", k.Content[:])
+	return k, &reply, nil
+}
+
+// applyAll applies entries in order, fetching keys where a statement opens an epoch.
+func (c *Client) applyAll(ctx context.Context, m *matter, author chain.Author, entries []chain.Entry, rows map[uint32]*api.WrapReply) error {
+	for _, e := range entries {
+		effect, err := chain.ParseEffect(e.Effect)
+		if err != nil {
+			return err
+		}
+		if effect.Kind == chain.KindStatement {
+			if m.state.Ended(e, author.Member) {
+				c.ended(ctx, m)
+				return fail(api.CodeRemoved, "")
+			}
+			if _, err := m.state.KeysOf(effect.Epoch); err != nil {
+				k, reply, err := c.fetchKeys(ctx, m, author, effect.Epoch)
+				if err != nil {
+					return err
+				}
+				m.state.AddKeys(k)
+				rows[effect.Epoch] = reply
+			}
+		}
+		if err := m.state.Apply(e); err != nil {
+			return err
+		}
+		if err := checkRow(m.state, author.Member, e, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRow compares the row that was unwrapped with what the statement just applied signs of its rows. A row that an
+// accept or admit made is bound by the commitments alone.
+func checkRow(s *chain.State, self wire.ObjectID, e chain.Entry, rows map[uint32]*api.WrapReply) error {
+	effect, err := chain.ParseEffect(e.Effect)
+	if err != nil || effect.Kind != chain.KindStatement || rows[effect.Epoch] == nil {
+		return err
+	}
+	reply := rows[effect.Epoch]
+	wrap, err := chain.ParseWrap(reply.Row)
+	if err != nil {
+		return chain.ErrWrap
+	}
+	if wrap.Entry != effect.Entry {
+		return nil
+	}
+	return s.CheckRow(self, reply.Row, reply.Hashes)
+}
+
+// ended remembers that this person's seat was ended, by somebody with keys and not by the server.
+func (c *Client) ended(ctx context.Context, m *matter) {
+	if a, err := c.who(); err == nil {
+		_ = c.forget(ctx, a, c.cacheName(m.id)) // best effort: the keys in it open nothing new
+	}
+	_ = c.updateKeyring(ctx, func(k *keyring) {
+		if seat := k.matter(m.id); seat != nil {
+			seat.Removed = true
+		}
+	})
+}
+
+// change authors an entry at the newest head, as often as others are faster, and applies it once it is accepted.
+func (c *Client) change(ctx context.Context, id wire.ChainID, build func(*chain.State, chain.Author) (chain.Submission, error)) (*chain.State, error) {
+	m, err := c.matterOf(id)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for range 16 {
+		if err := c.sync(ctx, m); err != nil {
+			return nil, err
+		}
+		author, err := c.author(m.firm)
+		if err != nil {
+			return nil, err
+		}
+		s := m.state.Clone()
+		sub, err := build(s, author)
+		if err != nil {
+			return nil, failureOf(authoring(err))
+		}
+		err = c.submit(ctx, m, s, sub)
+		if err == nil {
+			m.state = s
+			if err := c.saveCache(ctx, m); err != nil {
+				return nil, err
+			}
+			c.event(Event{Event: "matter", Matter: id.String()})
+			return s.Clone(), nil
+		}
+		if !hasCode(err, api.CodeMoved) {
+			return nil, failureErr(err)
+		}
+	}
+	return nil, fail(api.CodeUnavailable, "")
+}
+
+// authoring errors are the person's, not the server's: what his own client derived says that he may not.
+func authoring(err error) error {
+	if errors.Is(err, chain.ErrRights) || errors.Is(err, chain.ErrInvite) {
+		return fail(api.CodeNotAllowed, "")
+	}
+	return err
+}
+
+// submit sends a submission and applies its entry to s. The server knows an entry by its id, so sending it again where no
+// answer came is safe.
+func (c *Client) submit(ctx context.Context, m *matter, s *chain.State, sub chain.Submission) error {
+	r := Request{Method: http.MethodPost, Path: api.Chain(m.firm, m.id) + "/entries", ContentType: api.TypeBinary, Body: sub.Bytes()}
+	var reply []byte
+	err := c.retry(ctx, func() (err error) {
+		reply, err = c.inFirm(ctx, m.firm, r)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var head api.ChainHead
+	if err := decode(reply, &head); err != nil {
+		return err
+	}
+	if err := s.Apply(sub.Entry); err != nil {
+		return err
+	}
+	if head.Chain != m.id || head.Position < s.Position {
+		return c.refuse(ctx, "an accepted change", chain.ErrOrder)
+	}
+	return nil
+}
+
+// CreateMatter opens a matter in a firm and is its id.
+func (c *Client) CreateMatter(ctx context.Context, firm wire.ChainID, name string) (wire.ChainID, error) {
+	author, err := c.author(firm)
+	if err != nil {
+		return wire.ChainID{}, failureOf(err)
+	}
+	c.mu.Lock()
+	person := c.account.ring.Name
+	c.mu.Unlock()
+	sub, id, epoch, err := chain.Found(author, chain.Charter{Kind: chain.KindCompartment, Firm: firm}, strings.TrimSpace(name), person)
+	if err != nil {
+		return wire.ChainID{}, failureOf(err)
+	}
+	c.secret("content key", epoch.Content[:])
+	// Remembered first: a matter that was opened and forgotten would be lost, one that was never opened is only absent.
+	seat := matterSeat{Chain: id, Firm: firm, Name: name, Accepted: true}
+	if err := c.updateKeyring(ctx, func(k *keyring) {
+		if k.matter(id) == nil {
+			k.Matters = append(k.Matters, seat)
+		}
+	}); err != nil {
+		return wire.ChainID{}, failureOf(err)
+	}
+	r := Request{Method: http.MethodPost, Path: api.Firm(firm) + "/chains", ContentType: api.TypeBinary, Body: sub.Bytes()}
+	if err := c.retry(ctx, func() error { _, err := c.inFirm(ctx, firm, r); return err }); err != nil {
+		_ = c.updateKeyring(ctx, func(k *keyring) { k.dropMatter(id) })
+		return wire.ChainID{}, failureOf(err)
+	}
+	_, err = c.matter(ctx, id)
+	return id, failureErr(err)
+}
+
+func (k *keyring) dropMatter(id wire.ChainID) {
+	for i := range k.Matters {
+		if k.Matters[i].Chain == id {
+			k.Matters = append(k.Matters[:i], k.Matters[i+1:]...)
+			return
+		}
+	}
+}
+
+// RenameMatter renames a matter.
+func (c *Client) RenameMatter(ctx context.Context, id wire.ChainID, name string) (*chain.State, error) {
+	s, err := c.change(ctx, id, func(s *chain.State, a chain.Author) (chain.Submission, error) {
+		return s.Batch(a, []chain.Change{{Kind: chain.OpProfile, Name: strings.TrimSpace(name)}})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, c.updateKeyring(ctx, func(k *keyring) {
+		if seat := k.matter(id); seat != nil {
+			seat.Name = s.Name
+		}
+	})
+}
+
+// Place renames documents' names or folders, as one entry.
+func (c *Client) Place(ctx context.Context, id wire.ChainID, documents []wire.ObjectID, place func(*chain.Document) (name, folder string)) (*chain.State, error) {
+	return c.eachDocument(ctx, id, documents, func(d *chain.Document) chain.Change {
+		name, folder := place(d)
+		return chain.Change{Kind: chain.OpPlace, Document: d.ID, Name: name, Folder: folder}
+	})
+}
+
+// DeleteDocuments leaves tombstones, as one entry.
+func (c *Client) DeleteDocuments(ctx context.Context, id wire.ChainID, documents []wire.ObjectID) (*chain.State, error) {
+	return c.eachDocument(ctx, id, documents, func(d *chain.Document) chain.Change {
+		return chain.Change{Kind: chain.OpDelete, Document: d.ID}
+	})
+}
+
+func (c *Client) eachDocument(ctx context.Context, id wire.ChainID, documents []wire.ObjectID, change func(*chain.Document) chain.Change) (s *chain.State, err error) {
+	for len(documents) > 0 {
+		n := min(len(documents), chain.MaxOps)
+		part := documents[:n]
+		documents = documents[n:]
+		s, err = c.change(ctx, id, func(s *chain.State, a chain.Author) (chain.Submission, error) {
+			var changes []chain.Change
+			for _, doc := range part {
+				d := s.Documents[doc]
+				if d == nil || d.Deleted {
+					return chain.Submission{}, fail(api.CodeGone, "")
+				}
+				changes = append(changes, change(d))
+			}
+			return s.Batch(a, changes)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
