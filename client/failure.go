@@ -39,6 +39,8 @@ var (
 	ErrAccountKeys  = errors.New("the account's keys are not the ones that were enrolled")
 	ErrUploadRoot   = errors.New("the server holds other bytes than were sent")
 	ErrPadding      = errors.New("the padding of a document is not zero")
+	ErrBodyDigest   = errors.New("a chunk is not the one that was signed")
+	ErrBodyOpen     = errors.New("a segment does not open")
 )
 
 // lies are the errors that only a server that lies, or somebody who helps it, can cause.
@@ -46,7 +48,7 @@ var lies = []error{
 	chain.ErrOrder, chain.ErrWrongChain, chain.ErrLeaf, chain.ErrEpoch, chain.ErrEnvelope, chain.ErrEntrySig, chain.ErrMismatch, chain.ErrRights,
 	chain.ErrRoster, chain.ErrCommitment, chain.ErrStateRoot, chain.ErrInvite, chain.ErrWrap, chain.ErrFirst, chain.ErrKeyBundle, chain.ErrNoKey, chain.ErrAnchor,
 	document.ErrManifest, document.ErrBodyRoot, document.ErrLength, wire.ErrMalformed, wire.ErrSuite, seal.ErrOpen,
-	ErrRolledBack, ErrWithheld, ErrUnknownReply, ErrAccountKeys, ErrUploadRoot, ErrPadding,
+	ErrRolledBack, ErrWithheld, ErrUnknownReply, ErrAccountKeys, ErrUploadRoot, ErrPadding, ErrBodyDigest, ErrBodyOpen,
 }
 
 // failureOf gives any error its code.
