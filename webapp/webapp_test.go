@@ -2,6 +2,8 @@ package webapp_test
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -37,6 +39,28 @@ func TestSourcesKeepTheRules(t *testing.T) {
 				t.Errorf("%s/%s: got %q, want none of it", folder, entry.Name(), found)
 			}
 		}
+	}
+}
+
+// The tests beside the sources run in Node, bundled, because Node 20 reads no TypeScript.
+func TestTypeScript(t *testing.T) {
+	tests, err := filepath.Glob("src/*.test.ts")
+	if err != nil || len(tests) == 0 {
+		t.Fatalf("got %d tests (%v), want some", len(tests), err)
+	}
+	for _, test := range tests {
+		bundle := filepath.Join(t.TempDir(), "bundle.test.mjs")
+		command(t, "go", "tool", "-modfile=test/tools.mod", "esbuild", "webapp/"+test, "--bundle", "--platform=node", "--format=esm", "--log-level=warning", "--outfile="+bundle)
+		command(t, "node", "--test", bundle)
+	}
+}
+
+func command(t *testing.T, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = ".."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
 	}
 }
 
