@@ -10,7 +10,7 @@ export interface Failure {
   detail: string;
 }
 
-export type Role = "owner" | "paralegal" | "client" | "auditor";
+export type Role = "owner" | "paralegal" | "client" | "expert" | "auditor" | "reviewer";
 export type InviteMode = "opens-at-once" | "after-i-confirm";
 
 export interface Person {
@@ -22,6 +22,8 @@ export interface Person {
   addedAt: number; // author's clock, ms since 1970
   removedAt: number | null;
   isMe: boolean;
+  /** Two guests accepted this seat: nobody was let in. */
+  frozen: boolean;
 }
 
 export interface Invite {
@@ -75,12 +77,12 @@ export interface MatterSummary {
   matter: Id;
   firm: Id;
   name: string;
-  myRole: Role;
+  myRole: Role | "";
   documents: number;
   people: number;
   changedAt: number;
-  /** waiting: my acceptance waits for an owner's confirmation. */
-  state: "open" | "waiting" | "removed";
+  /** waiting: my acceptance waits for an owner's confirmation. refused: the server's record of it does not verify. myRole is "" unless open. */
+  state: "open" | "waiting" | "removed" | "refused" | "offline" | "unavailable";
 }
 
 export interface Overview {
@@ -109,7 +111,7 @@ export interface AccountView {
   passkeys: { name: string; createdAt: number; lastUsedAt: number | null }[];
   kitSaved: boolean;
   identities: { firm: Id; firmName: string; words: string[] }[];
-  refusals: { at: number; code: string; what: string }[]; // the sealed journal of refusals on this device
+  refusals: { at: number; code: string; what: string; found: string }[]; // the sealed journal of refusals on this device
 }
 
 /** Step two of three of any passkey gesture: made on the main thread, because workers have no navigator.credentials. */

@@ -9,9 +9,15 @@ interface Offer {
   people: boolean; // invite, confirm, remove
 }
 
-export const offer: Record<Role, Offer> = {
+const offers: Record<Role, Offer> = {
   owner: { read: true, add: true, arrange: true, people: true },
   paralegal: { read: true, add: true, arrange: true, people: false },
   client: { read: true, add: true, arrange: false, people: false },
+  expert: { read: true, add: false, arrange: false, people: false },
   auditor: { read: false, add: false, arrange: false, people: false },
+  reviewer: { read: false, add: false, arrange: false, people: false },
 };
+
+export function offer(role: Role): Offer {
+  return offers[role];
+}

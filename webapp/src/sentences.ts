@@ -94,6 +94,9 @@ export const say = {
     changed: "Changed ",
     waiting: "Waiting for confirmation",
     removed: "You are no longer a member",
+    refused: "Refused: the server\u2019s record of it does not verify",
+    offline: "The server cannot be reached",
+    unavailable: "Cannot be opened at the moment",
     filter: "Find a matter",
     noMatch: "No matter has this in its name.",
     kitBanner: "You have no recovery kit yet. If this device is lost, so is your access.",
@@ -108,6 +111,7 @@ export const say = {
     documents: "Documents",
     people: "People",
     yourRole: "You are ",
+    closed: "This matter did not open",
   },
 
   documents: {
@@ -181,6 +185,7 @@ export const say = {
     addedBy: ", added by ",
     former: "Former members",
     until: "removed ",
+    seatFrozen: "Two people accepted this person\u2019s link. Nobody was let in; remove the seat and invite again another way.",
     remove: "Remove",
     removeOne: (person: string) => `Remove ${person}`,
     removeTitle: (person: string) => `Remove ${person}?`,
@@ -309,16 +314,18 @@ export const say = {
   notFound: { title: "There is nothing here", text: "The address may be incomplete, or you are no longer a member.", button: "Go to your matters" },
 } as const;
 
-export const roleName: Record<Role, string> = { owner: "Owner", paralegal: "Paralegal", client: "Client", auditor: "Auditor" };
+export const roleName: Record<Role, string> = { owner: "Owner", paralegal: "Paralegal", client: "Client", expert: "Expert witness", auditor: "Auditor", reviewer: "Reviewer" };
 
 export const roleMeaning: Record<Role, string> = {
   owner: "May do everything in this matter, and decides who is a member.",
   paralegal: "May read, add and change documents, and does not decide who is a member.",
   client: "May read documents and add new ones.",
+  expert: "May read documents.",
+  reviewer: "May check that the record is complete, and reads nothing.",
   auditor: "May see who did what and when, and opens no document.",
 };
 
-export const roleArticle: Record<Role, string> = { owner: "an owner", paralegal: "a paralegal", client: "a client", auditor: "an auditor" };
+export const roleArticle: Record<Role, string> = { owner: "an owner", paralegal: "a paralegal", client: "a client", expert: "an expert witness", auditor: "an auditor", reviewer: "a reviewer" };
 
 export const modeName: Record<InviteMode, string> = { "opens-at-once": "At once", "after-i-confirm": "After I confirm" };
 

@@ -182,7 +182,7 @@ export class Transfers {
       node.dataset["phase"] = t.phase;
       bar.hidden = over.has(t.phase);
       pause.hidden = !pausable.has(t.phase);
-      resume.hidden = t.phase !== "paused" && !(t.phase === "failed" && t.direction === "up");
+      resume.hidden = t.phase !== "paused" && t.phase !== "failed";
       choose.hidden = t.phase !== "needs-file";
       cancel.hidden = over.has(t.phase) || (t.phase === "failed" && t.direction === "down");
       dismiss.hidden = t.phase !== "done" && !(t.phase === "failed" && t.direction === "down");

@@ -52,7 +52,7 @@ function refusals(app: App, account: AccountView): HTMLElement {
   if (account.refusals.length === 0) return section(t.refusals, h("p", { id: "no-refusals" }, t.noRefusals));
   return section(t.refusals, h("p", { class: "hint" }, t.refusalsHint),
     h("ul", { id: "refusals", class: "plain" }, account.refusals.map((refusal) =>
-      h("li", {}, h("span", {}, dateTime(refusal.at)), " ", h("code", {}, refusal.code), h("span", { class: "block" }, explain({ code: refusal.code, detail: "" }).what), name(refusal.what, "hint block")))),
+      h("li", {}, h("span", {}, dateTime(refusal.at)), " ", h("code", {}, refusal.code), h("span", { class: "block" }, explain({ code: refusal.code, detail: "" }).what), name([refusal.what, refusal.found].filter((text) => text !== "").join(": "), "hint block")))),
     slot.node, save);
 }
 

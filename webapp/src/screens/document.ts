@@ -19,7 +19,7 @@ interface DocumentActions {
 export function documentDialog(app: App, view: MatterView, id: Id, act: DocumentActions) {
   const document = view.documents.find((d) => d.document === id);
   if (!document) return;
-  const may = offer[view.myRole];
+  const may = offer(view.myRole);
   const slot = problemSlot();
   const open = dialog("document-dialog", "",
     facts(document),
@@ -60,7 +60,7 @@ function versionRow(version: Version, document: DocumentView, readable: boolean,
 }
 
 function tools(app: App, view: MatterView, document: DocumentView, act: DocumentActions, open: () => Dialog): HTMLElement {
-  const may = offer[view.myRole];
+  const may = offer(view.myRole);
   const then = (work: () => void) => () => (open().close(), work());
   const slot = problemSlot();
   const input = h("input", { id: "version-input", type: "file", class: "visually-hidden", tabindex: -1, "aria-label": t.replace, on: { change: () => void busy(replace, slot, replaceIt) } });

@@ -67,7 +67,7 @@ export function documentsPanel(app: App, changed: Changed): Panel {
     h("h2", { id: "documents-title", class: "visually-hidden" }, say.matter.documents),
     toolbar.node, gone, slot.node, bulk.node, table.node,
     h("p", { class: "drop-veil", "aria-hidden": "true" }, t.dropHere));
-  acceptDrops(node, () => view !== null && offer[view.myRole].add && !place.deleted, (files) => (slot.clear(), add(files)));
+  acceptDrops(node, () => view !== null && offer(view.myRole).add && !place.deleted, (files) => (slot.clear(), add(files)));
   return { node, show: (next) => ((view = next), draw()) };
 }
 
@@ -180,7 +180,7 @@ function makeToolbar(place: Place, act: ToolbarActions) {
     node: h("div", { class: "toolbar" }, adding, h("div", { class: "finding" }, filter, deleted), crumbs),
     show(view: MatterView, at: Place) {
       const gone = view.documents.filter((d) => d.deleted).length;
-      adding.hidden = !offer[view.myRole].add || at.deleted;
+      adding.hidden = !offer(view.myRole).add || at.deleted;
       deleted.textContent = at.deleted ? t.backToCurrent : t.showDeleted(gone);
       deleted.hidden = gone === 0 && !at.deleted;
       filter.hidden = view.documents.length === 0;
@@ -211,8 +211,8 @@ function bulkBar(act: { download(): void; move(): void; remove(): void; clear():
     show(n: number, view: MatterView) {
       node.hidden = n === 0;
       label.textContent = t.selected(n);
-      download.hidden = !offer[view.myRole].read;
-      move.hidden = remove.hidden = !offer[view.myRole].arrange;
+      download.hidden = !offer(view.myRole).read;
+      move.hidden = remove.hidden = !offer(view.myRole).arrange;
     },
   };
 }
@@ -266,7 +266,7 @@ function makeTable(act: TableActions) {
   return {
     node: h("div", { class: "listing" }, table, more, empty),
     show(view: MatterView, place: Place, { folders, documents }: Listing, selected: ReadonlySet<Id>) {
-      readable = offer[view.myRole].read;
+      readable = offer(view.myRole).read;
       flat = place.filter.trim() !== "" || place.deleted;
       items = [...folders.map((folder) => ({ folder })), ...documents.map((document) => ({ document }))];
       chosen = selected;
@@ -313,7 +313,7 @@ function emptyText(view: MatterView, place: Place): HTMLElement[] {
   if (place.deleted) return [h("p", {}, t.noneDeleted)];
   if (place.filter.trim() !== "") return [h("p", {}, t.noMatch)];
   if (place.folder !== "") return [h("p", {}, t.emptyFolder)];
-  return [h("h3", {}, t.emptyTitle), h("p", {}, offer[view.myRole].add ? t.empty : t.emptyRead)];
+  return [h("h3", {}, t.emptyTitle), h("p", {}, offer(view.myRole).add ? t.empty : t.emptyRead)];
 }
 
 function folderRow(first: Folder): Row<Item> {

@@ -32,7 +32,7 @@ export function matterScreen(app: App, matter: Id): Screen {
     } catch (thrown) {
       if (mine !== asked) return;
       show = null;
-      fill(body, h("h1", { tabindex: -1 }, say.notFound.title), problem(failureOf(thrown)),
+      fill(body, h("h1", { tabindex: -1 }, say.matter.closed), problem(failureOf(thrown)),
         h("div", { class: "actions start" }, button(say.tryAgain, {}, () => void load()), h("a", { class: "button quiet", href: "/" }, say.notFound.button)));
     } finally {
       body.removeAttribute("aria-busy");
@@ -56,7 +56,7 @@ function layout(app: App, body: HTMLElement, changed: (view: MatterView) => void
   return (next) => {
     view = next;
     fill(heading, name(next.name));
-    fill(facts, name(next.firmName), h("span", {}, say.matter.yourRole + roleArticle[next.myRole]), offer[next.myRole].people && rename);
+    fill(facts, name(next.firmName), h("span", {}, say.matter.yourRole + roleArticle[next.myRole]), offer(next.myRole).people && rename);
     documents.show(next);
     people.show(next);
   };

@@ -74,12 +74,14 @@ function matterRow(first: MatterSummary): Row<MatterSummary> {
   const update = (m: MatterSummary) => {
     const title = name(m.name, "matter-name");
     const facts = h("span", { class: "matter-facts" },
-      h("span", {}, roleName[m.myRole]),
+      m.myRole !== "" && h("span", {}, roleName[m.myRole]),
       h("span", {}, say.matters.documents(m.documents)),
       h("span", {}, say.matters.people(m.people)),
       h("span", {}, say.matters.changed, date(m.changedAt)));
-    if (m.state === "open") fill(node, h("a", { class: "matter-card", href: "/m/" + m.matter, "data-matter": m.matter }, title, facts));
-    else fill(node, h("div", { class: "matter-card closed", "data-matter": m.matter }, title, h("span", { class: "badge" }, say.matters[m.state])));
+    const link = { class: "matter-card", href: "/m/" + m.matter, "data-matter": m.matter, "data-state": m.state };
+    if (m.state === "open") return fill(node, h("a", link, title, facts));
+    const badge = h("span", { class: "badge" }, say.matters[m.state]);
+    fill(node, m.state === "removed" ? h("div", { ...link, class: "matter-card closed", href: null }, title, badge) : h("a", link, title, h("span", {}, badge)));
   };
   update(first);
   return { node, update };

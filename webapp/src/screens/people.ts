@@ -31,7 +31,7 @@ export function peoplePanel(app: App, changed: Changed): Panel {
       view = next;
       const gone = next.people.filter((p) => p.removedAt !== null);
       const pending = next.invites.filter((i) => i.state !== "seated" && i.state !== "cancelled");
-      invite.hidden = !offer[next.myRole].people;
+      invite.hidden = !offer(next.myRole).people;
       showMembers(next.people.filter((p) => p.removedAt === null));
       showFormer(gone);
       showInvites(pending);
@@ -56,12 +56,13 @@ function personRow(app: App, view: () => MatterView | null, first: Person, chang
   const node = h("li", { "data-member": first.member });
   const update = redrawn<Person>(node, (p) => {
     const current = view();
-    const removable = !p.isMe && p.removedAt === null && current !== null && offer[current.myRole].people;
+    const removable = !p.isMe && p.removedAt === null && current !== null && offer(current.myRole).people;
     const label = visible(p.name);
     return [
       h("div", { class: "person-head" },
         h("span", { class: "person-name" }, name(p.name), p.isMe && h("span", { class: "hint" }, " (" + t.you + ")")),
         h("span", { class: "role" }, roleName[p.role])),
+      p.frozen && p.removedAt === null && h("p", { class: "problem small-problem" }, t.seatFrozen),
       h("details", {},
         h("summary", { class: "hint" }, p.removedAt === null ? [t.since, date(p.addedAt), t.addedBy, name(p.addedBy)] : [t.until, date(p.removedAt)]),
         h("p", { class: "words-title" }, t.words), words(p.words), h("p", { class: "hint" }, t.wordsHint),
@@ -87,7 +88,7 @@ function inviteRow(app: App, view: () => MatterView | null, first: Invite, chang
   const node = h("li", { "data-invite": first.id });
   const update = redrawn<Invite>(node, (i) => {
     const current = view();
-    const mine = current !== null && offer[current.myRole].people;
+    const mine = current !== null && offer(current.myRole).people;
     const label = visible(i.person);
     node.dataset["state"] = i.state;
     return [

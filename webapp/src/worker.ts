@@ -1,0 +1,162 @@
+// The worker: the only file that touches Go. It checks and runs the module, gives it what only a browser has (requests,
+// records, files, WebCrypto), and passes the page's calls on.
+
+import "wasm_exec";
+import type { Failure } from "./engine.ts";
+import { PumpError, fetchBody, send } from "./pump.ts";
+import type { FetchJob, SendJob } from "./pump.ts";
+import { deleteRecord, getRecord, listRecords, putRecord } from "./records.ts";
+import type { Reply, Request } from "./rpc.ts";
+import { Sink, clearSinks } from "./sink.ts";
+
+type Call = (method: string, params: string, prf: Uint8Array | null, objects: unknown[]) => Promise<string>;
+
+interface GoRuntime {
+  importObject: WebAssembly.Imports;
+  run(instance: WebAssembly.Instance): Promise<void>;
+}
+
+interface Scope {
+  Go: new () => GoRuntime;
+  undersealHost: unknown;
+  postMessage(message: unknown): void;
+}
+
+const scope = globalThis as unknown as Scope;
+const MAX_REPLY = 64 * 1024 * 1024;
+
+const { promise: ready, resolve: nowReady, reject: neverReady } = Promise.withResolvers<Call>();
+
+scope.undersealHost = {
+  origin: location.origin,
+  ready: (call: Call) => nowReady(call),
+  event: (json: string) => scope.postMessage(JSON.parse(json)),
+  request,
+  get: getRecord,
+  put: putRecord,
+  delete: deleteRecord,
+  list: listRecords,
+  send: (job: SendJob) => send(job),
+  fetchBody: (job: FetchJob) => fetchBody(job),
+  underseal_leaktest_secret: (name: string, value: Uint8Array) => scope.postMessage({ event: "leaktest", name, value }),
+};
+
+async function request(method: string, path: string, contentType: string, headersJSON: string, body: Uint8Array<ArrayBuffer> | null, signal: AbortSignal) {
+  const headers = new Headers((JSON.parse(headersJSON) as Record<string, string> | null) ?? {});
+  if (contentType) headers.set("Content-Type", contentType);
+  const response = await fetch(path, { method, headers, body, signal, redirect: "error", cache: "no-store", credentials: "same-origin" });
+  return { status: response.status, body: await bounded(response) };
+}
+
+/** Reads an answer that nobody promised a length of: more than MAX_REPLY is not held. */
+async function bounded(response: Response): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of response.body ?? []) {
+    size += part.length;
+    if (size > MAX_REPLY) throw new PumpError("internal");
+    parts.push(part);
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+async function boot(): Promise<void> {
+  const response = await fetch(WASM_URL);
+  if (!response.ok) throw new PumpError("offline");
+  const bytes = await response.arrayBuffer();
+  const digest = [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))].map((b) => b.toString(16).padStart(2, "0")).join("");
+  // A module of another build is never run (attack 83).
+  if (digest !== WASM_SHA256) throw new PumpError("stale-build");
+  await clearSinks();
+  const go = new scope.Go();
+  const { instance } = await WebAssembly.instantiate(bytes, go.importObject);
+  void go.run(instance).finally(() => neverReady(new PumpError("internal")));
+}
+
+boot().catch((thrown: unknown) => neverReady(thrown instanceof PumpError ? thrown : new PumpError("unsupported")));
+
+const sinks = new Map<string, Sink>();
+const names = new Map<string, string>();
+
+/** Size, time of change and the ends of the content tell one file from another without reading it whole. */
+async function describe(file: File): Promise<{ file: File; size: number; identity: string }> {
+  const edge = 64 * 1024;
+  const ends = new Blob([file.slice(0, edge), file.slice(Math.max(0, file.size - edge))]);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await ends.arrayBuffer()));
+  return { file, size: file.size, identity: `${file.size}.${file.lastModified}.${[...digest].map((b) => b.toString(16).padStart(2, "0")).join("")}` };
+}
+
+async function handle(method: string, params: Record<string, unknown>): Promise<unknown> {
+  const call = await ready;
+  const { prf, passkey } = splitPasskey(params);
+  const rest = passkey === undefined ? params : { ...params, passkey };
+  switch (method) {
+    case "upload": {
+      const files = params["files"] as { path: string; file: File }[];
+      const objects = await Promise.all(files.map(({ file }) => describe(file)));
+      const described = files.map(({ path, file }) => ({ path, type: file.type }));
+      return JSON.parse(await call(method, JSON.stringify({ ...rest, files: described }), null, objects));
+    }
+    case "uploadVersion":
+    case "transferFile": {
+      const file = params["file"] as File;
+      return JSON.parse(await call(method, JSON.stringify({ ...rest, file: undefined, type: file.type }), null, [await describe(file)]));
+    }
+    case "download": {
+      const sink = new Sink();
+      const result = JSON.parse(await call(method, JSON.stringify(rest), null, [sink])) as { transfer: string };
+      sinks.set(result.transfer, sink);
+      return result;
+    }
+    case "downloadFile":
+      return downloadFile(call, String(params["transfer"]));
+  }
+  const result: unknown = JSON.parse(await call(method, JSON.stringify(rest), prf, []));
+  return withSalt(result);
+}
+
+async function downloadFile(call: Call, transfer: string): Promise<{ name: string; file: File }> {
+  const sink = sinks.get(transfer);
+  const { transfers } = JSON.parse(await call("transfers", "{}", null, [])) as { transfers: { id: string; name: string; phase: string }[] };
+  const found = transfers.find((t) => t.id === transfer && t.phase === "done");
+  const name = found?.name ?? names.get(transfer);
+  if (!sink || name === undefined) throw new PumpError("not-here");
+  names.set(transfer, name);
+  return { name, file: await sink.file() };
+}
+
+function splitPasskey(params: Record<string, unknown>): { prf: Uint8Array | null; passkey: unknown } {
+  const passkey = params["passkey"];
+  if (typeof passkey !== "object" || passkey === null || !("prf" in passkey) || !("credential" in passkey)) return { prf: null, passkey: undefined };
+  return { prf: passkey.prf instanceof ArrayBuffer ? new Uint8Array(passkey.prf) : null, passkey: { credential: passkey.credential } };
+}
+
+/** Go answers the salt in base64; the page wants an ArrayBuffer. */
+function withSalt(result: unknown): unknown {
+  if (typeof result !== "object" || result === null || !("prfSalt" in result) || typeof result.prfSalt !== "string") return result;
+  return { ...result, prfSalt: Uint8Array.from(atob(result.prfSalt), (c) => c.charCodeAt(0)).buffer };
+}
+
+function failureOf(thrown: unknown): Failure {
+  if (typeof thrown === "object" && thrown !== null && "code" in thrown && typeof thrown.code === "string") {
+    return { code: thrown.code, detail: "detail" in thrown && typeof thrown.detail === "string" ? thrown.detail : "" };
+  }
+  return { code: "internal", detail: "" };
+}
+
+globalThis.onmessage = async (message: MessageEvent<Request>) => {
+  const { id, method, params } = message.data;
+  let reply: Reply;
+  try {
+    reply = { id, result: await handle(method, (params ?? {}) as Record<string, unknown>) };
+  } catch (thrown) {
+    reply = { id, failure: failureOf(thrown) };
+  }
+  scope.postMessage(reply);
+};
