@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/keys/seal"
@@ -271,12 +270,10 @@ func TestStretchBounds(t *testing.T) {
 		{1<<19 + 1, 3, 1, ErrStretchHeavy}, {1<<32 - 1, 3, 1, ErrStretchHeavy}, {65536, 11, 1, ErrStretchHeavy}, {65536, 1<<32 - 1, 1, ErrStretchHeavy}, {65536, 3, 5, ErrStretchHeavy},
 	} {
 		s := Stretch{s.Salt, c.memory, c.time, c.threads}
-		start := time.Now()
+		// Work done before the refusal would show: argon2 panics on zeros, and
+		// the largest of these are terabytes and years.
 		if p, err := StretchPassphrase([]byte("x"), s); !errors.Is(err, c.want) || p != (Passphrase{}) {
 			t.Errorf("%d KiB, %d, %d: %v, want %v", c.memory, c.time, c.threads, err, c.want)
-		}
-		if took := time.Since(start); took > 20*time.Millisecond {
-			t.Errorf("%d KiB, %d, %d: refused after %v of work", c.memory, c.time, c.threads, took)
 		}
 		if _, err := ParseStretch(s.Bytes()); !errors.Is(err, c.want) {
 			t.Errorf("parsing %d KiB, %d, %d: %v, want %v", c.memory, c.time, c.threads, err, c.want)
