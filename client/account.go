@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
-	"net/http"
 	"time"
 
 	"github.com/underseal/underseal/keys"
@@ -46,7 +45,7 @@ func (c *Client) SetupOptions(ctx context.Context, secret, person, firm string) 
 		return Options{}, fail(api.CodeBadName, "")
 	}
 	var reply api.EnrolReply
-	if err := c.call(ctx, http.MethodPost, api.RouteEnrolments, api.EnrolRequest{Setup: secret}, &reply); err != nil {
+	if err := c.call(ctx, methodPost, api.RouteEnrolments, api.EnrolRequest{Setup: secret}, &reply); err != nil {
 		return Options{}, failureOf(err)
 	}
 	if reply.Log == nil {
@@ -104,7 +103,7 @@ func (c *Client) SetupFinish(ctx context.Context, u Unlocker) error {
 		return err
 	}
 	found := api.FoundRequest{Setup: cer.setup, Member: author.Member, Bundle: bundle.Bytes(), Submission: sub.Bytes()}
-	if err := c.retry(ctx, func() error { return c.call(ctx, http.MethodPost, api.RouteFirms, found, nil) }); err != nil {
+	if err := c.retry(ctx, func() error { return c.call(ctx, methodPost, api.RouteFirms, found, nil) }); err != nil {
 		return failureOf(err)
 	}
 	_, err = c.matter(ctx, id)
@@ -189,7 +188,7 @@ func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocke
 	finish.Keyring = ring
 	var reply api.Account
 	path := api.RouteEnrolments + "/" + cer.enrol.Enrolment.String()
-	if err := c.call(ctx, http.MethodPost, path, finish, &reply); err != nil {
+	if err := c.call(ctx, methodPost, path, finish, &reply); err != nil {
 		return failureOf(err)
 	}
 	a.revision, a.passkeys, a.vault = 1, reply.Passkeys, reply.Vault
@@ -249,7 +248,7 @@ func (c *Client) SignInOptions(ctx context.Context) (Options, error) {
 
 func (c *Client) beginSignIn(ctx context.Context) (*api.SignInReply, error) {
 	var reply api.SignInReply
-	if err := c.call(ctx, http.MethodPost, api.RouteSignIns, struct{}{}, &reply); err != nil {
+	if err := c.call(ctx, methodPost, api.RouteSignIns, struct{}{}, &reply); err != nil {
 		return nil, failureOf(err)
 	}
 	c.mu.Lock()
@@ -266,7 +265,7 @@ func (c *Client) finishSignIn(ctx context.Context, f api.SignInFinish) (api.Acco
 	if cer == nil || cer.signIn == nil {
 		return reply, fail(api.CodeBadRequest, "")
 	}
-	err := c.call(ctx, http.MethodPost, api.RouteSignIns+"/"+cer.signIn.SignIn.String(), f, &reply)
+	err := c.call(ctx, methodPost, api.RouteSignIns+"/"+cer.signIn.SignIn.String(), f, &reply)
 	return reply, err
 }
 
@@ -363,9 +362,9 @@ func (c *Client) SignOut(ctx context.Context) {
 		return
 	}
 	for _, firm := range firms {
-		_, _ = c.send(ctx, Request{Method: http.MethodDelete, Path: api.Firm(firm) + "/session"})
+		_, _ = c.send(ctx, Request{Method: methodDelete, Path: api.Firm(firm) + "/session"})
 	}
-	_, _ = c.send(ctx, Request{Method: http.MethodDelete, Path: api.RouteAccountSession})
+	_, _ = c.send(ctx, Request{Method: methodDelete, Path: api.RouteAccountSession})
 }
 
 // SignedIn reports whether keys are here.
@@ -430,12 +429,12 @@ func (c *Client) ConfirmKit(ctx context.Context) error {
 		return err
 	}
 	var begun api.SignInReply
-	if err := c.call(ctx, http.MethodPost, api.RouteSignIns, struct{}{}, &begun); err != nil {
+	if err := c.call(ctx, methodPost, api.RouteSignIns, struct{}{}, &begun); err != nil {
 		return failureOf(err)
 	}
 	login := c.loginProof(vault.MethodKit, kit.LoginKey(), begun.Challenge)
 	put := api.PutVault{Entry: api.VaultEntry{Method: uint8(vault.MethodKit), ID: login.PublicKey, Wrapped: wrapped, LoginKey: login.PublicKey}, SignIn: begun.SignIn, Login: login}
-	if err := c.retry(ctx, func() error { return c.call(ctx, http.MethodPut, api.RouteVault, put, nil) }); err != nil {
+	if err := c.retry(ctx, func() error { return c.call(ctx, methodPut, api.RouteVault, put, nil) }); err != nil {
 		return failureOf(err)
 	}
 	return failureErr(c.updateKeyring(ctx, func(k *keyring) { k.KitSaved = true }))

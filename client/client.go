@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -141,7 +140,7 @@ func (c *Client) inFirm(ctx context.Context, firm wire.ChainID, r Request) ([]by
 }
 
 func (c *Client) getFirm(ctx context.Context, firm wire.ChainID, path string, out any) error {
-	body, err := c.inFirm(ctx, firm, Request{Method: http.MethodGet, Path: path})
+	body, err := c.inFirm(ctx, firm, Request{Method: methodGet, Path: path})
 	if err != nil {
 		return err
 	}
@@ -183,7 +182,7 @@ func (c *Client) openSession(ctx context.Context, firm wire.ChainID, guest *chai
 		return err
 	}
 	var ticket api.Ticket
-	if err := c.call(ctx, http.MethodPost, api.RouteTickets, api.TicketRequest{Firm: firm}, &ticket); err != nil {
+	if err := c.call(ctx, methodPost, api.RouteTickets, api.TicketRequest{Firm: firm}, &ticket); err != nil {
 		if hasCode(err, api.CodeNotSignedIn) {
 			c.SignOut(ctx)
 			c.event(Event{Event: "signed-out", Failure: failureOf(err)})
@@ -200,7 +199,7 @@ func (c *Client) openSession(ctx context.Context, firm wire.ChainID, guest *chai
 			return err
 		}
 	}
-	if err := c.call(ctx, http.MethodPost, api.Firm(firm)+"/sessions", open, nil); err != nil {
+	if err := c.call(ctx, methodPost, api.Firm(firm)+"/sessions", open, nil); err != nil {
 		return err
 	}
 	c.mu.Lock()

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"github.com/underseal/underseal/keys/seal"
 	"github.com/underseal/underseal/protocol/api"
@@ -111,7 +110,7 @@ func (c *Client) fetch(ctx context.Context, t *transfer) error {
 // digests fetches the list of chunk digests and checks it against the signed root before anything is opened.
 func (c *Client) digests(ctx context.Context, t *transfer, v *chain.Version) ([]wire.Hash, error) {
 	firm := c.firmOf(t.matter)
-	raw, err := c.inFirm(ctx, firm, Request{Method: http.MethodGet, Path: api.VersionPath(firm, t.matter, t.document, t.version) + "/digests"})
+	raw, err := c.inFirm(ctx, firm, Request{Method: methodGet, Path: api.VersionPath(firm, t.matter, t.document, t.version) + "/digests"})
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +158,7 @@ func (c *Client) release(ctx context.Context, id wire.ChainID, doc, version wire
 			return err
 		}
 		sub := chain.Submission{Entry: e}
-		r := Request{Method: http.MethodPost, Path: api.Chain(m.firm, m.id) + "/trail", ContentType: api.TypeBinary, Body: sub.Bytes()}
+		r := Request{Method: methodPost, Path: api.Chain(m.firm, m.id) + "/trail", ContentType: api.TypeBinary, Body: sub.Bytes()}
 		err = c.retry(ctx, func() error { _, err := c.inFirm(ctx, m.firm, r); return err })
 		if !hasCode(err, api.CodeMoved) {
 			return err

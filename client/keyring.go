@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -118,7 +117,7 @@ func (c *Client) updateKeyring(ctx context.Context, change func(*keyring)) error
 		if err != nil {
 			return err
 		}
-		err = c.call(ctx, http.MethodPut, api.RouteKeyring, api.PutKeyring{Revision: revision, Keyring: sealed}, nil)
+		err = c.call(ctx, methodPut, api.RouteKeyring, api.PutKeyring{Revision: revision, Keyring: sealed}, nil)
 		if err == nil {
 			c.mu.Lock()
 			a.revision = revision + 1
@@ -129,7 +128,7 @@ func (c *Client) updateKeyring(ctx context.Context, change func(*keyring)) error
 			return err
 		}
 		var fresh api.Account
-		if err := c.call(ctx, http.MethodGet, api.RouteAccount, nil, &fresh); err != nil {
+		if err := c.call(ctx, methodGet, api.RouteAccount, nil, &fresh); err != nil {
 			return err
 		}
 		c.mu.Lock()

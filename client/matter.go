@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"sync"
 
@@ -143,7 +142,7 @@ func (c *Client) coldOpen(ctx context.Context, m *matter) error {
 	if err != nil {
 		return c.notSeated(m, err)
 	}
-	raw, err := c.inFirm(ctx, m.firm, Request{Method: http.MethodGet, Path: api.Chain(m.firm, m.id) + "/statements"})
+	raw, err := c.inFirm(ctx, m.firm, Request{Method: methodGet, Path: api.Chain(m.firm, m.id) + "/statements"})
 	if err != nil {
 		return err
 	}
@@ -299,7 +298,7 @@ const maxPages = 4096
 func (c *Client) fetchEntries(ctx context.Context, m *matter, from uint64) ([]chain.Entry, error) {
 	var all []chain.Entry
 	for range maxPages {
-		raw, err := c.inFirm(ctx, m.firm, Request{Method: http.MethodGet, Path: api.Entries(m.firm, m.id, from+uint64(len(all)))})
+		raw, err := c.inFirm(ctx, m.firm, Request{Method: methodGet, Path: api.Entries(m.firm, m.id, from+uint64(len(all)))})
 		if err != nil {
 			return nil, err
 		}
@@ -441,7 +440,7 @@ func authoring(err error) error {
 // submit sends a submission and applies its entry to s. The server knows an entry by its id, so sending it again where no
 // answer came is safe.
 func (c *Client) submit(ctx context.Context, m *matter, s *chain.State, sub chain.Submission) error {
-	r := Request{Method: http.MethodPost, Path: api.Chain(m.firm, m.id) + "/entries", ContentType: api.TypeBinary, Body: sub.Bytes()}
+	r := Request{Method: methodPost, Path: api.Chain(m.firm, m.id) + "/entries", ContentType: api.TypeBinary, Body: sub.Bytes()}
 	var reply []byte
 	err := c.retry(ctx, func() (err error) {
 		reply, err = c.inFirm(ctx, m.firm, r)
@@ -486,7 +485,7 @@ func (c *Client) CreateMatter(ctx context.Context, firm wire.ChainID, name strin
 	}); err != nil {
 		return wire.ChainID{}, failureOf(err)
 	}
-	r := Request{Method: http.MethodPost, Path: api.Firm(firm) + "/chains", ContentType: api.TypeBinary, Body: sub.Bytes()}
+	r := Request{Method: methodPost, Path: api.Firm(firm) + "/chains", ContentType: api.TypeBinary, Body: sub.Bytes()}
 	if err := c.retry(ctx, func() error { _, err := c.inFirm(ctx, firm, r); return err }); err != nil {
 		_ = c.updateKeyring(ctx, func(k *keyring) { k.dropMatter(id) })
 		return wire.ChainID{}, failureOf(err)

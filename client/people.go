@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
-	"net/http"
 	"strings"
 	"time"
 
@@ -128,7 +127,7 @@ func (c *Client) OpenInvite(ctx context.Context, link string) (Invitation, error
 
 func (c *Client) fetchInvite(ctx context.Context, l chain.Link) (chain.Package, api.ChainHead, error) {
 	var reply api.InviteReply
-	if err := c.call(ctx, http.MethodGet, api.Chain(l.Firm, l.Chain)+"/invites/"+l.Invite.String(), nil, &reply); err != nil {
+	if err := c.call(ctx, methodGet, api.Chain(l.Firm, l.Chain)+"/invites/"+l.Invite.String(), nil, &reply); err != nil {
 		if hasCode(err, api.CodeNotFound) {
 			err = fail(api.CodeInviteGone, "")
 		}
@@ -180,7 +179,7 @@ func (c *Client) InviteOptions(ctx context.Context) (Options, error) {
 	}
 	proof := inviteProof(*cer.link, api.ProofEnrol, nil)
 	var reply api.EnrolReply
-	if err := c.call(ctx, http.MethodPost, api.RouteEnrolments, api.EnrolRequest{Invite: &proof}, &reply); err != nil {
+	if err := c.call(ctx, methodPost, api.RouteEnrolments, api.EnrolRequest{Invite: &proof}, &reply); err != nil {
 		return Options{}, failureOf(err)
 	}
 	c.mu.Lock()
@@ -306,7 +305,7 @@ func (c *Client) accept(ctx context.Context, l chain.Link) error {
 		if err != nil {
 			return err
 		}
-		r := Request{Method: http.MethodPost, Path: api.Chain(l.Firm, l.Chain) + "/entries", ContentType: api.TypeBinary, Body: sub.Bytes()}
+		r := Request{Method: methodPost, Path: api.Chain(l.Firm, l.Chain) + "/entries", ContentType: api.TypeBinary, Body: sub.Bytes()}
 		err = c.retry(ctx, func() error { _, err := c.inFirm(ctx, l.Firm, r); return err })
 		if !hasCode(err, api.CodeMoved) {
 			return err

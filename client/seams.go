@@ -102,3 +102,11 @@ type Config struct {
 	// Secret is told each secret as it comes to be. Only the build that searches for leaks sets it.
 	Secret func(name string, value []byte)
 }
+
+// Methods of requests: net/http, which has names for them, would make the module in the browser half as large again.
+const (
+	methodGet    = "GET"
+	methodPost   = "POST"
+	methodPut    = "PUT"
+	methodDelete = "DELETE"
+)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"mime"
-	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -358,7 +357,7 @@ func (c *Client) present(ctx context.Context, t *transfer, h document.Header) (m
 	j := t.journal
 	firm := c.firmOf(j.Matter)
 	var reply api.Upload
-	if err := c.postFirm(ctx, firm, http.MethodPost, api.Chain(firm, j.Matter)+"/uploads", api.NewUpload{Upload: j.Upload, Padded: h.Padded}, &reply); err != nil {
+	if err := c.postFirm(ctx, firm, methodPost, api.Chain(firm, j.Matter)+"/uploads", api.NewUpload{Upload: j.Upload, Padded: h.Padded}, &reply); err != nil {
 		return nil, err
 	}
 	present, err := t.checkChunks(reply, h)
@@ -524,7 +523,7 @@ func (c *Client) addition(ctx context.Context, t *transfer) (chain.Change, error
 func (c *Client) dropUpload(ctx context.Context, t *transfer) error {
 	c.leave(ctx, t)
 	firm := c.firmOf(t.matter)
-	_, err := c.inFirm(ctx, firm, Request{Method: http.MethodDelete, Path: api.UploadPath(firm, t.matter, t.id)})
+	_, err := c.inFirm(ctx, firm, Request{Method: methodDelete, Path: api.UploadPath(firm, t.matter, t.id)})
 	if err != nil && !hasCode(err, api.CodeUploadGone) && !hasCode(err, api.CodeNotFound) && !hasCode(err, api.CodeOffline) {
 		return failureOf(err)
 	}

@@ -101,7 +101,8 @@ async function refusal(response: Response): Promise<PumpError> {
   return new PumpError(response.status >= 500 ? "unavailable" : "internal");
 }
 
-async function online(request: () => Promise<Response>, signal: AbortSignal): Promise<Response> {
+/** Tells a connection that broke from everything else. */
+async function online<T>(request: () => Promise<T>, signal: AbortSignal): Promise<T> {
   try {
     return await request();
   } catch (thrown) {
@@ -219,7 +220,7 @@ export async function fetchBody(job: FetchJob): Promise<void> {
   const writer = await job.sink.open(l.length);
   await inFlight(l.chunks, CHUNKS_DOWN, async (chunk) => {
     job.signal.throwIfAborted();
-    const sealed = await get(job, chunk, chunk * PER_CHUNK * SEGMENT, sealedSize(l, chunk));
+    const sealed = await get(job, chunk * PER_CHUNK * SEGMENT, sealedSize(l, chunk));
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", sealed));
     // Compared before anything is opened: a chunk out of place never reaches the cipher.
     if (!equal(digest, job.digests.subarray(32 * chunk, 32 * chunk + 32))) throw new PumpError("body-digest");
@@ -235,14 +236,11 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-async function get(job: FetchJob, chunk: number, from: number, size: number): Promise<ArrayBuffer> {
+async function get(job: FetchJob, from: number, size: number): Promise<ArrayBuffer> {
   for (let attempt = 0; ; attempt++) {
     const headers = { Range: `bytes=${from}-${from + size - 1}` };
     const response = await online(() => fetch(job.path, { headers, signal: job.signal, redirect: "error", cache: "no-store", credentials: "same-origin" }), job.signal);
-    if (response.status === 206) {
-      const body = await online(async () => new Response(await exactly(response, size)), job.signal);
-      return body.arrayBuffer();
-    }
+    if (response.status === 206) return online(() => exactly(response, size), job.signal);
     const refused = response.ok ? new PumpError("body-digest") : await refusal(response);
     if (refused.code !== "not-released" || attempt > 0) throw refused;
     await job.renew();
