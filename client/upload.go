@@ -36,11 +36,13 @@ type journal struct {
 
 func (j *journal) record() string { return "upload/" + j.Upload.String() }
 
-// File is a file to upload: Path is "folder/name" as it was dropped.
+// File is a file to upload: Path is "folder/name" as it was dropped. With Replace, a document of that name gets a new
+// version; without, it gets a namesake.
 type File struct {
-	Path   string
-	Type   string
-	Source Source
+	Path    string
+	Type    string
+	Source  Source
+	Replace bool
 }
 
 // group is one drop: its documents become one entry.
@@ -52,7 +54,7 @@ type group struct {
 
 const maxFiles = 10_000
 
-// Upload begins to upload files into a folder: one entry for all of them. A name that is there already gets a new version.
+// Upload begins to upload files into a folder: one entry for all of them.
 func (c *Client) Upload(ctx context.Context, id wire.ChainID, folder string, files []File) ([]wire.ObjectID, error) {
 	if len(files) == 0 || len(files) > maxFiles {
 		return nil, fail(api.CodeTooManyFiles, "")
@@ -71,7 +73,10 @@ func (c *Client) Upload(ctx context.Context, id wire.ChainID, folder string, fil
 		if document.CheckName(name) != nil || document.CheckFolder(into) != nil || strings.Contains("/"+f.Path+"/", "/../") {
 			return nil, fail(api.CodeBadName, f.Path)
 		}
-		targets[i] = journal{Name: name, Folder: into, MediaType: mediaType(f), Document: existing(s, into, name)}
+		targets[i] = journal{Name: name, Folder: into, MediaType: mediaType(f)}
+		if f.Replace {
+			targets[i].Document = existing(s, into, name)
+		}
 	}
 	return c.beginUploads(ctx, id, targets, files)
 }
