@@ -238,7 +238,7 @@ function makeTable(act: TableActions) {
   const body = h("tbody", { role: "rowgroup" });
   const table = h("table", { id: "documents", role: "table", "aria-labelledby": "documents-title" },
     h("thead", { role: "rowgroup" }, h("tr", { role: "row", class: "row head" },
-      h("th", { role: "columnheader", scope: "col", class: "cell-select" }, all), heads,
+      h("th", { role: "columnheader", scope: "col", class: "cell-select" }, h("span", { class: "visually-hidden" }, t.select), all), heads,
       h("th", { role: "columnheader", scope: "col", class: "cell-actions" }, h("span", { class: "visually-hidden" }, t.actions)))),
     body);
   const empty = h("div", { class: "empty" });
