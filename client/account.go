@@ -37,6 +37,9 @@ type Unlocker struct {
 	Credential json.RawMessage // of a passkey, without its PRF output
 	PRF        []byte          // its PRF output; nil where it has none
 	Passphrase *vault.Passphrase
+	// Keep, with a passphrase, stores the root before the server knows the account: nobody else will have it. Where it fails
+	// no account is made; where the program ends after it, the account may or may not exist.
+	Keep func(account wire.ObjectID, root vault.Root) error
 }
 
 // SetupOptions begins the founding of a firm. secret is what stands after # in the setup link.
@@ -171,6 +174,11 @@ func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocke
 	switch {
 	case u.Passphrase != nil:
 		// A passphrase unlocks on this device only: the server gets no wrap that could be guessed at.
+		if u.Keep != nil {
+			if err := u.Keep(a.id, a.root); err != nil {
+				return &Failure{Code: api.CodeNoRoom, cause: err}
+			}
+		}
 		finish.Login = c.loginProof(vault.MethodPassphrase, u.Passphrase.LoginKey(), cer.enrol.Challenge)
 	case u.PRF == nil:
 		return fail(api.CodeNoPRF, "")

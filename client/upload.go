@@ -334,10 +334,33 @@ func (c *Client) runUpload(ctx context.Context, t *transfer) error {
 		c.phase(t, PhaseSealing, nil)
 		return c.config.Pump.Send(ctx, c.sendOf(ctx, t, header, bodyKeys, present))
 	})
+	if hasCode(err, api.CodeUploadGone) && c.landed(ctx, j) {
+		return c.alreadySent(ctx, t)
+	}
 	if err != nil {
 		return c.refuse(ctx, "an upload", err)
 	}
 	return c.sent(ctx, t)
+}
+
+// landed reports whether the version of an upload stands in its matter: the program ended between the commit and its
+// answer, and the server has no upload of that id any more.
+func (c *Client) landed(ctx context.Context, j *journal) bool {
+	s, err := c.matter(ctx, j.Matter)
+	if err != nil {
+		return false
+	}
+	_, _, err = findVersion(s, j.Document, j.Version)
+	return err == nil
+}
+
+func (c *Client) alreadySent(ctx context.Context, t *transfer) error {
+	c.leave(ctx, t)
+	if err := c.dropJournal(ctx, t.journal); err != nil {
+		return failureOf(err)
+	}
+	c.phase(t, PhaseDone, nil)
+	return nil
 }
 
 func (c *Client) sendOf(ctx context.Context, t *transfer, h document.Header, k *seal.Keys, present map[int]wire.Hash) Send {
