@@ -230,9 +230,6 @@ type Change struct {
 
 // Batch signs up to MaxOps operations as one entry.
 func (s *State) Batch(a Author, changes []Change) (Submission, error) {
-	if err := s.may(a, RightWrite); err != nil {
-		return Submission{}, err
-	}
 	if len(changes) == 0 || len(changes) > MaxOps {
 		return Submission{}, ErrInput
 	}
@@ -259,6 +256,9 @@ func (s *State) Batch(a Author, changes []Change) (Submission, error) {
 
 func (s *State) change(a Author, c Change, k *EpochKeys) (OpEffect, Op, error) {
 	oe := OpEffect{Kind: c.Kind, Document: c.Document}
+	if err := s.may(a, c.Kind.right()); err != nil {
+		return oe, Op{}, err
+	}
 	d := s.Documents[c.Document]
 	if c.Kind != OpProfile && c.Kind != OpAdd && (d == nil || d.Deleted) {
 		return oe, Op{}, ErrInput
@@ -281,9 +281,6 @@ func (s *State) change(a Author, c Change, k *EpochKeys) (OpEffect, Op, error) {
 		}
 		return oe, Op{Name: c.Name, Folder: c.Folder}, document.CheckFolder(c.Folder)
 	case OpProfile:
-		if err := s.may(a, RightManage); err != nil {
-			return oe, Op{}, err
-		}
 		return oe, Op{Name: c.Name}, document.CheckTitle(c.Name)
 	case OpDelete:
 		return oe, Op{}, nil

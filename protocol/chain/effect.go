@@ -79,6 +79,25 @@ const (
 	OpProfile                   // renames the matter or firm
 )
 
+// right is what an operation takes.
+func (k OpKind) right() Rights {
+	switch k {
+	case OpAdd:
+		return RightUpload
+	case OpProfile:
+		return RightManage
+	}
+	return RightWrite
+}
+
+// Right is what a batch takes of its author.
+func (b *BatchEffect) Right() (all Rights) {
+	for _, op := range b.Ops {
+		all |= op.Kind.right()
+	}
+	return all
+}
+
 // OpEffect is the clear part of an operation. Version, Upload and Padded are those of OpAdd.
 type OpEffect struct {
 	Kind     OpKind

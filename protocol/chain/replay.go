@@ -273,18 +273,13 @@ func (s *State) applyBatch(effect *Effect, e Entry, raw []byte, author *Member, 
 	if err != nil {
 		return ErrMismatch
 	}
-	if !author.Role.May(RightWrite) {
-		return ErrRights
-	}
 	// First everything that would be a lie is looked for; only then does anything change.
 	manifests := make([]document.Manifest, len(body.Ops))
 	for i, op := range effect.Batch.Ops {
-		switch op.Kind {
-		case OpProfile:
-			if !author.Role.May(RightManage) {
-				return ErrRights
-			}
-		case OpAdd:
+		if !author.Role.May(op.Kind.right()) {
+			return ErrRights
+		}
+		if op.Kind == OpAdd {
 			m, err := s.checkVersion(op, body.Ops[i].Version, author, k)
 			if err != nil {
 				return err

@@ -18,8 +18,9 @@ type Rights uint16
 
 // Rights.
 const (
-	RightRead Rights = 1 << iota
-	RightWrite
+	RightRead   Rights = 1 << iota
+	RightUpload        // add documents and versions
+	RightWrite         // rename, move and delete them as well
 	RightManage
 	RightAudit
 	RightReview
@@ -40,9 +41,9 @@ var roles = map[Role]struct {
 	rights Rights
 	rung   Rung
 }{
-	RoleOwner:     {"owner", RightRead | RightWrite | RightManage | RightAudit, RungContent},
-	RoleParalegal: {"paralegal", RightRead | RightWrite, RungContent},
-	RoleClient:    {"client", RightRead | RightWrite, RungContent},
+	RoleOwner:     {"owner", RightRead | RightUpload | RightWrite | RightManage | RightAudit, RungContent},
+	RoleParalegal: {"paralegal", RightRead | RightUpload | RightWrite, RungContent},
+	RoleClient:    {"client", RightRead | RightUpload, RungContent},
 	RoleExpert:    {"expert", RightRead, RungContent},
 	RoleAuditor:   {"auditor", RightAudit, RungEntry},
 	RoleReviewer:  {"reviewer", RightReview, RungLink},
