@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/underseal/underseal/server"
+)
+
+// admin does what needs the data folder to itself.
+func admin(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) < 2 || args[0] != "firm" || args[1] != "new" {
+		fmt.Fprint(stderr, usage)
+		return exitUsage
+	}
+	var s settings
+	f := s.flags("admin firm new", stderr)
+	if code, stop := parse(f, args[2:], stderr); stop {
+		return code
+	}
+	if s.origin == "" {
+		s.origin = "http://localhost:" + defaultListen[strings.LastIndexByte(defaultListen, ':')+1:]
+	}
+	if err := server.CheckOrigin(s.origin); err != nil {
+		fmt.Fprintln(stderr, "underseal:", err)
+		return exitUsage
+	}
+	if err := s.newFirm(ctx, stdout); err != nil {
+		fmt.Fprintln(stderr, "underseal:", err)
+		return exitError
+	}
+	return exitFine
+}
+
+func (s *settings) newFirm(ctx context.Context, stdout io.Writer) (err error) {
+	d, err := openData(s.data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	srv, err := newServer(s.origin, d, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	link, err := srv.SetupLink(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "Open this link within 30 minutes to make a firm; it works once:\n\n  %s\n\n", link)
+	return err
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/underseal/underseal/server/blob"
+	"github.com/underseal/underseal/server/blob/dirblob"
+	"github.com/underseal/underseal/server/ledger"
+	"github.com/underseal/underseal/server/store"
+	"github.com/underseal/underseal/server/store/boltstore"
+)
+
+// errInUse says that a server runs on the data.
+var errInUse = errors.New("a server is running on this data folder: stop it first")
+
+// data is an open data folder: store/, blobs/ and log.key.
+type data struct {
+	store *boltstore.Store
+	blobs *dirblob.Store
+	keys  *keyFile
+}
+
+func openData(folder string) (*data, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data folder: %w", err)
+	}
+	s, err := boltstore.Open(boltstore.Config{Folder: filepath.Join(folder, "store")})
+	if errors.Is(err, store.ErrLocked) {
+		return nil, errInUse
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, err := dirblob.Open(filepath.Join(folder, "blobs"))
+	if errors.Is(err, blob.ErrLocked) {
+		err = errInUse
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return &data{store: s, blobs: b, keys: &keyFile{path: filepath.Join(folder, "log.key")}}, nil
+}
+
+func (d *data) Close() error { return errors.Join(d.blobs.Close(), d.store.Close()) }
+
+// keyFile keeps the seeds of logs in one file that only its owner reads. It stands beside the store and not in it, so
+// that a copy of the store signs nothing.
+type keyFile struct {
+	path string
+	mu   sync.Mutex // guards the file
+}
+
+var _ ledger.LogKeys = (*keyFile)(nil)
+
+// Seeds implements ledger.LogKeys.
+func (k *keyFile) Seeds(_ context.Context, name string) (ledger.LogSeeds, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all := map[string]ledger.LogSeeds{}
+	b, err := os.ReadFile(k.path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return ledger.LogSeeds{}, fmt.Errorf("reading log.key: %w", err)
+	}
+	if err == nil {
+		if err := json.Unmarshal(b, &all); err != nil {
+			return ledger.LogSeeds{}, errors.New("log.key is damaged")
+		}
+	}
+	if s, ok := all[name]; ok {
+		return s, nil
+	}
+	s, err := ledger.NewLogSeeds(rand.Reader)
+	if err != nil {
+		return ledger.LogSeeds{}, err
+	}
+	all[name] = s
+	if b, err = json.Marshal(all); err != nil {
+		return ledger.LogSeeds{}, err
+	}
+	return s, replaceFile(k.path, b)
+}
+
+// replaceFile puts a file in place whole and durably.
+func replaceFile(path string, b []byte) (err error) {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing log.key: %w", err)
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("writing log.key: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("writing log.key: %w", err)
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("writing log.key: %w", err)
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}

@@ -1,0 +1,358 @@
+// Package access decides who may do what. Its functions are pure: what they decide on is handed in, and the answer is nil
+// or an *api.Error with one code. The server knows seats and effects, and decides on nothing else.
+//
+// Somebody without a seat, or whose seat was ended, learns nothing of a chain: it is not found.
+package access
+
+import (
+	"crypto/ed25519"
+	"errors"
+
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/log"
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+// Caller is who calls, in one firm. Every function that acts for somebody takes one.
+type Caller struct {
+	Firm    wire.ChainID
+	Account wire.ObjectID
+	Member  wire.ObjectID
+	Session wire.ObjectID
+}
+
+// SeatState is where a seat stands.
+type SeatState string
+
+// Seat states.
+const (
+	Seated  SeatState = "seated"
+	Waiting SeatState = "waiting" // for an owner to confirm
+	Frozen  SeatState = "frozen"  // two guests used one invite: reads, and does nothing
+	Removed SeatState = "removed"
+)
+
+// Seat is one member of a chain, as its effects say.
+type Seat struct {
+	chain.Seat
+	State  SeatState
+	Invite wire.ObjectID // that the member came by; zero for a founder
+}
+
+// InviteState is where an invite stands, but for its expiry.
+type InviteState string
+
+// Invite states.
+const (
+	InviteOpen      InviteState = "open"
+	InviteWaiting   InviteState = "waiting"
+	InviteSeated    InviteState = "seated"
+	InviteFrozen    InviteState = "frozen"
+	InviteCancelled InviteState = "cancelled"
+)
+
+// Invite is an invite, as its effect says.
+type Invite struct {
+	chain.InviteEffect
+	Inviter     wire.ObjectID
+	InviterKeys wire.Hash // the inviter's fingerprint when it was made
+	State       InviteState
+	Guest       wire.ObjectID
+	Enrolments  int // accounts that were begun with it
+}
+
+// Deny is an answer.
+func Deny(code api.Code) error { return &api.Error{Code: code} }
+
+func (s *Seat) present(states ...SeatState) bool {
+	if s == nil {
+		return false
+	}
+	for _, state := range states {
+		if s.State == state {
+			return true
+		}
+	}
+	return false
+}
+
+// require is the one place where a seat is looked at: without one of the states the chain is not found, without the
+// rights the answer is no.
+func require(s *Seat, rights chain.Rights, states ...SeatState) error {
+	if !s.present(states...) {
+		if s.present(Seated, Waiting, Frozen) {
+			return Deny(api.CodeForbidden)
+		}
+		return Deny(api.CodeNotFound)
+	}
+	if !s.Role.May(rights) {
+		return Deny(api.CodeForbidden)
+	}
+	return nil
+}
+
+// Head: who may know where a chain stands. Who waits looks whether he was admitted.
+func Head(s *Seat) error { return require(s, 0, Seated, Waiting, Frozen) }
+
+// Entries: who may read the state sequence. Who is frozen learns from it that he is.
+func Entries(s *Seat) error { return require(s, 0, Seated, Frozen) }
+
+// Trail: who may read the trail.
+func Trail(s *Seat) error { return require(s, chain.RightAudit, Seated) }
+
+// Digests: who may know a version's digests.
+func Digests(s *Seat) error { return require(s, chain.RightRead, Seated, Frozen) }
+
+// Body: who may have a version's bytes, once they were released.
+func Body(s *Seat) error { return require(s, chain.RightRead, Seated) }
+
+// Upload: who may bring bytes.
+func Upload(s *Seat) error { return require(s, chain.RightUpload, Seated) }
+
+// OpenChain: who may open a matter, by the seat in the firm's own chain.
+func OpenChain(s *Seat) error { return require(s, chain.RightManage, Seated) }
+
+// Keys: whose public keys the caller may have: his own, and those of whoever shares, or shared, a chain with him.
+func Keys(ours, theirs *Seat) error {
+	if err := require(ours, 0, Seated, Waiting, Frozen); err != nil {
+		return err
+	}
+	if theirs == nil {
+		return Deny(api.CodeNotFound)
+	}
+	return nil
+}
+
+// First is whether an entry may found a chain: it seats the caller and nobody else, as owner, from the first epoch.
+func First(c Caller, fingerprint wire.Hash, sub chain.Submission, effect *chain.Effect) error {
+	if effect.Actor != c.Member {
+		return Deny(api.CodeForbidden)
+	}
+	st := effect.Statement
+	if st == nil || effect.Sequence != log.TypeState || effect.Epoch != 1 || !effect.Chain.IsZero() || effect.Position != 0 || !effect.Previous.IsZero() {
+		return Deny(api.CodeBadRequest)
+	}
+	want := chain.Seat{Member: c.Member, Fingerprint: fingerprint, Role: chain.RoleOwner, From: 1}
+	if len(st.Seats) != 1 || st.Seats[0] != want || len(st.Invites) != 0 || st.TrailPosition != 0 || !st.TrailHead.IsZero() {
+		return Deny(api.CodeBadRequest)
+	}
+	if err := committed(sub.Entry, effect); err != nil {
+		return err
+	}
+	return Rows(sub, effect, st.Seats, fingerprint, nil)
+}
+
+// committed: the leaf is of the effect's sequence and commits to the entry.
+func committed(e chain.Entry, effect *chain.Effect) error {
+	if e.Leaf.Type != effect.Sequence || e.Leaf.Commit != log.Commit(e.Effect, e.Envelope) {
+		return Deny(api.CodeBadRequest)
+	}
+	return nil
+}
+
+// Rows: the rows are exactly one wrap a seat, in order, then one package an invite, in order (attack 34). What a wrap
+// says of itself must be what the entry says.
+func Rows(sub chain.Submission, effect *chain.Effect, seats []chain.Seat, sender wire.Hash, invites []wire.ObjectID) error {
+	if len(sub.Rows) != len(seats)+len(invites) {
+		return Deny(api.CodeBadRequest)
+	}
+	for i, seat := range seats {
+		row := sub.Rows[i]
+		w, err := chain.ParseWrap(row.Bytes)
+		if err != nil || row.Kind != chain.RowWrap || row.Recipient != seat.Member {
+			return Deny(api.CodeBadRequest)
+		}
+		sealed := w.Sealed
+		w.Sealed = nil
+		want := chain.Wrap{Chain: effect.Chain, Entry: effect.Entry, Epoch: effect.Epoch, Recipient: seat.Member, Role: seat.Role, History: seat.From == 1,
+			Sender: effect.Actor, SenderKey: sender}
+		if len(sealed) == 0 || !sameWrap(w, want) {
+			return Deny(api.CodeBadRequest)
+		}
+	}
+	for i, id := range invites {
+		row := sub.Rows[len(seats)+i]
+		if row.Kind != chain.RowPackage || row.Recipient != id || len(row.Bytes) == 0 {
+			return Deny(api.CodeBadRequest)
+		}
+	}
+	return nil
+}
+
+func sameWrap(a, b chain.Wrap) bool {
+	return a.Chain == b.Chain && a.Entry == b.Entry && a.Epoch == b.Epoch && a.Recipient == b.Recipient && a.Role == b.Role &&
+		a.History == b.History && a.Sender == b.Sender && a.SenderKey == b.SenderKey
+}
+
+// Append is what every further entry of either sequence must be: made by the caller, committed to by its leaf, and the
+// next one. It says nothing of what the entry does.
+func Append(c Caller, head api.ChainHead, e chain.Entry, effect *chain.Effect) error {
+	if effect.Actor != c.Member {
+		return Deny(api.CodeForbidden)
+	}
+	if effect.Chain != head.Chain {
+		return Deny(api.CodeBadRequest)
+	}
+	if err := committed(e, effect); err != nil {
+		return err
+	}
+	position, previous, epoch := head.Position, head.Head, head.Epoch
+	if effect.Sequence == log.TypeTrail {
+		position, previous = head.TrailPosition, head.TrailHead
+	}
+	if effect.Kind == chain.KindStatement {
+		epoch++
+	}
+	if effect.Position != position || effect.Previous != previous || effect.Epoch != epoch {
+		return &api.Error{Code: api.CodeMoved, Chain: &head}
+	}
+	return nil
+}
+
+// Statement: an owner opens the next epoch for seats that exist, unchanged, his own among them, and keeps invites that
+// are not decided yet and whose inviters stay (attacks 26, 28, 29).
+func Statement(s *Seat, head api.ChainHead, sub chain.Submission, effect *chain.Effect, seats map[wire.ObjectID]*Seat, invites map[wire.ObjectID]*Invite) error {
+	if err := require(s, chain.RightManage, Seated); err != nil {
+		return err
+	}
+	st := effect.Statement
+	if st.TrailPosition != head.TrailPosition || st.TrailHead != head.TrailHead {
+		return &api.Error{Code: api.CodeMoved, Chain: &head}
+	}
+	kept := map[wire.ObjectID]*Seat{}
+	for _, seat := range st.Seats {
+		old := seats[seat.Member]
+		if !old.present(Seated, Frozen) || old.Seat != seat {
+			return Deny(api.CodeForbidden)
+		}
+		kept[seat.Member] = old
+	}
+	if kept[effect.Actor] == nil {
+		return Deny(api.CodeBadRequest)
+	}
+	for _, id := range st.Invites {
+		i := invites[id]
+		if i == nil || (i.State != InviteOpen && i.State != InviteWaiting) {
+			return Deny(api.CodeInviteGone)
+		}
+		if inviter := kept[i.Inviter]; inviter == nil || !inviter.Role.May(chain.RightManage) {
+			return Deny(api.CodeInviteGone)
+		}
+	}
+	return Rows(sub, effect, st.Seats, s.Fingerprint, st.Invites)
+}
+
+// NewInvite: an owner invites somebody to read, at least.
+func NewInvite(s *Seat, now int64, sub chain.Submission, effect *chain.Effect, taken bool) error {
+	if err := require(s, chain.RightManage, Seated); err != nil {
+		return err
+	}
+	i := effect.Invite
+	if taken || i.Role.Rung() != chain.RungContent || i.Expires > 1<<62 {
+		return Deny(api.CodeBadRequest)
+	}
+	if int64(i.Expires) <= now {
+		return Deny(api.CodeInviteExpired)
+	}
+	return Rows(sub, effect, nil, s.Fingerprint, []wire.ObjectID{i.Invite})
+}
+
+// Cancel: an owner ends an invite that is not decided yet.
+func Cancel(s *Seat, sub chain.Submission, i *Invite) error {
+	if err := require(s, chain.RightManage, Seated); err != nil {
+		return err
+	}
+	if i == nil || (i.State != InviteOpen && i.State != InviteWaiting) {
+		return Deny(api.CodeInviteGone)
+	}
+	return noRows(sub)
+}
+
+func noRows(sub chain.Submission) error {
+	if len(sub.Rows) != 0 {
+		return Deny(api.CodeBadRequest)
+	}
+	return nil
+}
+
+// UsableInvite: whoever holds the link of an invite may be let near.
+func UsableInvite(i *Invite, inviter *Seat, now int64) error {
+	switch {
+	case i == nil || i.State == InviteCancelled || i.State == InviteFrozen:
+		return Deny(api.CodeInviteGone)
+	case !inviter.present(Seated) || !inviter.Role.May(chain.RightManage):
+		return Deny(api.CodeInviteGone)
+	case i.State != InviteOpen:
+		return Deny(api.CodeInviteUsed)
+	case int64(i.Expires) <= now:
+		return Deny(api.CodeInviteExpired)
+	}
+	return nil
+}
+
+// Accept: the holder of a link, who has no seat, puts his own keys to it. A second one is let through only where he
+// insists; it freezes the invite. keys is the fingerprint that the caller's session was opened under.
+func Accept(c Caller, s *Seat, now int64, sub chain.Submission, effect *chain.Effect, i *Invite, inviter *Seat, keys wire.Hash, insists bool) error {
+	if s != nil {
+		return Deny(api.CodeInviteUsed)
+	}
+	a := effect.Accept
+	switch err := UsableInvite(i, inviter, now); {
+	case err == nil:
+	case Is(err, api.CodeInviteUsed) && insists && int64(i.Expires) > now:
+	default:
+		return err
+	}
+	fingerprint := wire.Hash(a.Bundle.Keys.Fingerprint())
+	if a.Bundle.Member != c.Member || fingerprint != keys || a.Bundle.Verify() != nil {
+		return Deny(api.CodeForbidden)
+	}
+	message := chain.AcceptMessage(c.Firm, effect.Chain, i.Invite, i.InviterKeys, a.Bundle)
+	if !ed25519.Verify(i.PublicKey[:], message, a.Signature[:]) {
+		return Deny(api.CodeForbidden)
+	}
+	if i.Mode == chain.ModeAfterIConfirm {
+		return noRows(sub)
+	}
+	return Rows(sub, effect, []chain.Seat{{Member: c.Member, Role: i.Role, From: 1}}, fingerprint, nil)
+}
+
+// Is reports whether an error is an answer with that code.
+func Is(err error, code api.Code) bool {
+	var e *api.Error
+	return errors.As(err, &e) && e.Code == code
+}
+
+// Admit: an owner seats the guest who waits, with the keys that accepted.
+func Admit(s *Seat, sub chain.Submission, effect *chain.Effect, i *Invite, guest *Seat) error {
+	if err := require(s, chain.RightManage, Seated); err != nil {
+		return err
+	}
+	if i == nil || i.State != InviteWaiting {
+		return Deny(api.CodeInviteGone)
+	}
+	if !guest.present(Waiting) || guest.Seat != effect.Admit.Seat {
+		return Deny(api.CodeForbidden)
+	}
+	return Rows(sub, effect, []chain.Seat{guest.Seat}, s.Fingerprint, nil)
+}
+
+// Batch: who may upload adds versions, a writer changes documents, only an owner renames the matter.
+func Batch(s *Seat, sub chain.Submission, effect *chain.Effect) error {
+	if err := require(s, effect.Batch.Right(), Seated); err != nil {
+		return err
+	}
+	return noRows(sub)
+}
+
+// Release: a reader opens a version to the very session that he calls with.
+func Release(c Caller, s *Seat, sub chain.Submission, effect *chain.Effect) error {
+	if err := require(s, chain.RightRead, Seated); err != nil {
+		return err
+	}
+	if effect.Release == nil || effect.Release.Session != c.Session {
+		return Deny(api.CodeForbidden)
+	}
+	return noRows(sub)
+}

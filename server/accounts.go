@@ -1,0 +1,136 @@
+package server
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/layout"
+)
+
+func (s *Server) health(c echo.Context, _ time.Time) error {
+	return c.JSON(http.StatusOK, struct {
+		OK bool `json:"ok"`
+	}{true})
+}
+
+func (s *Server) beginEnrolment(c echo.Context, now time.Time) error {
+	req, err := decode[api.EnrolRequest](c, api.MaxJSON)
+	if err != nil {
+		return err
+	}
+	out, err := s.auth.BeginEnrolment(c.Request().Context(), now, req)
+	return reply(c, out, err)
+}
+
+func (s *Server) finishEnrolment(c echo.Context, now time.Time) error {
+	id, err := objectParam(c, "enrolment")
+	if err != nil {
+		return err
+	}
+	req, err := decode[api.EnrolFinish](c, maxVaultJSON)
+	if err != nil {
+		return err
+	}
+	out, token, err := s.auth.FinishEnrolment(c.Request().Context(), now, id, req)
+	if err == nil {
+		setCookie(c, accountCookie, token, s.config.Absolute)
+	}
+	return reply(c, out, err)
+}
+
+func (s *Server) beginSignIn(c echo.Context, now time.Time) error {
+	if _, err := decode[struct{}](c, api.MaxJSON); err != nil {
+		return err
+	}
+	out, err := s.auth.BeginSignIn(c.Request().Context(), now)
+	return reply(c, out, err)
+}
+
+func (s *Server) finishSignIn(c echo.Context, now time.Time) error {
+	id, err := objectParam(c, "signin")
+	if err != nil {
+		return err
+	}
+	req, err := decode[api.SignInFinish](c, api.MaxJSON)
+	if err != nil {
+		return err
+	}
+	out, token, err := s.auth.FinishSignIn(c.Request().Context(), now, id, req)
+	if err == nil {
+		setCookie(c, accountCookie, token, s.config.Absolute)
+	}
+	return reply(c, out, err)
+}
+
+func (s *Server) account(c echo.Context, _ time.Time, account wire.ObjectID) error {
+	out, err := s.auth.Account(c.Request().Context(), account)
+	return reply(c, out, err)
+}
+
+func (s *Server) endAccountSession(c echo.Context, _ time.Time, _ wire.ObjectID) error {
+	t, err := token(c, accountCookie)
+	if err != nil {
+		return err
+	}
+	if err := s.auth.EndSession(c.Request().Context(), layout.Accounts, t); err != nil {
+		return err
+	}
+	setCookie(c, accountCookie, nil, 0)
+	return c.NoContent(http.StatusNoContent)
+}
+
+func (s *Server) putKeyring(c echo.Context, _ time.Time, account wire.ObjectID) error {
+	req, err := decode[api.PutKeyring](c, maxVaultJSON)
+	if err != nil {
+		return err
+	}
+	out, err := s.auth.PutKeyring(c.Request().Context(), account, req)
+	return reply(c, out, err)
+}
+
+func (s *Server) putVault(c echo.Context, now time.Time, account wire.ObjectID) error {
+	req, err := decode[api.PutVault](c, api.MaxJSON)
+	if err != nil {
+		return err
+	}
+	out, err := s.auth.PutVault(c.Request().Context(), now, account, req)
+	return reply(c, out, err)
+}
+
+func (s *Server) ticket(c echo.Context, now time.Time, account wire.ObjectID) error {
+	req, err := decode[api.TicketRequest](c, api.MaxJSON)
+	if err != nil {
+		return err
+	}
+	out, err := s.auth.Ticket(c.Request().Context(), now, account, req.Firm)
+	return reply(c, out, err)
+}
+
+func (s *Server) openSession(c echo.Context, now time.Time) error {
+	firm, err := chainParam(c, "firm")
+	if err != nil {
+		return err
+	}
+	req, err := decode[api.OpenSession](c, api.MaxJSON)
+	if err != nil {
+		return err
+	}
+	out, err := s.auth.OpenSession(c.Request().Context(), now, firm, req)
+	if err != nil {
+		return err
+	}
+	setCookie(c, firmCookie(firm), out.Token, out.Expires.Sub(now))
+	return c.NoContent(http.StatusNoContent)
+}
+
+// reply answers JSON, or hands the error on.
+func reply(c echo.Context, v any, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, v)
+}

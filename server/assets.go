@@ -1,0 +1,130 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/server/access"
+)
+
+// types of what is served, by the end of its name. Another file is not served.
+var types = map[string]string{
+	".html":  "text/html; charset=utf-8",
+	".js":    "text/javascript; charset=utf-8",
+	".css":   "text/css; charset=utf-8",
+	".json":  "application/json",
+	".svg":   "image/svg+xml",
+	".wasm":  "application/wasm",
+	".woff2": "font/woff2",
+	".png":   "image/png",
+}
+
+// encodings that a file may stand beside itself in, best first.
+var encodings = []struct{ name, suffix string }{{"br", ".br"}, {"gzip", ".gz"}}
+
+// assets are the built pages.
+type assets struct{ files fs.FS }
+
+func newAssets(files fs.FS) (*assets, error) {
+	if files == nil {
+		return &assets{}, nil
+	}
+	if _, err := fs.Stat(files, "index.html"); err != nil {
+		return nil, errors.New("server: the pages hold no index.html")
+	}
+	return &assets{files}, nil
+}
+
+// pages are the addresses that people see. The page itself decides what it shows.
+func (s *Server) pages(e *echo.Echo) {
+	for _, p := range []string{"/", "/setup", "/join", "/m/*", "/account"} {
+		e.GET(p, s.index)
+		e.HEAD(p, s.index)
+	}
+	e.GET("/manifest.json", s.manifest)
+	e.GET("/a/:name", s.asset)
+	e.HEAD("/a/:name", s.asset)
+}
+
+func (s *Server) index(c echo.Context) error {
+	if s.static.files == nil {
+		return c.String(http.StatusServiceUnavailable, "This server was built without its pages: run make.\n")
+	}
+	return s.static.serve(c, "index.html", "no-cache")
+}
+
+func (s *Server) manifest(c echo.Context) error {
+	return s.static.serve(c, "manifest.json", "no-cache")
+}
+
+// asset serves a file whose name changes with its content.
+func (s *Server) asset(c echo.Context) error {
+	return s.static.serve(c, "a/"+c.Param("name"), "public, max-age=31536000, immutable")
+}
+
+// serve sends a file, compressed beforehand where the client takes that: nothing here was made for one reader, so its
+// length tells nothing.
+func (a *assets) serve(c echo.Context, name, cache string) error {
+	kind, known := types[path.Ext(name)]
+	if a.files == nil || !known || !fs.ValidPath(name) {
+		return access.Deny(api.CodeNotFound)
+	}
+	if info, err := fs.Stat(a.files, name); err != nil || !info.Mode().IsRegular() {
+		return access.Deny(api.CodeNotFound)
+	}
+	h := c.Response().Header()
+	h.Set("Content-Type", kind)
+	h.Set("Cache-Control", cache)
+	h.Set("Vary", "Accept-Encoding")
+	for _, e := range encodings {
+		if !accepts(c.Request().Header.Get("Accept-Encoding"), e.name) {
+			continue
+		}
+		if _, err := fs.Stat(a.files, name+e.suffix); err == nil {
+			h.Set("Content-Encoding", e.name)
+			name += e.suffix
+			break
+		}
+	}
+	return send(c, a.files, name)
+}
+
+func send(c echo.Context, files fs.FS, name string) error {
+	file, err := files.Open(name)
+	if err != nil {
+		return access.Deny(api.CodeNotFound)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Content-Length", strconv.FormatInt(info.Size(), 10))
+	c.Response().WriteHeader(http.StatusOK)
+	if c.Request().Method == http.MethodHead {
+		return nil
+	}
+	_, err = io.Copy(c.Response(), file)
+	return err
+}
+
+// accepts reports whether a client takes an encoding: named, and not with a weight of nought.
+func accepts(header, name string) bool {
+	for item := range strings.SplitSeq(header, ",") {
+		coding, weight, _ := strings.Cut(strings.TrimSpace(item), ";")
+		if !strings.EqualFold(strings.TrimSpace(coding), name) {
+			continue
+		}
+		q, isWeight := strings.CutPrefix(strings.ReplaceAll(weight, " ", ""), "q=")
+		return !isWeight || strings.Trim(q, "0.") != ""
+	}
+	return false
+}

@@ -1,0 +1,176 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/underseal/underseal/keys/vault"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/access"
+	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/store"
+)
+
+func unmarshal(b []byte, into any) error { return json.Unmarshal(b, into) }
+
+// Account is what an account may know of itself.
+func (a *Service) Account(ctx context.Context, id wire.ObjectID) (out api.Account, err error) {
+	err = a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
+		out, err = readAccount(tx, id)
+		return err
+	})
+	return out, err
+}
+
+func readAccount(tx store.Tx, id wire.ObjectID) (api.Account, error) {
+	out := api.Account{Account: id, Vault: []api.VaultEntry{}, Passkeys: []api.Passkey{}, Firms: []wire.ChainID{}}
+	ring, _, err := layout.Get[layout.Keyring](tx, layout.KeyringKey(id))
+	if err != nil {
+		return out, err
+	}
+	out.Keyring, out.Revision = ring.Keyring, ring.Revision
+	err = tx.Scan(layout.VaultOf(id), nil, 0, func(_, v []byte) error {
+		var e api.VaultEntry
+		if err := json.Unmarshal(v, &e); err != nil {
+			return err
+		}
+		out.Vault = append(out.Vault, e)
+		return nil
+	})
+	if err != nil {
+		return out, err
+	}
+	passkeys, err := readPasskeys(tx, id)
+	if err != nil {
+		return out, err
+	}
+	for _, p := range passkeys {
+		out.Passkeys = append(out.Passkeys, api.Passkey{ID: p.Credential.ID, Created: p.Created, LastUsed: p.LastUsed})
+	}
+	err = tx.Scan(layout.MembershipsOf(id), nil, 0, func(k, _ []byte) error {
+		firm, err := wire.ParseHash(layout.Last(k))
+		out.Firms = append(out.Firms, firm)
+		return err
+	})
+	return out, err
+}
+
+func readPasskeys(tx store.Tx, account wire.ObjectID) (out []layout.Passkey, err error) {
+	err = tx.Scan(layout.PasskeysOf(account), nil, 0, func(_, v []byte) error {
+		var p layout.Passkey
+		if err := json.Unmarshal(v, &p); err != nil {
+			return err
+		}
+		out = append(out, p)
+		return nil
+	})
+	return out, err
+}
+
+// PutKeyring replaces the revision that the caller read. The same request again is answered as it was.
+func (a *Service) PutKeyring(ctx context.Context, account wire.ObjectID, req api.PutKeyring) (api.Account, error) {
+	if len(req.Keyring) > api.MaxKeyring {
+		return api.Account{}, access.Deny(api.CodeTooLarge)
+	}
+	var out api.Account
+	err := a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error {
+		old, _, err := layout.Get[layout.Keyring](tx, layout.KeyringKey(account))
+		if err != nil {
+			return err
+		}
+		again := old.Revision == req.Revision+1 && bytes.Equal(old.Keyring, req.Keyring)
+		if old.Revision != req.Revision && !again {
+			return access.Deny(api.CodeMoved)
+		}
+		if !again {
+			if err := layout.Put(tx, layout.KeyringKey(account), layout.Keyring{Revision: req.Revision + 1, Keyring: req.Keyring}); err != nil {
+				return err
+			}
+		}
+		out, err = readAccount(tx, account)
+		return err
+	})
+	return out, err
+}
+
+// PutVault adds a kit or a passphrase, or replaces the one before. Its login key signs a fresh challenge.
+func (a *Service) PutVault(ctx context.Context, now time.Time, account wire.ObjectID, req api.PutVault) (api.Account, error) {
+	var out api.Account
+	if req.Login == nil || !bytes.Equal(req.Entry.ID, req.Login.PublicKey) || req.Entry.Method != req.Login.Method {
+		return out, access.Deny(api.CodeBadRequest)
+	}
+	challenge, err := a.takeChallenge(ctx, now, req.SignIn)
+	if err != nil {
+		return out, err
+	}
+	if !a.loginVerifies(*req.Login, challenge.Challenge) {
+		return out, access.Deny(api.CodeSignInFailed)
+	}
+	err = a.update(ctx, now, func(tx store.Tx) error {
+		if err := dropVault(tx, account, req.Entry.Method); err != nil {
+			return err
+		}
+		if err := putVault(tx, account, req.Entry); err != nil {
+			return err
+		}
+		if err := putLogin(tx, account, *req.Login); err != nil {
+			return err
+		}
+		out, err = readAccount(tx, account)
+		return err
+	})
+	return out, err
+}
+
+// dropVault ends the unlock methods of one kind, and their login keys with them.
+func dropVault(tx store.Tx, account wire.ObjectID, method uint8) error {
+	return tx.Scan(layout.VaultMethod(account, method), nil, 0, func(k, v []byte) error {
+		var e api.VaultEntry
+		if err := json.Unmarshal(v, &e); err != nil {
+			return err
+		}
+		if err := tx.Delete(layout.LoginKey(e.ID)); err != nil {
+			return err
+		}
+		return tx.Delete(k)
+	})
+}
+
+// putVault keeps a wrapped root. What is in it, only its owner knows.
+func putVault(tx store.Tx, account wire.ObjectID, e api.VaultEntry) error {
+	login := vault.Method(e.Method) != vault.MethodPasskey
+	switch {
+	case e.Method < uint8(vault.MethodPasskey) || e.Method > uint8(vault.MethodPassphrase):
+		return access.Deny(api.CodeBadRequest)
+	case len(e.ID) == 0 || len(e.ID) > 1023 || len(e.Wrapped) == 0 || len(e.Wrapped) > maxWrapped:
+		return access.Deny(api.CodeBadRequest)
+	case login && len(e.LoginKey) != 0 && !bytes.Equal(e.LoginKey, e.ID), !login && len(e.LoginKey) != 0:
+		return access.Deny(api.CodeBadRequest)
+	}
+	n := 0
+	if err := tx.Scan(layout.VaultOf(account), nil, maxVault, func(_, _ []byte) error { n++; return nil }); err != nil {
+		return err
+	}
+	if n >= maxVault {
+		return access.Deny(api.CodeTooLarge)
+	}
+	if login {
+		e.LoginKey = e.ID
+	}
+	return layout.Put(tx, layout.VaultKey(account, e.Method, e.ID), e)
+}
+
+// putLogin lets a login key in. One that is another account's is refused.
+func putLogin(tx store.Tx, account wire.ObjectID, proof api.LoginProof) error {
+	old, found, err := layout.Get[layout.Login](tx, layout.LoginKey(proof.PublicKey))
+	if err != nil {
+		return err
+	}
+	if found && old.Account != account {
+		return access.Deny(api.CodeForbidden)
+	}
+	return layout.Put(tx, layout.LoginKey(proof.PublicKey), layout.Login{Account: account, Method: proof.Method})
+}

@@ -1,0 +1,342 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/webauthn"
+
+	"github.com/underseal/underseal/keys/vault"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/access"
+	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/store"
+)
+
+// user is an account as the library sees it.
+type user struct {
+	id       wire.ObjectID
+	passkeys []layout.Passkey
+}
+
+var _ webauthn.User = user{}
+
+func (u user) WebAuthnID() []byte          { return u.id[:] }
+func (u user) WebAuthnName() string        { return placeholder }
+func (u user) WebAuthnDisplayName() string { return placeholder }
+func (u user) WebAuthnCredentials() []webauthn.Credential {
+	out := make([]webauthn.Credential, len(u.passkeys))
+	for i, p := range u.passkeys {
+		out[i] = p.Credential
+	}
+	return out
+}
+
+// askPRF says that a prf output is expected. The salt is the client's own, and the results stay with it.
+func askPRF(e *protocol.AuthenticationExtensions) { e.PRF = &protocol.PRFInputs{} }
+
+// BeginEnrolment starts an account for whoever holds a setup link or an invite.
+func (a *Service) BeginEnrolment(ctx context.Context, now time.Time, req api.EnrolRequest) (api.EnrolReply, error) {
+	var out api.EnrolReply
+	e := layout.Enrolment{Expires: now.Unix() + api.CeremonySeconds}
+	switch {
+	case req.Setup != "" && req.Invite == nil:
+		keys, err := a.useSetup(ctx, now, req.Setup)
+		if err != nil {
+			return out, err
+		}
+		out.Log, e.Setup = &keys, layout.Hash([]byte(req.Setup))
+	case req.Setup == "" && req.Invite != nil:
+		if err := a.useInvite(ctx, now, *req.Invite); err != nil {
+			return out, err
+		}
+	default:
+		return out, access.Deny(api.CodeBadRequest)
+	}
+	return out, a.begin(ctx, now, e, &out)
+}
+
+func (a *Service) begin(ctx context.Context, now time.Time, e layout.Enrolment, out *api.EnrolReply) error {
+	var err error
+	if out.Enrolment, err = wire.NewObjectID(a.Random); err != nil {
+		return err
+	}
+	if e.Account, err = wire.NewObjectID(a.Random); err != nil {
+		return err
+	}
+	if e.Challenge, err = a.random(challengeSize); err != nil {
+		return err
+	}
+	creation, session, err := a.rp.BeginRegistration(user{id: e.Account}, func(o *protocol.PublicKeyCredentialCreationOptions) error {
+		o.Challenge = e.Challenge
+		askPRF(&o.Extensions)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	e.Session = *session
+	out.Account, out.Challenge = e.Account, e.Challenge
+	if out.Creation, err = json.Marshal(creation.Response); err != nil {
+		return err
+	}
+	return a.update(ctx, now, func(tx store.Tx) error {
+		return layout.PutEphemeral(tx, layout.EnrolmentKey(out.Enrolment), e, e.Expires)
+	})
+}
+
+// FinishEnrolment makes the account and signs it in. Every unlock method that it starts with is proved: a passkey by its
+// credential, a kit or passphrase by its login key.
+func (a *Service) FinishEnrolment(ctx context.Context, now time.Time, id wire.ObjectID, req api.EnrolFinish) (api.Account, Token, error) {
+	if len(req.Keyring) > api.MaxKeyring || len(req.Vault) > maxVault {
+		return api.Account{}, nil, access.Deny(api.CodeTooLarge)
+	}
+	e, err := take[layout.Enrolment](ctx, a, layout.EnrolmentKey(id))
+	if err != nil {
+		return api.Account{}, nil, err
+	}
+	if now.Unix() >= e.Expires || (req.Login == nil && req.Credential == nil) {
+		return api.Account{}, nil, access.Deny(api.CodeSignInFailed)
+	}
+	proved := map[string]bool{}
+	var passkey *webauthn.Credential
+	if req.Credential != nil {
+		if passkey, err = a.register(e, req.Credential); err != nil {
+			return api.Account{}, nil, err
+		}
+		proved[methodID(uint8(vault.MethodPasskey), passkey.ID)] = true
+	}
+	if req.Login != nil {
+		if !a.loginVerifies(*req.Login, e.Challenge) {
+			return api.Account{}, nil, access.Deny(api.CodeSignInFailed)
+		}
+		proved[methodID(req.Login.Method, req.Login.PublicKey)] = true
+	}
+	if len(req.Vault) == 0 {
+		return api.Account{}, nil, access.Deny(api.CodeBadRequest)
+	}
+	for _, v := range req.Vault {
+		if !proved[methodID(v.Method, v.ID)] {
+			return api.Account{}, nil, access.Deny(api.CodeBadRequest)
+		}
+	}
+	token, err := a.random(tokenSize)
+	if err != nil {
+		return api.Account{}, nil, err
+	}
+	var out api.Account
+	err = a.update(ctx, now, func(tx store.Tx) error {
+		if err := a.makeAccount(tx, now, e, req, passkey); err != nil {
+			return err
+		}
+		if err := a.openAccountSession(tx, now, e.Account, token); err != nil {
+			return err
+		}
+		out, err = readAccount(tx, e.Account)
+		return err
+	})
+	return out, token, err
+}
+
+func methodID(method uint8, id []byte) string { return string(append([]byte{method}, id...)) }
+
+func (a *Service) makeAccount(tx store.Tx, now time.Time, e layout.Enrolment, req api.EnrolFinish, passkey *webauthn.Credential) error {
+	if e.Setup != "" {
+		s, found, err := layout.Get[layout.Setup](tx, layout.SetupByHash(e.Setup))
+		if err != nil {
+			return err
+		}
+		if !found || !s.Account.IsZero() {
+			return access.Deny(api.CodeSetupUsed)
+		}
+	}
+	if err := layout.Put(tx, layout.AccountKey(e.Account), layout.Account{Created: now.Unix()}); err != nil {
+		return err
+	}
+	if err := layout.Put(tx, layout.KeyringKey(e.Account), layout.Keyring{Revision: 1, Keyring: req.Keyring}); err != nil {
+		return err
+	}
+	if passkey != nil {
+		taken, err := layout.Has(tx, layout.CredentialKey(passkey.ID))
+		if err != nil {
+			return err
+		}
+		if taken {
+			return access.Deny(api.CodeSignInFailed)
+		}
+		if err := tx.Put(layout.CredentialKey(passkey.ID), e.Account[:]); err != nil {
+			return err
+		}
+		p := layout.Passkey{Created: now.Unix(), LastUsed: now.Unix(), Credential: *passkey}
+		if err := layout.Put(tx, layout.PasskeyKey(e.Account, passkey.ID), p); err != nil {
+			return err
+		}
+	}
+	if req.Login != nil {
+		if err := putLogin(tx, e.Account, *req.Login); err != nil {
+			return err
+		}
+	}
+	for _, v := range req.Vault {
+		if err := putVault(tx, e.Account, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// register verifies a new passkey. What was attested of the device is not kept.
+func (a *Service) register(e layout.Enrolment, response json.RawMessage) (*webauthn.Credential, error) {
+	parsed, err := protocol.ParseCredentialCreationResponseBytes(response)
+	if err != nil {
+		return nil, access.Deny(api.CodeSignInFailed)
+	}
+	credential, err := a.rp.CreateCredential(user{id: e.Account}, e.Session, parsed)
+	if err != nil {
+		return nil, access.Deny(api.CodeSignInFailed)
+	}
+	credential.Attestation = webauthn.CredentialAttestation{}
+	return credential, nil
+}
+
+// take reads a ceremony and ends it: what follows, its challenge counts once.
+func take[T any](ctx context.Context, a *Service, key []byte) (v T, err error) {
+	err = a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error {
+		found := false
+		if v, found, err = layout.Get[T](tx, key); err != nil {
+			return err
+		}
+		if !found {
+			return access.Deny(api.CodeSignInFailed)
+		}
+		return tx.Delete(key)
+	})
+	return v, err
+}
+
+func (a *Service) takeChallenge(ctx context.Context, now time.Time, id wire.ObjectID) (layout.SignIn, error) {
+	s, err := take[layout.SignIn](ctx, a, layout.SignInKey(id))
+	if err == nil && now.Unix() >= s.Expires {
+		err = access.Deny(api.CodeSignInFailed)
+	}
+	return s, err
+}
+
+// BeginSignIn hands out a challenge. It is the same for everybody: nobody says who he is.
+func (a *Service) BeginSignIn(ctx context.Context, now time.Time) (api.SignInReply, error) {
+	var out api.SignInReply
+	challenge, err := a.random(challengeSize)
+	if err != nil {
+		return out, err
+	}
+	if out.SignIn, err = wire.NewObjectID(a.Random); err != nil {
+		return out, err
+	}
+	request, session, err := a.rp.BeginDiscoverableLogin(func(o *protocol.PublicKeyCredentialRequestOptions) error {
+		o.Challenge, o.UserVerification = challenge, protocol.VerificationRequired
+		askPRF(&o.Extensions)
+		return nil
+	})
+	if err != nil {
+		return out, err
+	}
+	out.Challenge = challenge
+	if out.Request, err = json.Marshal(request.Response); err != nil {
+		return out, err
+	}
+	s := layout.SignIn{Expires: now.Unix() + api.CeremonySeconds, Challenge: challenge, Session: *session}
+	return out, a.update(ctx, now, func(tx store.Tx) error { return layout.PutEphemeral(tx, layout.SignInKey(out.SignIn), s, s.Expires) })
+}
+
+// FinishSignIn opens the session of whoever answers the challenge. Every failure is one answer.
+func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.ObjectID, req api.SignInFinish) (api.Account, Token, error) {
+	s, err := a.takeChallenge(ctx, now, id)
+	if err != nil {
+		return api.Account{}, nil, err
+	}
+	if (req.Credential == nil) == (req.Login == nil) {
+		return api.Account{}, nil, access.Deny(api.CodeSignInFailed)
+	}
+	token, err := a.random(tokenSize)
+	if err != nil {
+		return api.Account{}, nil, err
+	}
+	var out api.Account
+	err = a.update(ctx, now, func(tx store.Tx) error {
+		account, err := a.whoSigned(tx, now, s, req)
+		if err != nil {
+			return err
+		}
+		if err := a.openAccountSession(tx, now, account, token); err != nil {
+			return err
+		}
+		out, err = readAccount(tx, account)
+		return err
+	})
+	return out, token, err
+}
+
+func (a *Service) whoSigned(tx store.Tx, now time.Time, s layout.SignIn, req api.SignInFinish) (wire.ObjectID, error) {
+	if req.Credential != nil {
+		return a.assertion(tx, now, s, req.Credential)
+	}
+	// The signature first, then whose key it is: an unknown key and a wrong signature cost and say the same.
+	verifies := a.loginVerifies(*req.Login, s.Challenge)
+	login, found, err := layout.Get[layout.Login](tx, layout.LoginKey(req.Login.PublicKey))
+	if err != nil {
+		return wire.ObjectID{}, err
+	}
+	if !verifies || !found || login.Method != req.Login.Method {
+		return wire.ObjectID{}, access.Deny(api.CodeSignInFailed)
+	}
+	return login.Account, nil
+}
+
+func (a *Service) loginVerifies(p api.LoginProof, challenge []byte) bool {
+	method := vault.Method(p.Method)
+	if (method != vault.MethodKit && method != vault.MethodPassphrase) || len(p.PublicKey) != ed25519.PublicKeySize {
+		return false
+	}
+	return ed25519.Verify(p.PublicKey, api.LoginMessage(a.Origin, challenge), p.Signature)
+}
+
+// assertion verifies a passkey, whose user handle is the account, and counts its use.
+func (a *Service) assertion(tx store.Tx, now time.Time, s layout.SignIn, response json.RawMessage) (wire.ObjectID, error) {
+	failed := access.Deny(api.CodeSignInFailed)
+	parsed, err := protocol.ParseCredentialRequestResponseBytes(response)
+	if err != nil {
+		return wire.ObjectID{}, failed
+	}
+	var who user
+	var broken error
+	credential, err := a.rp.ValidateDiscoverableLogin(func(_, handle []byte) (webauthn.User, error) {
+		if len(handle) != len(who.id) {
+			return nil, errors.New("auth: no such user")
+		}
+		who.id = wire.ObjectID(handle)
+		if who.passkeys, broken = readPasskeys(tx, who.id); broken != nil {
+			return nil, broken
+		}
+		return who, nil
+	}, s.Session, parsed)
+	if broken != nil {
+		return wire.ObjectID{}, broken
+	}
+	// A counter that went back means that somebody copied the authenticator.
+	if err != nil || credential.Authenticator.CloneWarning {
+		return wire.ObjectID{}, failed
+	}
+	for _, p := range who.passkeys {
+		if bytes.Equal(p.Credential.ID, credential.ID) {
+			p.Credential, p.LastUsed = *credential, now.Unix()
+			return who.id, layout.Put(tx, layout.PasskeyKey(who.id, credential.ID), p)
+		}
+	}
+	return wire.ObjectID{}, failed
+}

@@ -1,0 +1,152 @@
+package auth
+
+import (
+	"context"
+	"crypto/ed25519"
+	"time"
+
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/access"
+	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/ledger"
+	"github.com/underseal/underseal/server/store"
+)
+
+// FirmToken is a firm's session, with its end.
+type FirmToken struct {
+	Token   Token
+	Expires time.Time
+}
+
+// OpenSession makes a firm's session from a ticket. The device's key is certified by the member's identity; somebody who
+// is no member yet shows that he holds an invite, and binds his keys to his account by it.
+//
+// The ticket is used up first: when the answer is that the store failed, a new ticket is needed.
+func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.ChainID, req api.OpenSession) (FirmToken, error) {
+	t, err := a.takeTicket(ctx, now, req.Ticket)
+	if err != nil {
+		return FirmToken{}, err
+	}
+	switch {
+	case t.Firm != firm:
+		return FirmToken{}, access.Deny(api.CodeNotSignedIn)
+	case len(req.PublicKey) != ed25519.PublicKeySize || req.Session.IsZero() || req.Member.IsZero():
+		return FirmToken{}, access.Deny(api.CodeBadRequest)
+	case req.Expires <= uint64(now.Unix()) || req.Expires > 1<<62:
+		return FirmToken{}, access.Deny(api.CodeBadRequest)
+	}
+	token, err := a.random(tokenSize)
+	if err != nil {
+		return FirmToken{}, err
+	}
+	expires := min(int64(req.Expires), now.Add(a.Absolute).Unix())
+	s := layout.Session{Expires: expires, Seen: now.Unix(), Account: t.Account, Member: req.Member, Session: req.Session, PublicKey: req.PublicKey}
+	err = a.Store.Update(ctx, layout.FirmPartition(firm), func(tx store.Tx) error {
+		bundle, err := a.bundleOf(tx, now, firm, t.Account, req)
+		if err != nil {
+			return err
+		}
+		if chain.VerifySession(bundle.Keys, firm, req.Session, req.Member, req.PublicKey, req.Expires, req.Certificate) != nil {
+			return access.Deny(api.CodeForbidden)
+		}
+		if err := putSession(tx, s, token); err != nil {
+			return err
+		}
+		return ledger.Sweep(tx, now.Unix())
+	})
+	if err != nil {
+		return FirmToken{}, err
+	}
+	// A hint alone: what fails here is made good at the next session.
+	err = a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error { return tx.Put(layout.MembershipKey(t.Account, firm), nil) })
+	return FirmToken{Token: token, Expires: time.Unix(expires, 0)}, err
+}
+
+func (a *Service) takeTicket(ctx context.Context, now time.Time, ticket []byte) (layout.Ticket, error) {
+	t, err := take[layout.Ticket](ctx, a, layout.TicketKey(ticket))
+	if access.Is(err, api.CodeSignInFailed) || (err == nil && now.Unix() >= t.Expires) {
+		err = access.Deny(api.CodeNotSignedIn)
+	}
+	return t, err
+}
+
+// putSession keeps a session under its token. An id is one member's with one key; a newer token ends the older one.
+func putSession(tx store.Tx, s layout.Session, token Token) error {
+	id, found, err := layout.Get[layout.SessionID](tx, layout.SessionIDKey(s.Session))
+	if err != nil {
+		return err
+	}
+	if found {
+		if id.Member != s.Member || string(id.PublicKey) != string(s.PublicKey) {
+			return access.Deny(api.CodeForbidden)
+		}
+		if err := tx.Delete([]byte(id.Token)); err != nil {
+			return err
+		}
+	}
+	row := layout.SessionKey(token)
+	id = layout.SessionID{Expires: s.Expires, Member: s.Member, PublicKey: s.PublicKey, Token: string(row)}
+	if err := layout.PutEphemeral(tx, layout.SessionIDKey(s.Session), id, id.Expires); err != nil {
+		return err
+	}
+	return layout.PutEphemeral(tx, row, s, s.Expires)
+}
+
+// bundleOf is the public keys that a session must be certified by.
+func (a *Service) bundleOf(tx store.Tx, now time.Time, firm wire.ChainID, account wire.ObjectID, req api.OpenSession) (chain.Bundle, error) {
+	m, found, err := layout.Get[layout.Member](tx, layout.MemberKey(req.Member))
+	if err != nil {
+		return chain.Bundle{}, err
+	}
+	if found {
+		if m.Account != account {
+			return chain.Bundle{}, access.Deny(api.CodeForbidden)
+		}
+		b, err := tx.Get(layout.KeysKey(req.Member))
+		if err != nil {
+			return chain.Bundle{}, err
+		}
+		return chain.ParseBundle(b)
+	}
+	if req.Guest == nil {
+		return chain.Bundle{}, access.Deny(api.CodeForbidden)
+	}
+	return a.bindGuest(tx, now, firm, account, req)
+}
+
+func (a *Service) bindGuest(tx store.Tx, now time.Time, firm wire.ChainID, account wire.ObjectID, req api.OpenSession) (chain.Bundle, error) {
+	p := req.Guest.Invite
+	bundle, err := chain.ParseBundle(req.Guest.Bundle)
+	if err != nil || p.Firm != firm {
+		return chain.Bundle{}, access.Deny(api.CodeBadRequest)
+	}
+	if _, err := checkInvite(tx, now, api.ProofGuest, p, api.GuestSubject(req.Ticket, req.Guest.Bundle), true); err != nil {
+		return chain.Bundle{}, err
+	}
+	if bundle.Member != req.Member || bundle.Verify() != nil {
+		return chain.Bundle{}, access.Deny(api.CodeForbidden)
+	}
+	return bundle, PutMember(tx, account, bundle)
+}
+
+// PutMember binds a member to an account and enters its keys into the directory. A member that is another account's, or
+// has other keys, is refused: nobody's keys change but by an entry (attack 2).
+func PutMember(tx store.Tx, account wire.ObjectID, b chain.Bundle) error {
+	want := layout.Member{Account: account, Fingerprint: wire.Hash(b.Keys.Fingerprint())}
+	old, found, err := layout.Get[layout.Member](tx, layout.MemberKey(b.Member))
+	if err != nil {
+		return err
+	}
+	if found {
+		if old != want {
+			return access.Deny(api.CodeForbidden)
+		}
+		return nil
+	}
+	if err := layout.Put(tx, layout.MemberKey(b.Member), want); err != nil {
+		return err
+	}
+	return tx.Put(layout.KeysKey(b.Member), b.Bytes())
+}

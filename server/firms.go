@@ -1,0 +1,260 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/access"
+	"github.com/underseal/underseal/server/auth"
+	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/ledger"
+	"github.com/underseal/underseal/server/store"
+)
+
+// insistHeader is how a guest says that he knows that somebody used his invite before him, and that both freeze by it.
+const insistHeader = "X-Underseal-Second-Guest"
+
+// view runs fn on a snapshot of the caller's firm.
+func view[T any](ctx context.Context, s *Server, firm wire.ChainID, fn func(store.Tx) (T, error)) (out T, err error) {
+	err = s.config.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) (err error) {
+		out, err = fn(tx)
+		return err
+	})
+	return out, err
+}
+
+// update changes the caller's firm.
+func update[T any](ctx context.Context, s *Server, firm wire.ChainID, fn func(store.Tx) (T, error)) (out T, err error) {
+	err = s.config.Store.Update(ctx, layout.FirmPartition(firm), func(tx store.Tx) (err error) {
+		out, err = fn(tx)
+		return err
+	})
+	return out, err
+}
+
+func (s *Server) found(c echo.Context, now time.Time, account wire.ObjectID) error {
+	req, err := decode[api.FoundRequest](c, api.MaxJSON)
+	if err != nil {
+		return err
+	}
+	out, err := s.foundFirm(c.Request().Context(), now, account, req)
+	return reply(c, out, err)
+}
+
+// foundFirm uses the setup link up for this one request, then makes the firm. Either half may be repeated: the same
+// request finishes what it began.
+func (s *Server) foundFirm(ctx context.Context, now time.Time, account wire.ObjectID, req api.FoundRequest) (api.ChainHead, error) {
+	bundle, err := chain.ParseBundle(req.Bundle)
+	if err != nil || bundle.Member != req.Member || bundle.Verify() != nil {
+		return api.ChainHead{}, access.Deny(api.CodeBadRequest)
+	}
+	sub, err := ledger.Parse(req.Submission)
+	if err != nil {
+		return api.ChainHead{}, err
+	}
+	firm := sub.Entry.ID()
+	caller := access.Caller{Firm: firm, Account: account, Member: req.Member}
+	// What can be seen to be wrong is refused before the link is used up.
+	if err := access.First(caller, wire.Hash(bundle.Keys.Fingerprint()), sub.Submission, sub.Effect); err != nil {
+		return api.ChainHead{}, err
+	}
+	name, err := s.auth.ClaimSetup(ctx, now, account, req.Setup, firm, requestHash(req))
+	if err != nil {
+		return api.ChainHead{}, err
+	}
+	return update(ctx, s, firm, func(tx store.Tx) (api.ChainHead, error) {
+		if err := auth.PutMember(tx, account, bundle); err != nil {
+			return api.ChainHead{}, err
+		}
+		if err := layout.Put(tx, layout.FirmKey(), layout.Firm{Founded: now.Unix(), Log: name}); err != nil {
+			return api.ChainHead{}, err
+		}
+		return ledger.Found(tx, caller, sub)
+	})
+}
+
+func requestHash(req api.FoundRequest) wire.Hash {
+	w := wire.NewWriter()
+	w.Fixed(req.Member[:])
+	w.Bytes32(req.Bundle)
+	w.Bytes32(req.Submission)
+	return sha256.Sum256(w.Bytes())
+}
+
+func (s *Server) endSession(c echo.Context, _ time.Time, caller access.Caller) error {
+	t, err := token(c, firmCookie(caller.Firm))
+	if err != nil {
+		return err
+	}
+	if err := s.auth.EndSession(c.Request().Context(), layout.FirmPartition(caller.Firm), t); err != nil {
+		return err
+	}
+	setCookie(c, firmCookie(caller.Firm), nil, 0)
+	return c.NoContent(http.StatusNoContent)
+}
+
+func (s *Server) keys(c echo.Context, _ time.Time, caller access.Caller) error {
+	id, err := objectParam(c, "member")
+	if err != nil {
+		return err
+	}
+	out, err := view(c.Request().Context(), s, caller.Firm, func(tx store.Tx) ([]byte, error) { return ledger.Keys(tx, caller, id) })
+	return replyBinary(c, out, err)
+}
+
+func replyBinary(c echo.Context, b []byte, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, api.TypeBinary, b)
+}
+
+func (s *Server) chains(c echo.Context, _ time.Time, caller access.Caller) error {
+	out, err := view(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (api.Chains, error) { return ledger.Chains(tx, caller) })
+	return reply(c, out, err)
+}
+
+func (s *Server) openChain(c echo.Context, _ time.Time, caller access.Caller) error {
+	sub, err := submission(c)
+	if err != nil {
+		return err
+	}
+	out, err := update(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (api.ChainHead, error) { return ledger.Found(tx, caller, sub) })
+	return reply(c, out, err)
+}
+
+func submission(c echo.Context) (ledger.Submitted, error) {
+	b, err := body(c, api.TypeBinary, chain.MaxSubmission)
+	if err != nil {
+		return ledger.Submitted{}, err
+	}
+	return ledger.Parse(b)
+}
+
+func (s *Server) chain(c echo.Context, _ time.Time, caller access.Caller) error {
+	id, err := chainParam(c, "chain")
+	if err != nil {
+		return err
+	}
+	out, err := view(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (api.ChainHead, error) { return ledger.ChainHead(tx, caller, id) })
+	return reply(c, out, err)
+}
+
+func (s *Server) entries(c echo.Context, _ time.Time, caller access.Caller) error {
+	return s.page(c, caller, layout.State)
+}
+
+func (s *Server) trail(c echo.Context, _ time.Time, caller access.Caller) error {
+	return s.page(c, caller, layout.Trail)
+}
+
+func (s *Server) page(c echo.Context, caller access.Caller, sequence string) error {
+	id, err := chainParam(c, "chain")
+	if err != nil {
+		return err
+	}
+	from, err := fromParam(c)
+	if err != nil {
+		return err
+	}
+	out, err := view(c.Request().Context(), s, caller.Firm, func(tx store.Tx) ([]byte, error) { return ledger.Entries(tx, caller, id, sequence, from) })
+	return replyBinary(c, out, err)
+}
+
+func (s *Server) append(c echo.Context, now time.Time, caller access.Caller) error {
+	id, err := chainParam(c, "chain")
+	if err != nil {
+		return err
+	}
+	sub, err := submission(c)
+	if err != nil {
+		return err
+	}
+	ctx, insists := c.Request().Context(), c.Request().Header.Get(insistHeader) == "1"
+	out, err := update(ctx, s, caller.Firm, func(tx store.Tx) (api.ChainHead, error) { return ledger.Append(tx, now, caller, id, sub, insists) })
+	if err == nil {
+		s.purge(ctx, caller.Firm)
+	}
+	return reply(c, out, err)
+}
+
+func (s *Server) release(c echo.Context, now time.Time, caller access.Caller) error {
+	id, err := chainParam(c, "chain")
+	if err != nil {
+		return err
+	}
+	sub, err := submission(c)
+	if err != nil {
+		return err
+	}
+	out, err := update(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (api.ChainHead, error) { return ledger.Release(tx, now, caller, id, sub) })
+	return reply(c, out, err)
+}
+
+// statements streams every statement, in pages, so that a long history is never held whole.
+func (s *Server) statements(c echo.Context, _ time.Time, caller access.Caller) error {
+	id, err := chainParam(c, "chain")
+	if err != nil {
+		return err
+	}
+	type page struct {
+		bytes []byte
+		next  uint32
+	}
+	for next := uint32(1); next != 0; {
+		p, err := view(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (p page, err error) {
+			p.bytes, p.next, err = ledger.Statements(tx, caller, id, next)
+			return p, err
+		})
+		if err != nil {
+			return err
+		}
+		if !c.Response().Committed {
+			c.Response().Header().Set("Content-Type", api.TypeBinary)
+			c.Response().WriteHeader(http.StatusOK)
+		}
+		if _, err := c.Response().Write(p.bytes); err != nil {
+			return err
+		}
+		next = p.next
+	}
+	return nil
+}
+
+func (s *Server) wrap(c echo.Context, _ time.Time, caller access.Caller) error {
+	id, err := chainParam(c, "chain")
+	if err != nil {
+		return err
+	}
+	epoch, err := number(c.Param("epoch"), 32)
+	if err != nil {
+		return err
+	}
+	out, err := view(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (api.WrapReply, error) { return ledger.Wrap(tx, caller, id, uint32(epoch)) })
+	return reply(c, out, err)
+}
+
+// invite answers anybody who knows the id: what it tells is sealed under the secret in the link.
+func (s *Server) invite(c echo.Context, now time.Time) error {
+	firm, err := chainParam(c, "firm")
+	if err != nil {
+		return err
+	}
+	id, err := chainParam(c, "chain")
+	if err != nil {
+		return err
+	}
+	invite, err := objectParam(c, "invite")
+	if err != nil {
+		return err
+	}
+	out, err := view(c.Request().Context(), s, firm, func(tx store.Tx) (api.InviteReply, error) { return ledger.Invite(tx, now, id, invite) })
+	return reply(c, out, err)
+}

@@ -1,0 +1,332 @@
+// Package layout is where everything that the server keeps stands in its store, and in what form.
+//
+// There is a partition "accounts", and one a firm, named by the firm's id. Keys are text: a prefix, then identifiers in
+// base32 and numbers in 16 hexadecimal digits, so that they sort. Records are JSON, entries and rows are the binary forms
+// of protocol/chain. Nothing here is secret from whoever has the disk but what is hashed: setup secrets, tickets and the
+// tokens of cookies.
+//
+// In accounts:
+//
+//	setup/<hash>                       Setup        a setup link, by SHA-256 of its secret
+//	enrolment/<id>                     Enrolment    an account that is being made
+//	signin/<id>                        SignIn       a sign-in that is being made; also the challenge of a new login key
+//	account/<id>                       Account
+//	keyring/<account>                  Keyring
+//	vault/<account>/<method>/<hash>    api.VaultEntry, by SHA-256 of its id
+//	passkey/<account>/<hash>           Passkey, by SHA-256 of the credential's id
+//	credential/<hash>                  the account's id: a credential belongs to one account
+//	login/<hash>                       Login, by SHA-256 of the login key
+//	session/<hash>                     AccountSession, by SHA-256 of the cookie's token
+//	ticket/<hash>                      Ticket
+//	membership/<account>/<firm>        empty
+//	due/<seconds>/<key>                empty: when to look whether the row at key is past its time
+//
+// In a firm:
+//
+//	firm                               Firm
+//	member/<member>                    Member       whose account it is
+//	keys/<member>                      chain.Bundle
+//	session/<hash>                     Session
+//	session-id/<session>               the member's id: a session's id is used once
+//	chain/<chain>                      Chain        its head
+//	seat/<chain>/<member>              access.Seat
+//	seats-of/<member>/<chain>          empty
+//	invite/<chain>/<invite>            access.Invite
+//	package/<chain>/<invite>           the newest package of an invite that is open (bytes of a chain.Row)
+//	state/<chain>/<position>           chain.Entry
+//	trail/<chain>/<position>           chain.Entry
+//	entry/<chain>/<entry>              Accepted     what was answered to an entry, for who asks again
+//	statement/<chain>/<epoch>          the statement's position
+//	rows/<chain>/<epoch>               hashes of the statement's rows, 32 bytes each
+//	wrap/<chain>/<member>/<epoch>      chain.Wrap (bytes of a chain.Row)
+//	document/<chain>/<document>        Document
+//	version/<chain>/<version>          Version
+//	version-of/<chain>/<document>/<version>  empty
+//	upload/<upload>                    Upload       also the body of a version, once committed
+//	upload-of/<member>/<upload>        empty: not committed yet
+//	chunk/<upload>/<number>            32 bytes: the digest of a chunk that is in the blob store
+//	purge/<upload>                     empty: bytes and chunk rows that are to go
+//	release/<chain>/<version>/<session>  Release
+//	log/size                           8 bytes
+//	log/leaf/<index>                   98 bytes: the firm's one log, in order
+//	due/<seconds>/<key>                as above
+//
+// The blob store keeps chunk n of an upload at firm, upload, n.
+package layout
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+// Accounts is the one partition that is no firm's.
+const Accounts = "accounts"
+
+// FirmPartition is a firm's partition.
+func FirmPartition(firm wire.ChainID) string { return firm.String() }
+
+func key(parts ...string) []byte {
+	n := len(parts)
+	for _, p := range parts {
+		n += len(p)
+	}
+	b := make([]byte, 0, n)
+	for i, p := range parts {
+		if i > 0 {
+			b = append(b, '/')
+		}
+		b = append(b, p...)
+	}
+	return b
+}
+
+func number(n uint64) string { return fmt.Sprintf("%016x", n) }
+
+// Hash names a row by something that is secret or has no fixed length.
+func Hash(b []byte) string {
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}
+
+// Keys of the accounts partition.
+
+// SetupKey is a setup link's row.
+func SetupKey(secret string) []byte { return key("setup", Hash([]byte(secret))) }
+
+// SetupByHash is the same, from the hash.
+func SetupByHash(hash string) []byte { return key("setup", hash) }
+
+// EnrolmentKey is an unfinished enrolment.
+func EnrolmentKey(id wire.ObjectID) []byte { return key("enrolment", id.String()) }
+
+// SignInKey is an unfinished sign-in.
+func SignInKey(id wire.ObjectID) []byte { return key("signin", id.String()) }
+
+// AccountKey is an account.
+func AccountKey(id wire.ObjectID) []byte { return key("account", id.String()) }
+
+// KeyringKey is an account's keyring.
+func KeyringKey(id wire.ObjectID) []byte { return key("keyring", id.String()) }
+
+// VaultKey is one unlock method.
+func VaultKey(account wire.ObjectID, method uint8, id []byte) []byte {
+	return key("vault", account.String(), strconv.Itoa(int(method)), Hash(id))
+}
+
+// VaultOf is the prefix of an account's unlock methods.
+func VaultOf(account wire.ObjectID) []byte { return key("vault", account.String(), "") }
+
+// VaultMethod is the prefix of those of one kind.
+func VaultMethod(account wire.ObjectID, method uint8) []byte {
+	return key("vault", account.String(), strconv.Itoa(int(method)), "")
+}
+
+// PasskeyKey is one passkey.
+func PasskeyKey(account wire.ObjectID, credential []byte) []byte {
+	return key("passkey", account.String(), Hash(credential))
+}
+
+// PasskeysOf is the prefix of an account's passkeys.
+func PasskeysOf(account wire.ObjectID) []byte { return key("passkey", account.String(), "") }
+
+// CredentialKey says whose a credential is.
+func CredentialKey(credential []byte) []byte { return key("credential", Hash(credential)) }
+
+// LoginKey says whose a login key is.
+func LoginKey(public []byte) []byte { return key("login", Hash(public)) }
+
+// TicketKey is a ticket.
+func TicketKey(ticket []byte) []byte { return key("ticket", Hash(ticket)) }
+
+// MembershipKey says that an account has been in a firm.
+func MembershipKey(account wire.ObjectID, firm wire.ChainID) []byte {
+	return key("membership", account.String(), firm.String())
+}
+
+// MembershipsOf is the prefix of an account's firms.
+func MembershipsOf(account wire.ObjectID) []byte { return key("membership", account.String(), "") }
+
+// Keys of both kinds of partition.
+
+// SessionKey is a session, by its token.
+func SessionKey(token []byte) []byte { return key("session", Hash(token)) }
+
+// DuePrefix is the prefix of the rows that say when to look.
+func DuePrefix() []byte { return key("due", "") }
+
+// DueKey says when to look at a row.
+func DueKey(at int64, row []byte) []byte { return key("due", number(uint64(at)), string(row)) }
+
+// ParseDue is the inverse of DueKey.
+func ParseDue(k []byte) (at int64, row []byte, ok bool) {
+	rest := string(k)
+	if len(rest) < len("due/")+17 || rest[:4] != "due/" {
+		return 0, nil, false
+	}
+	n, err := strconv.ParseUint(rest[4:20], 16, 63)
+	return int64(n), []byte(rest[21:]), err == nil
+}
+
+// Keys of a firm's partition.
+
+// FirmKey is the firm.
+func FirmKey() []byte { return key("firm") }
+
+// MemberKey says whose account a member is.
+func MemberKey(member wire.ObjectID) []byte { return key("member", member.String()) }
+
+// KeysKey is a member's public keys.
+func KeysKey(member wire.ObjectID) []byte { return key("keys", member.String()) }
+
+// SessionIDKey says who used a session's id.
+func SessionIDKey(session wire.ObjectID) []byte { return key("session-id", session.String()) }
+
+// ChainKey is a chain's head.
+func ChainKey(chain wire.ChainID) []byte { return key("chain", chain.String()) }
+
+// SeatKey is a seat.
+func SeatKey(chain wire.ChainID, member wire.ObjectID) []byte {
+	return key("seat", chain.String(), member.String())
+}
+
+// SeatsIn is the prefix of a chain's seats.
+func SeatsIn(chain wire.ChainID) []byte { return key("seat", chain.String(), "") }
+
+// SeatOfKey says that a member has, or had, a seat in a chain.
+func SeatOfKey(member wire.ObjectID, chain wire.ChainID) []byte {
+	return key("seats-of", member.String(), chain.String())
+}
+
+// SeatsOf is the prefix of a member's chains.
+func SeatsOf(member wire.ObjectID) []byte { return key("seats-of", member.String(), "") }
+
+// InviteKey is an invite.
+func InviteKey(chain wire.ChainID, invite wire.ObjectID) []byte {
+	return key("invite", chain.String(), invite.String())
+}
+
+// InvitesIn is the prefix of a chain's invites.
+func InvitesIn(chain wire.ChainID) []byte { return key("invite", chain.String(), "") }
+
+// PackageKey is an open invite's package.
+func PackageKey(chain wire.ChainID, invite wire.ObjectID) []byte {
+	return key("package", chain.String(), invite.String())
+}
+
+// Sequences of a chain, as keys name them.
+const (
+	State = "state"
+	Trail = "trail"
+)
+
+// EntryKey is an entry.
+func EntryKey(sequence string, chain wire.ChainID, position uint64) []byte {
+	return key(sequence, chain.String(), number(position))
+}
+
+// EntriesOf is the prefix of a sequence.
+func EntriesOf(sequence string, chain wire.ChainID) []byte { return key(sequence, chain.String(), "") }
+
+// AcceptedKey is what was answered to an entry.
+func AcceptedKey(chain wire.ChainID, entry wire.ObjectID) []byte {
+	return key("entry", chain.String(), entry.String())
+}
+
+// StatementKey is where an epoch's statement stands.
+func StatementKey(chain wire.ChainID, epoch uint32) []byte {
+	return key("statement", chain.String(), number(uint64(epoch)))
+}
+
+// StatementsOf is the prefix of a chain's statements.
+func StatementsOf(chain wire.ChainID) []byte { return key("statement", chain.String(), "") }
+
+// RowsKey are the hashes of a statement's rows.
+func RowsKey(chain wire.ChainID, epoch uint32) []byte {
+	return key("rows", chain.String(), number(uint64(epoch)))
+}
+
+// WrapKey is a member's wrap of an epoch.
+func WrapKey(chain wire.ChainID, member wire.ObjectID, epoch uint32) []byte {
+	return key("wrap", chain.String(), member.String(), number(uint64(epoch)))
+}
+
+// WrapsOf is the prefix of a member's wraps in a chain.
+func WrapsOf(chain wire.ChainID, member wire.ObjectID) []byte {
+	return key("wrap", chain.String(), member.String(), "")
+}
+
+// DocumentKey is a document.
+func DocumentKey(chain wire.ChainID, document wire.ObjectID) []byte {
+	return key("document", chain.String(), document.String())
+}
+
+// VersionKey is a version.
+func VersionKey(chain wire.ChainID, version wire.ObjectID) []byte {
+	return key("version", chain.String(), version.String())
+}
+
+// VersionOfKey says that a version is of a document.
+func VersionOfKey(chain wire.ChainID, document, version wire.ObjectID) []byte {
+	return key("version-of", chain.String(), document.String(), version.String())
+}
+
+// VersionsOf is the prefix of a document's versions.
+func VersionsOf(chain wire.ChainID, document wire.ObjectID) []byte {
+	return key("version-of", chain.String(), document.String(), "")
+}
+
+// UploadKey is an upload, and a version's body once it is committed.
+func UploadKey(upload wire.ObjectID) []byte { return key("upload", upload.String()) }
+
+// UploadOfKey says that a member's upload is not committed.
+func UploadOfKey(member, upload wire.ObjectID) []byte {
+	return key("upload-of", member.String(), upload.String())
+}
+
+// UploadsOf is the prefix of a member's uncommitted uploads.
+func UploadsOf(member wire.ObjectID) []byte { return key("upload-of", member.String(), "") }
+
+// ChunkKey is a chunk's digest.
+func ChunkKey(upload wire.ObjectID, n uint32) []byte {
+	return key("chunk", upload.String(), number(uint64(n)))
+}
+
+// ChunksOf is the prefix of an upload's chunks.
+func ChunksOf(upload wire.ObjectID) []byte { return key("chunk", upload.String(), "") }
+
+// PurgeKey says that an upload's bytes are to go.
+func PurgeKey(upload wire.ObjectID) []byte { return key("purge", upload.String()) }
+
+// Purges is the prefix of what is to go.
+func Purges() []byte { return key("purge", "") }
+
+// ReleaseKey is a release.
+func ReleaseKey(chain wire.ChainID, version, session wire.ObjectID) []byte {
+	return key("release", chain.String(), version.String(), session.String())
+}
+
+// LogSizeKey is the number of leaves of the firm's log.
+func LogSizeKey() []byte { return key("log", "size") }
+
+// LeafKey is one leaf.
+func LeafKey(index uint64) []byte { return key("log", "leaf", number(index)) }
+
+// Last is what follows the last '/' of a key.
+func Last(k []byte) string {
+	for i := len(k) - 1; i >= 0; i-- {
+		if k[i] == '/' {
+			return string(k[i+1:])
+		}
+	}
+	return string(k)
+}
+
+// ParseNumber is the inverse of how numbers stand in keys.
+func ParseNumber(s string) (uint64, bool) {
+	n, err := strconv.ParseUint(s, 16, 64)
+	return n, err == nil && len(s) == 16
+}

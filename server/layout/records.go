@@ -1,0 +1,254 @@
+package layout
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+
+	"github.com/go-webauthn/webauthn/webauthn"
+
+	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/store"
+)
+
+// Setup is a setup link.
+type Setup struct {
+	Expires int64         `json:"expires"`
+	Log     string        `json:"log,omitempty"`    // name of the firm's log, decided when the link is first used
+	Account wire.ObjectID `json:"account,omitzero"` // whose firm it made
+	Firm    wire.ChainID  `json:"firm,omitzero"`    //
+	Request wire.Hash     `json:"request,omitzero"` // SHA-256 of member, bundle and submission
+}
+
+// Enrolment is an account in the making.
+type Enrolment struct {
+	Expires   int64                `json:"expires"`
+	Account   wire.ObjectID        `json:"account"`
+	Challenge []byte               `json:"challenge"`
+	Session   webauthn.SessionData `json:"session"`
+	Setup     string               `json:"setup,omitempty"` // hash of the setup secret
+}
+
+// SignIn is a sign-in in the making.
+type SignIn struct {
+	Expires   int64                `json:"expires"`
+	Challenge []byte               `json:"challenge"`
+	Session   webauthn.SessionData `json:"session"`
+}
+
+// Account is somebody who signs in. What he is called is not known.
+type Account struct {
+	Created int64 `json:"created"`
+}
+
+// Keyring is sealed; the server counts its revisions.
+type Keyring struct {
+	Revision uint64 `json:"revision"`
+	Keyring  []byte `json:"keyring"`
+}
+
+// Passkey is a credential.
+type Passkey struct {
+	Created    int64               `json:"created"`
+	LastUsed   int64               `json:"lastUsed"`
+	Credential webauthn.Credential `json:"credential"`
+}
+
+// Login says whose a login key is, and of which method.
+type Login struct {
+	Account wire.ObjectID `json:"account"`
+	Method  uint8         `json:"method"`
+}
+
+// AccountSession is a browser that is signed in.
+type AccountSession struct {
+	Expires int64         `json:"expires"`
+	Seen    int64         `json:"seen"`
+	Account wire.ObjectID `json:"account"`
+}
+
+// Ticket leads from an account to a firm.
+type Ticket struct {
+	Expires int64         `json:"expires"`
+	Account wire.ObjectID `json:"account"`
+	Firm    wire.ChainID  `json:"firm"`
+}
+
+// Firm is a firm.
+type Firm struct {
+	Founded int64  `json:"founded"`
+	Log     string `json:"log"`
+}
+
+// Member binds a member to an account and to keys.
+type Member struct {
+	Account     wire.ObjectID `json:"account"`
+	Fingerprint wire.Hash     `json:"fingerprint"`
+}
+
+// Session is a device in a firm.
+type Session struct {
+	Expires   int64         `json:"expires"`
+	Seen      int64         `json:"seen"`
+	Account   wire.ObjectID `json:"account"`
+	Member    wire.ObjectID `json:"member"`
+	Session   wire.ObjectID `json:"session"`
+	PublicKey []byte        `json:"publicKey"`
+}
+
+// SessionID says who made a session, and its newest token's hash.
+type SessionID struct {
+	Expires   int64         `json:"expires"`
+	Member    wire.ObjectID `json:"member"`
+	PublicKey []byte        `json:"publicKey"`
+	Token     string        `json:"token"`
+}
+
+// Chain is a chain's head.
+type Chain struct {
+	Epoch         uint32    `json:"epoch"`
+	Position      uint64    `json:"position"`
+	Head          wire.Hash `json:"head"`
+	TrailPosition uint64    `json:"trailPosition"`
+	TrailHead     wire.Hash `json:"trailHead"`
+}
+
+// Accepted is the answer that an entry got.
+type Accepted struct {
+	Submission wire.Hash     `json:"submission"` // SHA-256
+	Actor      wire.ObjectID `json:"actor"`
+	Chain      Chain         `json:"chain"`
+}
+
+// Document is a document: all that the server knows is whether it was deleted.
+type Document struct {
+	Deleted bool `json:"deleted"`
+}
+
+// Version is where a version's bytes are.
+type Version struct {
+	Document wire.ObjectID `json:"document"`
+	Upload   wire.ObjectID `json:"upload"`
+	Padded   uint64        `json:"padded"`
+}
+
+// Upload is bytes on their way in, and a version's body afterwards.
+type Upload struct {
+	Expires   int64         `json:"expires"` // 0 once committed
+	Chain     wire.ChainID  `json:"chain"`
+	Member    wire.ObjectID `json:"member"`
+	Padded    uint64        `json:"padded"`
+	Chunks    int           `json:"chunks"` // that are there
+	Committed bool          `json:"committed"`
+}
+
+// Release opens a version to a session.
+type Release struct {
+	Expires int64         `json:"expires"`
+	Member  wire.ObjectID `json:"member"`
+}
+
+// Get reads a record. found is false where there is none.
+func Get[T any](tx store.Tx, k []byte) (v T, found bool, err error) {
+	b, err := tx.Get(k)
+	if errors.Is(err, store.ErrNotFound) {
+		return v, false, nil
+	}
+	if err != nil {
+		return v, false, err
+	}
+	return v, true, json.Unmarshal(b, &v)
+}
+
+// Put writes a record.
+func Put(tx store.Tx, k []byte, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return tx.Put(k, b)
+}
+
+// Has reports whether a row is there.
+func Has(tx store.Tx, k []byte) (bool, error) {
+	_, err := tx.Get(k)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// PutEphemeral writes a record that has an end, and a note of when to look.
+func PutEphemeral(tx store.Tx, k []byte, v any, expires int64) error {
+	if err := tx.Put(DueKey(expires, k), nil); err != nil {
+		return err
+	}
+	return Put(tx, k, v)
+}
+
+// sweepLimit is how many rows one request looks at for those who left.
+const sweepLimit = 32
+
+// Sweep removes what is past its time, a bounded number of rows at once. A record that lives longer by now is looked at
+// again then. remove may do more than delete the row; nil deletes it.
+func Sweep(tx store.Tx, now int64, remove func(row, value []byte) error) error {
+	var due [][]byte
+	err := tx.Scan(DuePrefix(), nil, sweepLimit, func(k, _ []byte) error {
+		if at, _, ok := ParseDue(k); !ok || at <= now {
+			due = append(due, append([]byte(nil), k...))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, k := range due {
+		if err := sweepOne(tx, k, now, remove); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sweepOne(tx store.Tx, k []byte, now int64, remove func(row, value []byte) error) error {
+	if err := tx.Delete(k); err != nil {
+		return err
+	}
+	_, row, ok := ParseDue(k)
+	if !ok {
+		return nil
+	}
+	value, err := tx.Get(row)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var end struct {
+		Expires int64 `json:"expires"`
+	}
+	if err := json.Unmarshal(value, &end); err != nil {
+		return err
+	}
+	switch {
+	case end.Expires == 0:
+		return nil // it stays for good
+	case end.Expires > now:
+		return tx.Put(DueKey(end.Expires, row), nil)
+	case remove != nil:
+		return remove(row, value)
+	}
+	return tx.Delete(row)
+}
+
+// Uint64 encodes a number.
+func Uint64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// ParseUint64 is the inverse of Uint64.
+func ParseUint64(b []byte) uint64 {
+	if len(b) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b)
+}

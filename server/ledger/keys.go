@@ -1,0 +1,101 @@
+package ledger
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
+	"sync"
+
+	"github.com/cloudflare/circl/sign/mldsa/mldsa44"
+
+	"github.com/underseal/underseal/protocol/api"
+)
+
+// LogKeys keeps the private keys of logs. It is the server's one secret that is not in its store, so that a thief of the
+// store cannot sign.
+type LogKeys interface {
+	// Seeds returns the seeds of the log of that name, and makes them, durably, when there are none.
+	Seeds(ctx context.Context, name string) (LogSeeds, error)
+}
+
+// LogSeeds are the private keys of one log, each for one purpose.
+type LogSeeds struct {
+	Ed25519 [32]byte
+	MLDSA44 [32]byte
+	VRF     [32]byte
+}
+
+// NewLogSeeds draws seeds.
+func NewLogSeeds(random io.Reader) (s LogSeeds, err error) {
+	for _, b := range [][]byte{s.Ed25519[:], s.MLDSA44[:], s.VRF[:]} {
+		if _, err := io.ReadFull(random, b); err != nil {
+			return LogSeeds{}, err
+		}
+	}
+	return s, nil
+}
+
+// String hides the seeds.
+func (LogSeeds) String() string { return "ledger.LogSeeds(private)" }
+
+// GoString hides the seeds.
+func (s LogSeeds) GoString() string { return s.String() }
+
+// Algorithms of verifier keys (c2sp.org/signed-note).
+const (
+	noteEd25519 = 0x01
+	noteMLDSA44 = 0x06
+)
+
+// Public are the keys that a firm's first statement names.
+func (s LogSeeds) Public(origin string) api.LogKeys {
+	ed := ed25519.NewKeyFromSeed(s.Ed25519[:]).Public().(ed25519.PublicKey)
+	ml, _ := mldsa44.NewKeyFromSeed(&s.MLDSA44)
+	// RFC 9381, 5.5: a key of ECVRF-EDWARDS25519-SHA512-TAI is made as one of Ed25519.
+	vrf := ed25519.NewKeyFromSeed(s.VRF[:]).Public().(ed25519.PublicKey)
+	return api.LogKeys{
+		Origin: origin,
+		Keys:   []string{VerifierKey(origin, noteEd25519, ed), VerifierKey(origin, noteMLDSA44, ml.Bytes())},
+		VRF:    vrf,
+	}
+}
+
+// VerifierKey spells a public key as signed notes do: name, key id, and algorithm with key.
+func VerifierKey(name string, algorithm byte, public []byte) string {
+	h := sha256.New()
+	h.Write([]byte(name))
+	h.Write([]byte{'\n', algorithm})
+	h.Write(public)
+	return name + "+" + hex.EncodeToString(h.Sum(nil)[:4]) + "+" + base64.StdEncoding.EncodeToString(append([]byte{algorithm}, public...))
+}
+
+// MemoryKeys keeps seeds in memory, for tests.
+type MemoryKeys struct {
+	Random io.Reader
+
+	mu    sync.Mutex // guards seeds
+	seeds map[string]LogSeeds
+}
+
+var _ LogKeys = (*MemoryKeys)(nil)
+
+// Seeds implements LogKeys.
+func (m *MemoryKeys) Seeds(_ context.Context, name string) (LogSeeds, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s, ok := m.seeds[name]; ok {
+		return s, nil
+	}
+	s, err := NewLogSeeds(m.Random)
+	if err != nil {
+		return LogSeeds{}, err
+	}
+	if m.seeds == nil {
+		m.seeds = map[string]LogSeeds{}
+	}
+	m.seeds[name] = s
+	return s, nil
+}

@@ -1,0 +1,107 @@
+package server
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/access"
+)
+
+// anybody handles a request of somebody whom the server need not know. now is the one clock of the request.
+type anybody func(c echo.Context, now time.Time) error
+
+// account handles a request of somebody who is signed in.
+type account func(c echo.Context, now time.Time, account wire.ObjectID) error
+
+// member handles a request of a member's session in the firm that the path names.
+type member func(c echo.Context, now time.Time, caller access.Caller) error
+
+// Handler serves pages, assets and the API.
+func (s *Server) Handler() http.Handler {
+	e := echo.New()
+	e.HTTPErrorHandler = s.failed
+	e.Use(s.headers, s.recovered, s.sameOrigin)
+	s.routes(e)
+	return e
+}
+
+// routes is every route there is. A handler of a firm's route cannot be reached but through asMember, which says who
+// calls: to forget it is a type error (attack 85).
+func (s *Server) routes(e *echo.Echo) {
+	e.GET(api.RouteHealth, s.asAnybody(s.health))
+	e.POST(api.RouteEnrolments, s.asAnybody(s.beginEnrolment))
+	e.POST(api.RouteEnrolment, s.asAnybody(s.finishEnrolment))
+	e.POST(api.RouteSignIns, s.asAnybody(s.beginSignIn))
+	e.POST(api.RouteSignIn, s.asAnybody(s.finishSignIn))
+	e.POST(api.RouteSessions, s.asAnybody(s.openSession)) // by its ticket
+	e.GET(api.RouteInvite, s.asAnybody(s.invite))         // by its id
+
+	e.GET(api.RouteAccount, s.asAccount(s.account))
+	e.DELETE(api.RouteAccountSession, s.asAccount(s.endAccountSession))
+	e.PUT(api.RouteKeyring, s.asAccount(s.putKeyring))
+	e.PUT(api.RouteVault, s.asAccount(s.putVault))
+	e.POST(api.RouteTickets, s.asAccount(s.ticket))
+	e.POST(api.RouteFirms, s.asAccount(s.found))
+
+	e.DELETE(api.RouteSession, s.asMember(s.endSession))
+	e.GET(api.RouteKeys, s.asMember(s.keys))
+	e.GET(api.RouteChains, s.asMember(s.chains))
+	e.POST(api.RouteChains, s.asMember(s.openChain))
+	e.GET(api.RouteChain, s.asMember(s.chain))
+	e.GET(api.RouteEntries, s.asMember(s.entries))
+	e.POST(api.RouteEntries, s.asMember(s.append))
+	e.GET(api.RouteStatements, s.asMember(s.statements))
+	e.GET(api.RouteTrail, s.asMember(s.trail))
+	e.POST(api.RouteTrail, s.asMember(s.release))
+	e.GET(api.RouteWrap, s.asMember(s.wrap))
+	e.POST(api.RouteUploads, s.asMember(s.beginUpload))
+	e.GET(api.RouteUpload, s.asMember(s.upload))
+	e.DELETE(api.RouteUpload, s.asMember(s.cancelUpload))
+	e.PUT(api.RouteChunk, s.asMember(s.putChunk))
+	e.GET(api.RouteDigests, s.asMember(s.digests))
+	e.GET(api.RouteBody, s.asMember(s.body))
+
+	s.pages(e)
+}
+
+func (s *Server) asAnybody(h anybody) echo.HandlerFunc {
+	return func(c echo.Context) error { return h(c, s.config.Now()) }
+}
+
+func (s *Server) asAccount(h account) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		now := s.config.Now()
+		t, err := token(c, accountCookie)
+		if err != nil {
+			return err
+		}
+		id, err := s.auth.AccountOf(c.Request().Context(), now, t)
+		if err != nil {
+			return err
+		}
+		return h(c, now, id)
+	}
+}
+
+func (s *Server) asMember(h member) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		now := s.config.Now()
+		firm, err := chainParam(c, "firm")
+		if err != nil {
+			return err
+		}
+		t, err := token(c, firmCookie(firm))
+		if err != nil {
+			return err
+		}
+		caller, err := s.auth.Caller(c.Request().Context(), now, firm, t)
+		if err != nil {
+			return err
+		}
+		return h(c, now, caller)
+	}
+}
