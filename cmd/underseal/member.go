@@ -2,15 +2,207 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/underseal/underseal/client"
+	"github.com/underseal/underseal/client/native"
+	"github.com/underseal/underseal/protocol/api"
 )
 
-const memberUsage = `  (not in this build)
+// exitLied is the exit code for a server that showed what contradicts what was signed.
+const exitLied = 3
+
+const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] COMMAND
+    join LINK                          accept an invite, and make an identity on this machine
+    ls [MATTER[:/path]]                list matters, or what is in one
+    put FILE MATTER:/path              upload; a path that ends in a slash keeps the file's name
+    get MATTER:/path [-o FILE]         download; --force replaces a file that is there
+    rm MATTER:/path                    delete a document
+    invite MATTER [--name NAME] [--role client] [--mode opens-at-once] [--days 7]
+    whoami                             who this is, and the words that others compare
+
+A matter is its name, or the beginning of its id. The passphrase is asked for, or read from a file descriptor.
+Exit codes: 0 fine, 1 error, 2 usage, 3 the server lied.
 `
 
+// session is one run of a member's command.
+type session struct {
+	home         string
+	passphraseFD int
+	asJSON       bool
+	stdin        io.Reader
+	stdout       io.Writer
+	show         *display
+
+	origin   string // of the server the client talks to
+	client   *client.Client
+	identity *identityFile
+}
+
+type command struct {
+	name      string
+	arguments string
+	run       func(s *session, ctx context.Context, args []string) error
+}
+
+func memberCommands() []command {
+	return []command{
+		{"join", "LINK", (*session).join},
+		{"ls", "[MATTER[:/path]]", (*session).list},
+		{"put", "FILE MATTER:/path", (*session).put},
+		{"get", "MATTER:/path [-o FILE] [--force]", (*session).get},
+		{"rm", "MATTER:/path", (*session).remove},
+		{"invite", "MATTER [--name NAME] [--role ROLE] [--mode MODE] [--days N]", (*session).invite},
+		{"whoami", "", (*session).whoami},
+	}
+}
+
+// usageError is a command that cannot be.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func misused(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// plainError is an error of the command line's own, already a sentence.
+type plainError struct{ text string }
+
+func (e *plainError) Error() string { return e.text }
+
+func plain(format string, args ...any) error { return &plainError{fmt.Sprintf(format, args...)} }
+
 // member runs a member's command: args are all arguments of the program.
-func member(_ context.Context, args []string, _ io.Reader, _, stderr io.Writer) int {
-	fmt.Fprintf(stderr, "underseal: there is no command %q\n", args[0])
-	return exitUsage
+func member(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	s := &session{stdin: stdin, stdout: stdout, show: newDisplay(stderr)}
+	err := s.dispatch(ctx, args)
+	s.signOut()
+	return s.end(err)
+}
+
+func (s *session) dispatch(ctx context.Context, args []string) error {
+	f := flag.NewFlagSet("underseal", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.StringVar(&s.home, "home", "", "folder of the identity")
+	f.IntVar(&s.passphraseFD, "passphrase-fd", -1, "file descriptor to read the passphrase from")
+	f.BoolVar(&s.asJSON, "json", false, "print JSON")
+	if err := f.Parse(args); err != nil {
+		return misused("%v", err)
+	}
+	if f.NArg() == 0 {
+		return misused("say what to do: join, ls, put, get, rm, invite or whoami")
+	}
+	for _, c := range memberCommands() {
+		if c.name != f.Arg(0) {
+			continue
+		}
+		if s.home == "" {
+			if err := s.defaultHome(); err != nil {
+				return err
+			}
+		}
+		err := c.run(s, ctx, f.Args()[1:])
+		var misuse *usageError
+		if errors.As(err, &misuse) {
+			return misused("%s\nusage: underseal %s %s", misuse.text, c.name, c.arguments)
+		}
+		return err
+	}
+	return misused("there is no command %s", quote(f.Arg(0)))
+}
+
+func (s *session) defaultHome() error {
+	base := os.Getenv("XDG_CONFIG_HOME")
+	if base == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return misused("no home folder is known: give --home")
+		}
+		base = filepath.Join(home, ".config")
+	}
+	s.home = filepath.Join(base, "underseal")
+	return nil
+}
+
+// arguments reads a command's flags wherever they stand and returns the others, of which there must be least to most.
+func arguments(f *flag.FlagSet, args []string, least, most int) ([]string, error) {
+	f.SetOutput(io.Discard)
+	var rest []string
+	for {
+		if err := f.Parse(args); err != nil {
+			return nil, misused("%v", err)
+		}
+		if f.NArg() == 0 {
+			break
+		}
+		// What follows "--" is no flag.
+		if n := len(args) - f.NArg(); n > 0 && args[n-1] == "--" {
+			rest = append(rest, f.Args()...)
+			break
+		}
+		rest, args = append(rest, f.Arg(0)), f.Args()[1:]
+	}
+	if len(rest) < least || len(rest) > most {
+		return nil, misused("%s takes other arguments", f.Name())
+	}
+	return rest, nil
+}
+
+// end prints the error, if any, and is the exit code.
+func (s *session) end(err error) int {
+	s.show.finish()
+	if err == nil {
+		return exitFine
+	}
+	code, text, exit := s.explain(err)
+	if s.asJSON {
+		printJSON(s.show.out, map[string]any{"error": map[string]any{"code": code, "message": text}})
+	} else {
+		fmt.Fprintf(s.show.out, "underseal: %s\n", text)
+	}
+	return exit
+}
+
+func (s *session) explain(err error) (code api.Code, text string, exit int) {
+	var misuse *usageError
+	var own *plainError
+	switch {
+	case errors.As(err, &misuse):
+		return api.CodeUsage, misuse.text, exitUsage
+	case errors.As(err, &own):
+		return "", own.text, exitError
+	case errors.Is(err, native.ErrExists):
+		return "", "There is a file of that name already, and it was left as it is. Give another name with -o, or --force.", exitError
+	}
+	f := client.FailureOf(err)
+	if f.Code == api.CodeServerLied {
+		return f.Code, s.show.lie(f), exitLied
+	}
+	text = sentence(f.Code)
+	if f.Detail != "" {
+		text += " (" + safe(f.Detail) + ")"
+	}
+	return f.Code, text, exitError
+}
+
+// signOut ends the server's sessions, which would otherwise outlive the program; without a connection they time out.
+func (s *session) signOut() {
+	if s.client == nil || !s.client.SignedIn() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	s.client.SignOut(ctx)
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

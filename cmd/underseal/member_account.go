@@ -1,0 +1,440 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/underseal/underseal/client"
+	"github.com/underseal/underseal/client/native"
+	"github.com/underseal/underseal/keys/vault"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+const (
+	identityFormat = "underseal identity 1"
+	identityName   = "identity.json"
+	// attemptName is an identity whose account the server may or may not know: the program ended while it was made.
+	attemptName   = "identity-attempt.json"
+	recordsFolder = "records"
+	minPassphrase = 12
+	maxPassphrase = 1024
+)
+
+// identityFile is an account at rest: its root under the passphrase's unlock key (Argon2id, keys/vault). Only Wrapped is
+// secret, and it is sealed to method and account; a changed Stretch or Account opens nothing.
+type identityFile struct {
+	Format  string        `json:"format"`
+	Origin  string        `json:"origin"`
+	Account wire.ObjectID `json:"account"`
+	Stretch []byte        `json:"stretch"`
+	Wrapped []byte        `json:"wrapped"`
+}
+
+func (s *session) readIdentity(name string) (*identityFile, error) {
+	b, err := os.ReadFile(filepath.Join(s.home, name))
+	if err != nil {
+		return nil, err
+	}
+	var f identityFile
+	if json.Unmarshal(b, &f) != nil || f.Format != identityFormat {
+		return nil, plain("%s is not an identity of this program.", safe(filepath.Join(s.home, name)))
+	}
+	if f.Origin, err = native.ParseOrigin(f.Origin); err != nil {
+		return nil, plain("%s names a server that cannot be one.", safe(filepath.Join(s.home, name)))
+	}
+	return &f, nil
+}
+
+func (s *session) writeIdentity(name string, f *identityFile) error {
+	b, err := json.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return err
+	}
+	return native.WriteFile(filepath.Join(s.home, name), append(b, '\n'))
+}
+
+// settle makes an attempt the identity.
+func (s *session) settle() error {
+	return os.Rename(filepath.Join(s.home, attemptName), filepath.Join(s.home, identityName))
+}
+
+// newClient is signed out.
+func (s *session) newClient(origin string) error {
+	transport, err := native.NewTransport(origin)
+	if err != nil {
+		return misused("%s is %v", quote(origin), err)
+	}
+	device, err := native.OpenDevice(filepath.Join(s.home, recordsFolder))
+	if err != nil {
+		return plain("The folder %s cannot be used.", quote(s.home))
+	}
+	s.origin = transport.Origin()
+	s.client = client.New(client.Config{Origin: transport.Origin(), Transport: transport, Device: device, Pump: native.NewPump(transport, rand.Reader),
+		Random: rand.Reader, Now: time.Now, Events: s.show.event})
+	return nil
+}
+
+// signIn takes the identity of this home into use.
+func (s *session) signIn(ctx context.Context) error {
+	f, err := s.readIdentity(identityName)
+	attempt := errors.Is(err, fs.ErrNotExist)
+	if attempt {
+		f, err = s.readIdentity(attemptName)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return plain("There is no identity in %s yet. Accept an invite first: underseal join LINK", quote(s.home))
+	}
+	if err != nil {
+		return err
+	}
+	passphrase, err := s.passphrase(ctx, askOnce)
+	if err != nil {
+		return err
+	}
+	if err := s.newClient(f.Origin); err != nil {
+		return err
+	}
+	if err := s.unlock(ctx, f, passphrase); err != nil {
+		return err
+	}
+	if attempt {
+		return s.settle()
+	}
+	return nil
+}
+
+func (s *session) unlock(ctx context.Context, f *identityFile, passphrase []byte) error {
+	stretch, err := vault.ParseStretch(f.Stretch)
+	if err != nil {
+		return vault.ErrUnlock
+	}
+	p, err := vault.StretchPassphrase(passphrase, stretch)
+	if err != nil {
+		return err
+	}
+	root, err := vault.Unwrap(p.UnlockKey(), vault.MethodPassphrase, f.Account, f.Wrapped)
+	if err != nil {
+		return err
+	}
+	s.identity = f
+	return s.client.SignInRoot(ctx, p.LoginKey(), f.Account, root)
+}
+
+// ask says how a passphrase is asked for.
+type ask bool
+
+const (
+	askOnce  ask = false // it exists
+	askTwice ask = true  // it is new: a typing error would lock its owner out
+)
+
+// passphrase reads the passphrase from a descriptor or a terminal, and from nowhere else: arguments and environments are
+// read by others.
+func (s *session) passphrase(ctx context.Context, how ask) ([]byte, error) {
+	var raw []byte
+	var err error
+	if s.passphraseFD >= 0 {
+		raw, err = s.passphraseLine()
+	} else {
+		raw, err = s.prompted(ctx, how)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// One spelling of the same letters, whatever keyboard they came from (RFC 8265 asks for the same).
+	p := norm.NFC.Bytes(raw)
+	switch {
+	case !utf8.Valid(raw) || len(raw) > maxPassphrase:
+		return nil, plain("That passphrase cannot be one: it has more than %d bytes, or is not text.", maxPassphrase)
+	case how == askTwice && utf8.RuneCount(p) < minPassphrase:
+		return nil, plain("That passphrase is too short: it protects the keys, so take at least %d characters, better five random words.", minPassphrase)
+	case len(p) == 0:
+		return nil, plain("No passphrase was given.")
+	}
+	return p, nil
+}
+
+// passphraseLine is the first line of the descriptor.
+func (s *session) passphraseLine() ([]byte, error) {
+	in := s.stdin
+	if s.passphraseFD != 0 {
+		f := os.NewFile(uintptr(s.passphraseFD), "passphrase")
+		if f == nil {
+			return nil, misused("--passphrase-fd %d is not open", s.passphraseFD)
+		}
+		defer f.Close()
+		in = f
+	}
+	line, err := bufio.NewReader(io.LimitReader(in, maxPassphrase+2)).ReadBytes('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, misused("--passphrase-fd %d cannot be read", s.passphraseFD)
+	}
+	return []byte(strings.TrimRight(string(line), "\r\n")), nil
+}
+
+func (s *session) prompted(ctx context.Context, how ask) ([]byte, error) {
+	if !isTerminal(s.stdin) {
+		return nil, misused("there is no terminal to ask for the passphrase: give --passphrase-fd N")
+	}
+	first, err := s.prompt(ctx, "Passphrase: ")
+	if err != nil || how == askOnce {
+		return first, err
+	}
+	second, err := s.prompt(ctx, "Once more: ")
+	if err == nil && string(first) != string(second) {
+		return nil, plain("The two passphrases differ. Nothing was done.")
+	}
+	return first, err
+}
+
+// prompt reads a line without showing it. An interrupt puts the terminal back as it was.
+func (s *session) prompt(ctx context.Context, text string) ([]byte, error) {
+	fd := int(s.stdin.(*os.File).Fd()) // isTerminal has said so
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprint(s.show.out, text)
+	defer fmt.Fprintln(s.show.out)
+	type line struct {
+		text []byte
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() {
+		b, err := term.ReadPassword(fd)
+		read <- line{b, err}
+	}()
+	select {
+	case l := <-read:
+		if l.err != nil {
+			return nil, plain("No passphrase was given.")
+		}
+		return l.text, nil
+	case <-ctx.Done():
+		_ = term.Restore(fd, before) // the program ends; there is nobody to tell
+		return nil, ctx.Err()
+	}
+}
+
+// splitLink is the server and the secret part of an invite link.
+func splitLink(link string) (origin, fragment string, err error) {
+	address, fragment, ok := strings.Cut(strings.TrimSpace(link), "#")
+	u, parseErr := url.Parse(address)
+	if !ok || fragment == "" || parseErr != nil || u.Path != "/join" {
+		return "", "", &client.Failure{Code: api.CodeBadLink}
+	}
+	u.Path = ""
+	origin, err = native.ParseOrigin(u.String())
+	if err != nil {
+		return "", "", misused("the link's address is %v", err)
+	}
+	return origin, fragment, nil
+}
+
+type joined struct {
+	Matter     string                `json:"matter"`
+	State      string                `json:"state"` // open, waiting
+	Invitation client.InvitationView `json:"invitation"`
+}
+
+func (s *session) join(ctx context.Context, args []string) error {
+	rest, err := arguments(flag.NewFlagSet("join", flag.ContinueOnError), args, 1, 1)
+	if err != nil {
+		return err
+	}
+	origin, fragment, err := splitLink(rest[0])
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.home, 0o700); err != nil {
+		return plain("The folder %s cannot be made.", quote(s.home))
+	}
+	known, err := s.readIdentity(identityName)
+	if err == nil {
+		return s.joinKnown(ctx, known, origin, fragment)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return s.joinNew(ctx, origin, fragment)
+}
+
+// joinKnown accepts for the identity of this home.
+func (s *session) joinKnown(ctx context.Context, known *identityFile, origin, fragment string) error {
+	if known.Origin != origin {
+		return plain("The identity in %s belongs to %s, and this invite is on %s. Give another folder with --home.", quote(s.home), known.Origin, origin)
+	}
+	if err := s.signIn(ctx); err != nil {
+		return err
+	}
+	return s.acceptHere(ctx, fragment)
+}
+
+// acceptHere accepts for whoever is signed in. An invite that this identity itself has used already is carried on with.
+func (s *session) acceptHere(ctx context.Context, fragment string) error {
+	link, err := client.ParseLink(fragment)
+	if err != nil {
+		return err
+	}
+	invitation, err := s.client.OpenInvite(ctx, fragment)
+	if f := client.FailureOf(err); f != nil {
+		if f.Code == api.CodeInviteUsed {
+			if m, matterErr := s.client.Matter(ctx, link.Chain); matterErr == nil {
+				return s.reportJoin(joined{Matter: m.Matter, State: "open", Invitation: client.InvitationView{MatterName: m.Name, FirmName: m.FirmName, Role: m.MyRole}}, nil)
+			}
+		}
+		return f
+	}
+	s.announce(invitation.View())
+	id, err := s.client.AcceptInvite(ctx)
+	return s.reportJoin(joined{Matter: id.String(), State: "open", Invitation: invitation.View()}, err)
+}
+
+// joinNew makes an account with the invite.
+func (s *session) joinNew(ctx context.Context, origin, fragment string) error {
+	if err := s.newClient(origin); err != nil {
+		return err
+	}
+	attempt, err := s.readIdentity(attemptName)
+	if err == nil && attempt.Origin == origin {
+		passphrase, err := s.passphrase(ctx, askOnce)
+		if err != nil {
+			return err
+		}
+		return s.joinAgain(ctx, attempt, passphrase, fragment)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	invitation, err := s.client.OpenInvite(ctx, fragment)
+	if err != nil {
+		return err
+	}
+	s.announce(invitation.View())
+	passphrase, err := s.passphrase(ctx, askTwice)
+	if err != nil {
+		return err
+	}
+	return s.enrol(ctx, invitation, passphrase)
+}
+
+// joinAgain carries on a join that was interrupted: the server knows the account, or it never heard of it.
+func (s *session) joinAgain(ctx context.Context, attempt *identityFile, passphrase []byte, fragment string) error {
+	err := s.unlock(ctx, attempt, passphrase)
+	if err == nil {
+		if err := s.settle(); err != nil {
+			return err
+		}
+		return s.acceptHere(ctx, fragment)
+	}
+	if f := client.FailureOf(err); f.Code != api.CodeSignInFailed {
+		return f
+	}
+	invitation, err := s.client.OpenInvite(ctx, fragment)
+	if err != nil {
+		return err
+	}
+	s.announce(invitation.View())
+	return s.enrol(ctx, invitation, passphrase)
+}
+
+func (s *session) enrol(ctx context.Context, invitation client.Invitation, passphrase []byte) error {
+	stretch, err := vault.DefaultStretch(rand.Reader)
+	if err != nil {
+		return err
+	}
+	p, err := vault.StretchPassphrase(passphrase, stretch)
+	if err != nil {
+		return err
+	}
+	if _, err := s.client.InviteOptions(ctx); err != nil {
+		return err
+	}
+	keep := func(account wire.ObjectID, root vault.Root) error {
+		wrapped, err := vault.Wrap(rand.Reader, p.UnlockKey(), vault.MethodPassphrase, account, root)
+		if err != nil {
+			return err
+		}
+		return s.writeIdentity(attemptName, &identityFile{Format: identityFormat, Origin: s.origin, Account: account, Stretch: stretch.Bytes(), Wrapped: wrapped})
+	}
+	id, err := s.client.InviteFinish(ctx, client.Unlocker{Passphrase: &p, Keep: keep})
+	if s.client.SignedIn() { // the account exists, whatever came after
+		if settleErr := s.settle(); settleErr != nil {
+			return settleErr
+		}
+	}
+	if id.IsZero() {
+		id = invitation.Link.Chain
+	}
+	return s.reportJoin(joined{Matter: id.String(), State: "open", Invitation: invitation.View()}, err)
+}
+
+func (s *session) announce(v client.InvitationView) {
+	s.show.note("%s of %s invites %s to %s as %s.", safe(v.Inviter), safe(v.FirmName), safe(v.Person), quote(v.MatterName), v.Role)
+	s.show.note("Words of %s, to compare by telephone if you like: %s", safe(v.Inviter), strings.Join(v.InviterWords, " "))
+}
+
+func (s *session) reportJoin(j joined, err error) error {
+	if f := client.FailureOf(err); f != nil {
+		if f.Code != api.CodeWaiting {
+			return f
+		}
+		j.State = "waiting"
+	}
+	if s.asJSON {
+		printJSON(s.stdout, j)
+		return nil
+	}
+	if j.State == "waiting" {
+		fmt.Fprintf(s.stdout, "You asked to join %s. It opens once %s has confirmed that it is you.\n", quote(j.Invitation.MatterName), safe(j.Invitation.Inviter))
+		return nil
+	}
+	fmt.Fprintf(s.stdout, "You are in %s.\n", quote(j.Invitation.MatterName))
+	return nil
+}
+
+func (s *session) whoami(ctx context.Context, args []string) error {
+	if _, err := arguments(flag.NewFlagSet("whoami", flag.ContinueOnError), args, 0, 0); err != nil {
+		return err
+	}
+	if err := s.signIn(ctx); err != nil {
+		return err
+	}
+	v, err := s.client.Account()
+	if err != nil {
+		return err
+	}
+	if s.asJSON {
+		printJSON(s.stdout, struct {
+			client.AccountView
+			Server string `json:"server"`
+		}{v, s.identity.Origin})
+		return nil
+	}
+	fmt.Fprintf(s.stdout, "%s, account %s on %s\n", safe(v.Name), v.Account, s.identity.Origin)
+	for _, i := range v.Identities {
+		fmt.Fprintf(s.stdout, "In %s, your words are: %s\n", safe(i.FirmName), strings.Join(i.Words, " "))
+	}
+	if len(v.Refusals) > 0 {
+		fmt.Fprintf(s.stdout, "This device refused what the server showed %d times.\n", len(v.Refusals))
+	}
+	return nil
+}
