@@ -1,6 +1,11 @@
 package chain
 
 import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+
 	"github.com/underseal/underseal/protocol/document"
 	"github.com/underseal/underseal/protocol/wire"
 )
@@ -24,11 +29,10 @@ func (s *State) Marshal() []byte {
 	w.Bytes16(s.TrailKey)
 	w.Uint64(s.TrailPosition)
 	w.Fixed(s.TrailHead[:])
-	w.Uint32(uint32(len(s.keys)))
-	for e := uint32(1); e <= s.Epoch; e++ {
-		if k := s.keys[e]; k != nil {
-			k.write(w)
-		}
+	epochs := s.verifiedEpochs()
+	w.Uint32(uint32(len(epochs)))
+	for _, e := range epochs {
+		s.keys[e].write(w)
 	}
 	w.Uint32(uint32(len(s.Voids)))
 	for _, v := range s.Voids {
@@ -50,7 +54,12 @@ func (s *State) Marshal() []byte {
 
 const maxItem = 64 << 20
 
-// Unmarshal is the inverse of Marshal.
+// verifiedEpochs are those whose keys were compared with their statements, oldest first.
+func (s *State) verifiedEpochs() []uint32 {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.keys)), func(e uint32) bool { return e > s.Epoch })
+}
+
+// Unmarshal is the inverse of Marshal. Counts are believed only as far as there are bytes for them: SPEC S-STATE-05.
 func Unmarshal(b []byte) (*State, error) {
 	r := wire.NewReader(b)
 	if r.Uint16() != cacheVersion {
@@ -60,10 +69,16 @@ func Unmarshal(b []byte) (*State, error) {
 		RowsRoot: r.Hash(), TrailKey: r.Bytes16(4096), TrailPosition: r.Uint64(), TrailHead: r.Hash(),
 		Members: map[wire.ObjectID]*Member{}, Invites: map[wire.ObjectID]*Invite{}, Documents: map[wire.ObjectID]*Document{},
 		keys: KeySet{}, versions: map[wire.ObjectID]bool{}, expected: map[uint64]wire.Hash{}}
+	last := uint32(0)
 	for range r.Uint32() {
-		if k := readEpochKeys(r); !r.Failed() {
-			s.keys[k.Epoch] = k
+		k := readEpochKeys(r)
+		if k.Epoch <= last || k.Epoch > s.Epoch || k.Rung < RungLink || k.Rung > RungContent {
+			r.Refuse()
 		}
+		if r.Failed() {
+			break
+		}
+		last, s.keys[k.Epoch] = k.Epoch, k
 	}
 	for range r.Uint32() {
 		if r.Failed() {
@@ -71,10 +86,30 @@ func Unmarshal(b []byte) (*State, error) {
 		}
 		s.Voids = append(s.Voids, Void{Position: r.Uint64(), Actor: r.ID(), Document: r.ID()})
 	}
+	var before []byte
 	for r.More() {
-		s.readItem(wire.NewReader(r.Bytes32(maxItem)), r)
+		item := r.Bytes32(maxItem)
+		if len(item) < 17 || !itemFollows(before, item) {
+			r.Refuse()
+			break
+		}
+		s.readItem(wire.NewReader(item), r)
+		before = item[:17]
 	}
-	return s, r.Done()
+	if err := r.Done(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// itemFollows keeps the one order that Marshal writes: members, invites, documents, each by id, none twice.
+func itemFollows(before, item []byte) bool {
+	if before == nil {
+		return true
+	}
+	const order = string(rune(itemMember)) + string(rune(itemInvite)) + string(rune(itemDocument))
+	a, b := strings.IndexByte(order, before[0]), strings.IndexByte(order, item[0])
+	return a < b || (a == b && bytes.Compare(before[1:], item[1:17]) < 0)
 }
 
 func (s *State) readItem(item, outer *wire.Reader) {

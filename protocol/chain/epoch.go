@@ -143,11 +143,19 @@ func (k *EpochKeys) commitments() (c [commitmentCount]wire.Hash) {
 	return c
 }
 
-// check compares every key held with the statement's commitments (attacks 25, 35).
+// holds says which of the keys of rungs these are to have.
+func (k *EpochKeys) holds() [commitmentCount]bool {
+	content, entry := k.Rung == RungContent, k.Rung >= RungEntry
+	return [commitmentCount]bool{content, entry, true, true,
+		k.History && content, k.History && entry, k.History, k.Audit, k.Audit && k.History}
+}
+
+// check compares every key of the rung with the statement's commitments (attacks 25, 35: SPEC S-EPOCH-04). Which keys
+// those are follows from the rung and not from the keys: one that is all zeros is compared like any other.
 func (k *EpochKeys) check(signed [commitmentCount]wire.Hash) error {
-	held := k.commitments()
-	for i, s := range k.rungs() {
-		if s == (Secret{}) {
+	held, holds := k.commitments(), k.holds()
+	for i := range held {
+		if !holds[i] {
 			continue
 		}
 		if subtle.ConstantTimeCompare(held[i][:], signed[i][:]) != 1 {
@@ -160,6 +168,8 @@ func (k *EpochKeys) check(signed [commitmentCount]wire.Hash) error {
 // Boxes open the epoch before: one for each rung, sealed under this epoch's history key of that rung. Empty in a first
 // statement.
 type Boxes struct{ Content, Entry, Link, Trail []byte }
+
+func (b Boxes) empty() bool { return len(b.Content)+len(b.Entry)+len(b.Link)+len(b.Trail) == 0 }
 
 const maxBox = 256
 

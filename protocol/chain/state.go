@@ -148,14 +148,20 @@ func (s *State) KeysOf(epoch uint32) (*EpochKeys, error) {
 	return k, nil
 }
 
-// AddKeys hands over the keys of an epoch whose statement is about to be applied. They are checked there.
-func (s *State) AddKeys(k *EpochKeys) { s.keys[k.Epoch] = k }
+// AddKeys hands over the keys of the epoch whose statement is about to be applied, which checks them. Keys of any other
+// epoch are not taken: what was verified is never replaced by what was not (SPEC S-EPOCH-06).
+func (s *State) AddKeys(k *EpochKeys) {
+	if k.Epoch == s.Epoch+1 {
+		s.keys[k.Epoch] = k
+	}
+}
 
 // Expect pins the leaf hash of a position: Apply stops with ErrAnchor when another entry stands there.
 func (s *State) Expect(position uint64, leaf wire.Hash) { s.expected[position] = leaf }
 
-// Unmet reports whether something pinned has not been seen yet.
-func (s *State) Unmet() bool { return len(s.expected) > 0 }
+// Unmet reports whether something that must stand in the chain has not been seen yet: what was pinned, or the statement of
+// an epoch whose keys we were given. Who wrapped those had opened it: a chain that ends before was cut (attack 31).
+func (s *State) Unmet() bool { return len(s.expected) > 0 || len(s.verifiedEpochs()) < len(s.keys) }
 
 // Seated is the members who hold keys now, sorted.
 func (s *State) Seated() []*Member {
