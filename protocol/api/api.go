@@ -277,7 +277,8 @@ func ParseContentDigest(s string) (d [32]byte, err error) {
 		return d, wire.ErrMalformed
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != len(d) {
+	// The decoder passes over line breaks: only one spelling is accepted.
+	if err != nil || len(b) != len(d) || base64.StdEncoding.EncodeToString(b) != s {
 		return d, wire.ErrMalformed
 	}
 	return [32]byte(b), nil

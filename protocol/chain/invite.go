@@ -57,8 +57,12 @@ func (l Link) String() string {
 
 // ParseLink is the inverse of String.
 func ParseLink(s string) (Link, error) {
+	if len(s) > 512 {
+		return Link{}, wire.ErrMalformed
+	}
 	b, err := fragment.DecodeString(s)
-	if err != nil || len(s) > 512 {
+	// The decoder passes over line breaks: only one spelling is accepted.
+	if err != nil || fragment.EncodeToString(b) != s {
 		return Link{}, wire.ErrMalformed
 	}
 	r := wire.NewReader(b)
@@ -102,6 +106,19 @@ func packageContext(firm, chain wire.ChainID, invite wire.ObjectID, inviter wire
 const packageStep = 512
 
 func (p Package) seal(random io.Reader, secret InviteSecret, firm, chain wire.ChainID, invite wire.ObjectID, inviter wire.Hash) (Row, error) {
+	key := secret.sealKey(invite)
+	sealed, err := seal.Seal(random, key[:], packageContext(firm, chain, invite, inviter, p.Epoch), p.bytes())
+	if err != nil {
+		return Row{}, err
+	}
+	row := wire.NewWriter()
+	row.Uint32(p.Epoch)
+	row.Bytes32(sealed)
+	return Row{Kind: RowPackage, Recipient: invite, Bytes: row.Bytes()}, nil
+}
+
+// bytes is what is sealed: the epoch stands outside, in the context.
+func (p Package) bytes() []byte {
 	w := wire.NewWriter()
 	w.Text(p.FirmName)
 	w.Text(p.ChainName)
@@ -112,19 +129,32 @@ func (p Package) seal(random io.Reader, secret InviteSecret, firm, chain wire.Ch
 	w.Uint64(p.Expires)
 	w.Fixed(p.StateLink[:])
 	w.Bytes16(p.Grant)
-	plain := wire.NewWriter()
 	inner := w.Bytes()
+	plain := wire.NewWriter()
 	plain.Bytes32(inner)
 	plain.Fixed(make([]byte, (packageStep-(len(inner)+4)%packageStep)%packageStep))
-	key := secret.sealKey(invite)
-	sealed, err := seal.Seal(random, key[:], packageContext(firm, chain, invite, inviter, p.Epoch), plain.Bytes())
-	if err != nil {
-		return Row{}, err
+	return plain.Bytes()
+}
+
+// parsePackage is the inverse of bytes.
+func parsePackage(plain []byte, epoch uint32) (Package, error) {
+	outer := wire.NewReader(plain)
+	r := wire.NewReader(outer.Bytes32(MaxRow))
+	p := Package{Epoch: epoch, FirmName: r.Text(document.MaxName), ChainName: r.Text(document.MaxName), Inviter: r.Text(document.MaxName), Person: r.Text(document.MaxName),
+		Role: Role(r.Uint8()), Mode: InviteMode(r.Uint8()), Expires: r.Uint64(), StateLink: Secret(r.Hash()), Grant: r.Bytes16(512)}
+	rest := outer.Rest()
+	for _, z := range rest {
+		if z != 0 {
+			outer.Refuse()
+		}
 	}
-	row := wire.NewWriter()
-	row.Uint32(p.Epoch)
-	row.Bytes32(sealed)
-	return Row{Kind: RowPackage, Recipient: invite, Bytes: row.Bytes()}, nil
+	if outer.Failed() || r.Done() != nil || len(plain)%packageStep != 0 || len(rest) >= packageStep {
+		return Package{}, ErrInvite
+	}
+	if !p.Role.Valid() || p.Mode < ModeOpensAtOnce || p.Mode > ModeAfterIConfirm || (p.Mode == ModeOpensAtOnce) != (len(p.Grant) > 0) {
+		return Package{}, ErrInvite
+	}
+	return p, nil
 }
 
 // OpenPackage opens what the server keeps for an invite, with the link. Whatever does not belong to exactly what the link
@@ -140,17 +170,7 @@ func (l Link) OpenPackage(row []byte) (Package, error) {
 	if err != nil {
 		return Package{}, ErrInvite
 	}
-	outer := wire.NewReader(plain)
-	r = wire.NewReader(outer.Bytes32(MaxRow))
-	p := Package{Epoch: epoch, FirmName: r.Text(document.MaxName), ChainName: r.Text(document.MaxName), Inviter: r.Text(document.MaxName), Person: r.Text(document.MaxName),
-		Role: Role(r.Uint8()), Mode: InviteMode(r.Uint8()), Expires: r.Uint64(), StateLink: Secret(r.Hash()), Grant: r.Bytes16(512)}
-	if outer.Failed() || r.Done() != nil || !p.Role.Valid() {
-		return Package{}, ErrInvite
-	}
-	if (p.Mode == ModeOpensAtOnce) != (len(p.Grant) > 0) {
-		return Package{}, ErrInvite
-	}
-	return p, nil
+	return parsePackage(plain, epoch)
 }
 
 func (s *State) newPackage(i *Invite, firmName string, k *EpochKeys) Package {
@@ -170,7 +190,8 @@ func (s *State) Invite(a Author, person string, role Role, mode InviteMode, expi
 	if err := document.CheckTitle(person); err != nil {
 		return Submission{}, Link{}, err
 	}
-	if role.Rung() != RungContent || !expires.After(a.Now()) {
+	// A chain of more than MaxSeats could never rotate again: every invite that is out counts as a seat.
+	if role.Rung() != RungContent || !expires.After(a.Now()) || s.claims() >= MaxSeats {
 		return Submission{}, Link{}, ErrInput
 	}
 	k, err := s.Keys()
@@ -213,6 +234,21 @@ func (s *State) Invite(a Author, person string, role Role, mode InviteMode, expi
 	}
 	link := Link{Firm: s.FirmOf(), Chain: s.ID, Invite: id, Inviter: fingerprint, Position: effect.Position, Head: sub.Entry.Leaf.Hash(), Secret: secret}
 	return sub, link, nil
+}
+
+// claims is how many seats there may be if everybody who was invited comes.
+func (s *State) claims() (n int) {
+	for _, m := range s.Members {
+		if m.State != MemberRemoved {
+			n++
+		}
+	}
+	for _, i := range s.Invites {
+		if i.State == InviteOpen {
+			n++
+		}
+	}
+	return n
 }
 
 func secretInfo(chain wire.ChainID, invite, owner wire.ObjectID) []byte {
