@@ -139,7 +139,8 @@ func (s *State) seal(a Author, effect *Effect, body *statementBody, k *EpochKeys
 type Rotation struct {
 	Reason        Reason
 	Remove        []wire.ObjectID
-	TrailPosition uint64 // of the next trail entry, as the server says: it compares
+	Keep          []wire.ObjectID // frozen members whom the owner decided to seat again: no other frozen seat goes on
+	TrailPosition uint64          // of the next trail entry, as the server says: it compares
 	TrailHead     wire.Hash
 	FirmName      string // shown to the guests of open invites
 }
@@ -173,7 +174,9 @@ func (s *State) Rotate(a Author, r Rotation) (Submission, *EpochKeys, error) {
 	next.Epoch = effect.Epoch
 	var seats []Seat
 	for _, m := range sortedByID(next.Members) {
-		if (m.State != MemberSeated && m.State != MemberFrozen) || slices.Contains(r.Remove, m.ID) {
+		// Nothing is sealed to a frozen member whom nobody decided for, whatever the rotation is about (SPEC S-INV-07).
+		kept := m.State == MemberSeated || (m.State == MemberFrozen && slices.Contains(r.Keep, m.ID))
+		if !kept || slices.Contains(r.Remove, m.ID) {
 			continue
 		}
 		seats = append(seats, Seat{Member: m.ID, Fingerprint: wire.Hash(m.Keys.Fingerprint()), Role: m.Role, From: m.From})
@@ -186,7 +189,7 @@ func (s *State) Rotate(a Author, r Rotation) (Submission, *EpochKeys, error) {
 	}
 	var packages []Row
 	for _, i := range sortedByID(next.Invites) {
-		if (i.State != InviteOpen && i.State != InviteWaiting) || slices.Contains(r.Remove, i.Inviter) {
+		if (i.State != InviteOpen && i.State != InviteWaiting) || slices.Contains(r.Remove, i.Inviter) || slices.Contains(r.Remove, i.Guest) {
 			continue
 		}
 		secret, err := i.openSecret(s.ID, a)

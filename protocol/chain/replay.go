@@ -22,6 +22,10 @@ func Start(id wire.ChainID, first Entry, held KeySet) (*State, error) {
 	if effect.Kind != KindStatement || effect.Epoch != 1 || !effect.Chain.IsZero() || effect.Position != 0 || !effect.Previous.IsZero() {
 		return nil, ErrFirst
 	}
+	// There is nothing before a first statement to carry over, close or open.
+	if st := effect.Statement; len(st.Invites) != 0 || st.TrailPosition != 0 || !st.TrailHead.IsZero() || !st.Boxes.empty() {
+		return nil, ErrFirst
+	}
 	k := held[1]
 	if k == nil {
 		return nil, ErrNoKey
@@ -356,8 +360,12 @@ func (s *State) addVersion(d *Document, op OpEffect, v *document.Version, m docu
 		d = &Document{ID: op.Document}
 		s.Documents[op.Document] = d
 	}
+	// Who may upload and not write adds to a document and does not rename or move it: its name and place stay.
+	if len(d.Versions) == 0 || s.Members[effect.Actor].Role.May(RightWrite) {
+		d.Name, d.Folder = m.Name, m.Folder
+	}
 	d.Versions = append(d.Versions, added)
-	d.Name, d.Folder, d.ChangedBy, d.ChangedAt = m.Name, m.Folder, effect.Actor, at
+	d.ChangedBy, d.ChangedAt = effect.Actor, at
 	s.versions[op.Version] = true
 	return true
 }
@@ -443,7 +451,7 @@ func (s *State) applyAccept(effect *Effect, e Entry) error {
 		return ErrEntrySig
 	}
 	body, err := parseSeatBody(raw)
-	if err != nil || document.CheckTitle(body.Person) != nil {
+	if err != nil {
 		return ErrMismatch
 	}
 	// Who was removed may come back by a new invite, with the keys he had and no others.
@@ -453,7 +461,8 @@ func (s *State) applyAccept(effect *Effect, e Entry) error {
 	if i.State != InviteOpen {
 		s.freeze(i) // a second guest with the same link: neither is sealed to until an owner decides (SPEC S-INV-06)
 	} else {
-		m := &Member{ID: effect.Actor, Keys: a.Bundle.Keys, Name: body.Person, Role: i.Role, State: MemberWaiting, From: 1, Invite: i.ID, AddedBy: i.Inviter, AddedAt: body.Time}
+		// The name is the one the owner gave: a guest who named himself could be somebody else on the screen (attack 5).
+		m := &Member{ID: effect.Actor, Keys: a.Bundle.Keys, Name: i.Person, Role: i.Role, State: MemberWaiting, From: 1, Invite: i.ID, AddedBy: i.Inviter, AddedAt: body.Time}
 		i.State, i.Guest = InviteWaiting, m.ID
 		if i.Mode == ModeOpensAtOnce {
 			i.State, m.State = InviteSeated, MemberSeated

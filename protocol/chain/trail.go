@@ -132,6 +132,11 @@ func (s *State) OpenRelease(e Entry, position uint64, previous wire.Hash) (Relea
 	if effect.Kind != KindRelease || effect.Chain != s.ID || effect.Position != position || effect.Previous != previous {
 		return Release{}, ErrOrder
 	}
+	// The statement that opened our epoch closed the trail of the ones before: who was removed then still has their keys
+	// (attacks 28, 74).
+	if effect.Epoch > s.Epoch || (effect.Epoch == s.Epoch) != (position >= s.TrailPosition) {
+		return Release{}, ErrEpoch
+	}
 	k, err := s.KeysOf(effect.Epoch)
 	if err != nil {
 		return Release{}, err
