@@ -37,7 +37,9 @@ func readAccount(tx store.Tx, id wire.ObjectID) (api.Account, error) {
 		if err := json.Unmarshal(v, &e); err != nil {
 			return err
 		}
-		out.Vault = append(out.Vault, e)
+		if len(e.Wrapped) > 0 {
+			out.Vault = append(out.Vault, e)
+		}
 		return nil
 	})
 	if err != nil {
@@ -102,27 +104,43 @@ func (a *Service) PutVault(ctx context.Context, now time.Time, account wire.Obje
 	if req.Login == nil || !bytes.Equal(req.Entry.ID, req.Login.PublicKey) || req.Entry.Method != req.Login.Method {
 		return out, access.Deny(api.CodeBadRequest)
 	}
-	challenge, err := a.takeChallenge(ctx, now, req.SignIn)
-	if err != nil {
-		return out, err
-	}
-	if !a.loginVerifies(*req.Login, challenge.Challenge) {
-		return out, access.Deny(api.CodeSignInFailed)
-	}
-	err = a.update(ctx, now, func(tx store.Tx) error {
-		if err := dropVault(tx, account, req.Entry.Method); err != nil {
+	err := a.finish(ctx, now, layout.SignInKey(req.SignIn), func(tx store.Tx) error {
+		done, err := hasVault(tx, account, req.Entry)
+		if err != nil {
 			return err
 		}
-		if err := putVault(tx, account, req.Entry); err != nil {
-			return err
-		}
-		if err := putLogin(tx, account, *req.Login); err != nil {
-			return err
+		if !done {
+			if err := a.replaceVault(tx, now, account, req); err != nil {
+				return err
+			}
 		}
 		out, err = readAccount(tx, account)
 		return err
 	})
 	return out, err
+}
+
+// hasVault reports whether this very method was put before: the same request, again, changes nothing.
+func hasVault(tx store.Tx, account wire.ObjectID, e api.VaultEntry) (bool, error) {
+	old, found, err := layout.Get[api.VaultEntry](tx, layout.VaultKey(account, e.Method, e.ID))
+	return found && bytes.Equal(old.Wrapped, e.Wrapped), err
+}
+
+func (a *Service) replaceVault(tx store.Tx, now time.Time, account wire.ObjectID, req api.PutVault) error {
+	s, err := takeSignIn(tx, now, req.SignIn)
+	if err != nil {
+		return err
+	}
+	if !a.loginVerifies(*req.Login, s.Challenge) {
+		return access.Deny(api.CodeSignInFailed)
+	}
+	if err := dropVault(tx, account, req.Entry.Method); err != nil {
+		return err
+	}
+	if err := putVault(tx, account, req.Entry); err != nil {
+		return err
+	}
+	return putLogin(tx, account, *req.Login)
 }
 
 // dropVault ends the unlock methods of one kind, and their login keys with them.

@@ -91,47 +91,25 @@ func (a *Service) begin(ctx context.Context, now time.Time, e layout.Enrolment, 
 	})
 }
 
-// FinishEnrolment makes the account and signs it in. Every unlock method that it starts with is proved: a passkey by its
-// credential, a kit or passphrase by its login key.
+// FinishEnrolment makes the account and signs it in.
 func (a *Service) FinishEnrolment(ctx context.Context, now time.Time, id wire.ObjectID, req api.EnrolFinish) (api.Account, Token, error) {
 	if len(req.Keyring) > api.MaxKeyring || len(req.Vault) > maxVault {
 		return api.Account{}, nil, access.Deny(api.CodeTooLarge)
-	}
-	e, err := take[layout.Enrolment](ctx, a, layout.EnrolmentKey(id))
-	if err != nil {
-		return api.Account{}, nil, err
-	}
-	if now.Unix() >= e.Expires || (req.Login == nil && req.Credential == nil) {
-		return api.Account{}, nil, access.Deny(api.CodeSignInFailed)
-	}
-	proved := map[string]bool{}
-	var passkey *webauthn.Credential
-	if req.Credential != nil {
-		if passkey, err = a.register(e, req.Credential); err != nil {
-			return api.Account{}, nil, err
-		}
-		proved[methodID(uint8(vault.MethodPasskey), passkey.ID)] = true
-	}
-	if req.Login != nil {
-		if !a.loginVerifies(*req.Login, e.Challenge) {
-			return api.Account{}, nil, access.Deny(api.CodeSignInFailed)
-		}
-		proved[methodID(req.Login.Method, req.Login.PublicKey)] = true
-	}
-	if len(req.Vault) == 0 {
-		return api.Account{}, nil, access.Deny(api.CodeBadRequest)
-	}
-	for _, v := range req.Vault {
-		if !proved[methodID(v.Method, v.ID)] {
-			return api.Account{}, nil, access.Deny(api.CodeBadRequest)
-		}
 	}
 	token, err := a.random(tokenSize)
 	if err != nil {
 		return api.Account{}, nil, err
 	}
 	var out api.Account
-	err = a.update(ctx, now, func(tx store.Tx) error {
+	err = a.finish(ctx, now, layout.EnrolmentKey(id), func(tx store.Tx) error {
+		e, err := take[layout.Enrolment](tx, layout.EnrolmentKey(id))
+		if err != nil {
+			return err
+		}
+		passkey, err := a.proved(now, e, req)
+		if err != nil {
+			return err
+		}
 		if err := a.makeAccount(tx, now, e, req, passkey); err != nil {
 			return err
 		}
@@ -142,6 +120,32 @@ func (a *Service) FinishEnrolment(ctx context.Context, now time.Time, id wire.Ob
 		return err
 	})
 	return out, token, err
+}
+
+// proved verifies what an enrolment brings: every wrapped root is for a passkey or login key that was proved with it.
+func (a *Service) proved(now time.Time, e layout.Enrolment, req api.EnrolFinish) (passkey *webauthn.Credential, err error) {
+	if now.Unix() >= e.Expires || (req.Login == nil && req.Credential == nil) {
+		return nil, access.Deny(api.CodeSignInFailed)
+	}
+	proved := map[string]bool{}
+	if req.Credential != nil {
+		if passkey, err = a.register(e, req.Credential); err != nil {
+			return nil, err
+		}
+		proved[methodID(uint8(vault.MethodPasskey), passkey.ID)] = true
+	}
+	if req.Login != nil {
+		if !a.loginVerifies(*req.Login, e.Challenge) {
+			return nil, access.Deny(api.CodeSignInFailed)
+		}
+		proved[methodID(req.Login.Method, req.Login.PublicKey)] = true
+	}
+	for _, v := range req.Vault {
+		if !proved[methodID(v.Method, v.ID)] {
+			return nil, access.Deny(api.CodeBadRequest)
+		}
+	}
+	return passkey, nil
 }
 
 func methodID(method uint8, id []byte) string { return string(append([]byte{method}, id...)) }
@@ -182,6 +186,10 @@ func (a *Service) makeAccount(tx store.Tx, now time.Time, e layout.Enrolment, re
 		if err := putLogin(tx, e.Account, *req.Login); err != nil {
 			return err
 		}
+		// A passphrase may keep its wrapped root on the device: then this notes the login key alone.
+		if err := layout.Put(tx, layout.VaultKey(e.Account, req.Login.Method, req.Login.PublicKey), api.VaultEntry{Method: req.Login.Method, ID: req.Login.PublicKey}); err != nil {
+			return err
+		}
 	}
 	for _, v := range req.Vault {
 		if err := putVault(tx, e.Account, v); err != nil {
@@ -205,23 +213,34 @@ func (a *Service) register(e layout.Enrolment, response json.RawMessage) (*webau
 	return credential, nil
 }
 
-// take reads a ceremony and ends it: what follows, its challenge counts once.
-func take[T any](ctx context.Context, a *Service, key []byte) (v T, err error) {
-	err = a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error {
-		found := false
-		if v, found, err = layout.Get[T](tx, key); err != nil {
-			return err
-		}
-		if !found {
-			return access.Deny(api.CodeSignInFailed)
-		}
-		return tx.Delete(key)
-	})
-	return v, err
+// take reads a ceremony and ends it.
+func take[T any](tx store.Tx, key []byte) (v T, err error) {
+	v, found, err := layout.Get[T](tx, key)
+	if err != nil {
+		return v, err
+	}
+	if !found {
+		return v, access.Deny(api.CodeSignInFailed)
+	}
+	return v, tx.Delete(key)
 }
 
-func (a *Service) takeChallenge(ctx context.Context, now time.Time, id wire.ObjectID) (layout.SignIn, error) {
-	s, err := take[layout.SignIn](ctx, a, layout.SignInKey(id))
+// finish changes the accounts by a ceremony, whose challenge counts once: with what it proves, in one transaction, or,
+// where it proves nothing, by itself. When the store fails the ceremony stays, and may be finished by the same request.
+func (a *Service) finish(ctx context.Context, now time.Time, key []byte, fn func(store.Tx) error) error {
+	err := a.update(ctx, now, fn)
+	var denied *api.Error
+	if !errors.As(err, &denied) {
+		return err
+	}
+	if err := a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error { return tx.Delete(key) }); err != nil {
+		return err
+	}
+	return denied
+}
+
+func takeSignIn(tx store.Tx, now time.Time, id wire.ObjectID) (layout.SignIn, error) {
+	s, err := take[layout.SignIn](tx, layout.SignInKey(id))
 	if err == nil && now.Unix() >= s.Expires {
 		err = access.Deny(api.CodeSignInFailed)
 	}
@@ -256,10 +275,6 @@ func (a *Service) BeginSignIn(ctx context.Context, now time.Time) (api.SignInRep
 
 // FinishSignIn opens the session of whoever answers the challenge. Every failure is one answer.
 func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.ObjectID, req api.SignInFinish) (api.Account, Token, error) {
-	s, err := a.takeChallenge(ctx, now, id)
-	if err != nil {
-		return api.Account{}, nil, err
-	}
 	if (req.Credential == nil) == (req.Login == nil) {
 		return api.Account{}, nil, access.Deny(api.CodeSignInFailed)
 	}
@@ -268,7 +283,11 @@ func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.Objec
 		return api.Account{}, nil, err
 	}
 	var out api.Account
-	err = a.update(ctx, now, func(tx store.Tx) error {
+	err = a.finish(ctx, now, layout.SignInKey(id), func(tx store.Tx) error {
+		s, err := takeSignIn(tx, now, id)
+		if err != nil {
+			return err
+		}
 		account, err := a.whoSigned(tx, now, s, req)
 		if err != nil {
 			return err

@@ -65,7 +65,11 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 }
 
 func (a *Service) takeTicket(ctx context.Context, now time.Time, ticket []byte) (layout.Ticket, error) {
-	t, err := take[layout.Ticket](ctx, a, layout.TicketKey(ticket))
+	var t layout.Ticket
+	err := a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) (err error) {
+		t, err = take[layout.Ticket](tx, layout.TicketKey(ticket))
+		return err
+	})
 	if access.Is(err, api.CodeSignInFailed) || (err == nil && now.Unix() >= t.Expires) {
 		err = access.Deny(api.CodeNotSignedIn)
 	}
