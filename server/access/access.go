@@ -134,7 +134,8 @@ func First(c Caller, fingerprint wire.Hash, sub chain.Submission, effect *chain.
 		return Deny(api.CodeBadRequest)
 	}
 	want := chain.Seat{Member: c.Member, Fingerprint: fingerprint, Role: chain.RoleOwner, From: 1}
-	if len(st.Seats) != 1 || st.Seats[0] != want || len(st.Invites) != 0 || st.TrailPosition != 0 || !st.TrailHead.IsZero() {
+	if len(st.Seats) != 1 || st.Seats[0] != want || len(st.Invites) != 0 || st.TrailPosition != 0 || !st.TrailHead.IsZero() ||
+		len(st.Boxes.Content)+len(st.Boxes.Entry)+len(st.Boxes.Link)+len(st.Boxes.Trail) != 0 {
 		return Deny(api.CodeBadRequest)
 	}
 	if err := committed(sub.Entry, effect); err != nil {
@@ -291,10 +292,14 @@ func UsableInvite(i *Invite, inviter *Seat, now int64) error {
 	return nil
 }
 
+// Joins reports whether an accept may come from the holder of a seat: from somebody who has none, or whose seat was ended.
+func Joins(s *Seat) bool { return !s.present(Seated, Waiting, Frozen) }
+
 // Accept: the holder of a link, who has no seat, puts his own keys to it. A second one is let through only where he
-// insists; it freezes the invite. keys is the fingerprint that the caller's session was opened under.
+// insists; it freezes the invite. Who was removed comes back with the keys he had. keys is the fingerprint that the
+// caller's session was opened under.
 func Accept(c Caller, s *Seat, now int64, sub chain.Submission, effect *chain.Effect, i *Invite, inviter *Seat, keys wire.Hash, insists bool) error {
-	if s != nil {
+	if !Joins(s) || (s != nil && s.Fingerprint != keys) {
 		return Deny(api.CodeInviteUsed)
 	}
 	a := effect.Accept

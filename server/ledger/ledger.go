@@ -140,8 +140,8 @@ func Append(tx store.Tx, now time.Time, c access.Caller, id wire.ChainID, s Subm
 	if head == nil || s.Effect.Kind == chain.KindRelease {
 		return api.ChainHead{}, access.Deny(notHere(head))
 	}
-	// An accept comes from somebody without a seat; nobody else learns more than that the chain is not found.
-	joining := s.Effect.Kind == chain.KindAccept && seat == nil
+	// An accept comes from somebody who has no seat; nobody else learns more than that the chain is not found.
+	joining := s.Effect.Kind == chain.KindAccept && access.Joins(seat)
 	if !joining {
 		if err := access.Head(seat); err != nil {
 			return api.ChainHead{}, err

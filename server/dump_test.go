@@ -1,0 +1,32 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/underseal/underseal/server/store"
+)
+
+// dump is everything that the store holds but sessions, tickets and notes of when to look.
+func dump(t testing.TB, w *world) string {
+	t.Helper()
+	var b strings.Builder
+	partitions, err := w.store.Partitions(context.Background())
+	w.ok(err)
+	for _, p := range partitions {
+		w.ok(w.store.View(context.Background(), p, func(tx store.Tx) error {
+			return tx.Scan(nil, nil, 0, func(k, v []byte) error {
+				for _, skip := range []string{"session/", "session-id/", "ticket/", "due/"} {
+					if strings.HasPrefix(string(k), skip) {
+						return nil
+					}
+				}
+				fmt.Fprintf(&b, "%s %s %x\n", p, k, v)
+				return nil
+			})
+		}))
+	}
+	return b.String()
+}
