@@ -30,3 +30,21 @@ func dump(t testing.TB, w *world) string {
 	}
 	return b.String()
 }
+
+// rawDump is everything that the store holds, as it is.
+func rawDump(t testing.TB, w *world) string {
+	t.Helper()
+	var b strings.Builder
+	partitions, err := w.store.Partitions(context.Background())
+	w.ok(err)
+	for _, p := range partitions {
+		w.ok(w.store.View(context.Background(), p, func(tx store.Tx) error {
+			return tx.Scan(nil, nil, 0, func(k, v []byte) error {
+				b.Write(k)
+				b.Write(v)
+				return nil
+			})
+		}))
+	}
+	return b.String()
+}
