@@ -11,13 +11,17 @@ import { busy, button, page, problem, problemSlot, words } from "../ui.ts";
 
 export function joinScreen(app: App, me: string | null): Screen {
   const fragment = app.invitation;
-  if (fragment === null) return { node: page(say.join.noFragment, h("p", { class: "lead" }, say.join.noFragmentTodo)) };
+  if (fragment === null) {
+    return { node: page(say.join.noFragment, h("p", { class: "lead" }, say.join.noFragmentTodo),
+      h("p", { class: "hint" }, button(say.join.elsewhere, { id: "join-signin", class: "link" }, () => app.go("/")))) };
+  }
   const node = h("section", { class: "page narrow", "aria-busy": true }, h("h1", { tabindex: -1 }, say.join.opening));
   let waitingFor: Id | null = null;
 
   const joined = (matter: Id, state: "open" | "waiting", invite: InviteView) => {
     if (state === "open") return app.go("/m/" + matter);
     waitingFor = matter;
+    history.replaceState(null, "", "/"); // the link has done its work: a reload leads to the sign-in
     void showWaiting(app, node, invite);
   };
   app.engine.call("inviteOpen", { fragment })
