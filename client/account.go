@@ -95,7 +95,7 @@ func (c *Client) SetupFinish(ctx context.Context, u Unlocker) error {
 	if err != nil {
 		return failureOf(err)
 	}
-	c.secret("content key", epoch.Content[:])
+	c.epochSecrets(epoch)
 	seat.Firm = id
 	a.ring.Firms = []firmSeat{*seat}
 	bundle, err := chain.NewBundle(author.Member, author.Identity)
@@ -144,8 +144,16 @@ func (c *Client) newAccount(id wire.ObjectID, person string) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.secret("account root", root[:])
+	c.rootSecrets(root)
 	return &account{id: id, root: root, ring: keyring{Name: person}}, nil
+}
+
+// rootSecrets tells the root and what follows from it.
+func (c *Client) rootSecrets(root vault.Root) {
+	ring, cache := root.KeyringKey(), root.CacheKey()
+	c.secret("account root", root[:])
+	c.secret("keyring key", ring[:])
+	c.secret("device cache key", cache[:])
 }
 
 // newIdentity makes this account's one identity in a firm.
@@ -223,6 +231,7 @@ func (c *Client) passkeyEntry(a *account, u Unlocker) (api.VaultEntry, error) {
 	if err != nil {
 		return api.VaultEntry{}, fail(api.CodeNoPRF, "")
 	}
+	c.secret("passkey unlock key", unlock[:])
 	wrapped, err := vault.Wrap(c.config.Random, unlock, vault.MethodPasskey, a.id, a.root)
 	if err != nil {
 		return api.VaultEntry{}, err
@@ -348,7 +357,7 @@ func (c *Client) open(ctx context.Context, reply api.Account, method vault.Metho
 }
 
 func (c *Client) opened(ctx context.Context, reply api.Account, root vault.Root) error {
-	c.secret("account root", root[:])
+	c.rootSecrets(root)
 	a := &account{id: reply.Account, root: root, passkeys: reply.Passkeys, vault: reply.Vault}
 	if err := c.takeKeyring(ctx, a, reply); err != nil {
 		return c.refuse(ctx, "the account's own record", err)

@@ -64,6 +64,19 @@ func (c *Client) secret(name string, value []byte) {
 	}
 }
 
+// epochSecrets tells every key of an epoch.
+func (c *Client) epochSecrets(k *chain.EpochKeys) {
+	if c.config.Secret == nil {
+		return
+	}
+	for name, s := range map[string]chain.Secret{"content key": k.Content, "entry key": k.Entry, "state link key": k.StateLink, "trail link key": k.TrailLink,
+		"history content key": k.HistoryContent, "history entry key": k.HistoryEntry, "history link key": k.HistoryLink, "trail key": k.Trail, "trail history key": k.TrailHistory} {
+		if s != (chain.Secret{}) {
+			c.secret(name, s[:])
+		}
+	}
+}
+
 // account is who is signed in, with the keys.
 type account struct {
 	id       wire.ObjectID
@@ -193,6 +206,7 @@ func (c *Client) openSession(ctx context.Context, firm wire.ChainID, guest *chai
 	if err != nil {
 		return err
 	}
+	c.secret("session key", s.Key.Seed())
 	open := api.OpenSession{Ticket: ticket.Ticket, Member: author.Member, Session: s.ID, PublicKey: s.Public(), Expires: s.Expires, Certificate: s.Certificate}
 	if guest != nil {
 		if open.Guest, err = guestProof(author, *guest, ticket.Ticket); err != nil {

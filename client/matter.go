@@ -327,7 +327,7 @@ func (c *Client) fetchKeys(ctx context.Context, m *matter, author chain.Author, 
 	if epoch != 0 && k.Epoch != epoch {
 		return nil, nil, chain.ErrEpoch
 	}
-	c.secret("content key", k.Content[:])
+	c.epochSecrets(k)
 	return k, &reply, nil
 }
 
@@ -475,7 +475,7 @@ func (c *Client) CreateMatter(ctx context.Context, firm wire.ChainID, name strin
 	if err != nil {
 		return wire.ChainID{}, failureOf(err)
 	}
-	c.secret("content key", epoch.Content[:])
+	c.epochSecrets(epoch)
 	// Remembered first: a matter that was opened and forgotten would be lost, one that was never opened is only absent.
 	seat := matterSeat{Chain: id, Firm: firm, Name: name, Accepted: true}
 	if err := c.updateKeyring(ctx, func(k *keyring) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +86,7 @@ func (c *Client) RemoveMember(ctx context.Context, id wire.ChainID, member wire.
 		if err != nil {
 			return sub, err
 		}
-		c.secret("content key", k.Content[:])
+		c.epochSecrets(k)
 		s.AddKeys(k)
 		return sub, nil
 	})
@@ -264,7 +265,11 @@ func (c *Client) finishJoin(ctx context.Context, id wire.ChainID) error {
 		return failureOf(err)
 	}
 	if !accepted {
-		if err := c.accept(ctx, l); err != nil {
+		err := c.accept(ctx, l)
+		if hasCode(err, api.CodeInviteUsed) && c.acceptLanded(ctx, l) {
+			err = nil
+		}
+		if err != nil {
 			return c.refuse(ctx, "the invite that was accepted", err)
 		}
 		if err := c.updateKeyring(ctx, func(k *keyring) {
@@ -285,6 +290,16 @@ func (c *Client) finishJoin(ctx context.Context, id wire.ChainID) error {
 			seat.Link, seat.Name, seat.Position, seat.Head = "", s.Name, s.Position-1, s.Head
 		}
 	}))
+}
+
+// acceptLanded reports whether it was this very person who used the invite: the accept entry arrived and its answer did
+// not. It is the server's word, which decides nothing: a seat counts once the chain is verified against the link's pins.
+func (c *Client) acceptLanded(ctx context.Context, l chain.Link) bool {
+	var list api.Chains
+	if c.getFirm(ctx, l.Firm, api.Firm(l.Firm)+"/chains", &list) != nil {
+		return false
+	}
+	return slices.ContainsFunc(list.Chains, func(s api.ChainSeat) bool { return s.Chain == l.Chain && !s.Removed })
 }
 
 // accept opens a guest's session and appends the accept entry at the newest head.

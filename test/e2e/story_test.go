@@ -264,7 +264,16 @@ func TestStory(t *testing.T) {
 	printed.See("#signin-passkey")
 }
 
-func swapTwo(kit string) string { return kit[:1] + kit[2:3] + kit[1:2] + kit[3:] }
+// swapTwo swaps the first two letters of a group that differ.
+func swapTwo(kit string) string {
+	b := []byte(kit)
+	for i := 0; ; i++ {
+		if b[i] != b[i+1] && b[i] != '-' && b[i+1] != '-' {
+			b[i], b[i+1] = b[i+1], b[i]
+			return string(b)
+		}
+	}
+}
 
 func signIn(b *browser.Browser) { b.Click("#signin-passkey"); b.See("#sign-out") }
 

@@ -38,7 +38,6 @@ scope.undersealHost = {
   list: listRecords,
   send: (job: SendJob) => send(job),
   fetchBody: (job: FetchJob) => fetchBody(job),
-  underseal_leaktest_secret: (name: string, value: Uint8Array) => scope.postMessage({ event: "leaktest", name, value }),
 };
 
 async function request(method: string, path: string, contentType: string, headersJSON: string, body: Uint8Array<ArrayBuffer> | null, signal: AbortSignal) {
