@@ -41,7 +41,7 @@ func openAt(t *testing.T, root string) *Store {
 	return s
 }
 
-func TestStore(t *testing.T) {
+func TestStore(t *testing.T) { // S-SERVER-07
 	blobtest.Run(t, func(t *testing.T) blob.Store {
 		root := t.TempDir()
 		t.Cleanup(func() { wantNoLeftovers(t, root) })

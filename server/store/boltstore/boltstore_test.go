@@ -177,7 +177,7 @@ func wait(t *testing.T, until func() bool) {
 	}
 }
 
-func TestFailedCommit(t *testing.T) {
+func TestFailedCommit(t *testing.T) { // S-SERVER-04
 	folder := t.TempDir()
 	s := openAt(t, Config{Folder: folder})
 	mustPut(t, s, "a", "1")
