@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/underseal/underseal/keys/seal"
 	"github.com/underseal/underseal/protocol/api"
@@ -327,12 +328,7 @@ func (c *Client) runUpload(ctx context.Context, t *transfer) error {
 		return err
 	}
 	err = c.online(ctx, t, func(ctx context.Context) error {
-		present, err := c.present(ctx, t, header)
-		if err != nil {
-			return err
-		}
-		c.phase(t, PhaseSealing, nil)
-		return c.config.Pump.Send(ctx, c.sendOf(ctx, t, header, bodyKeys, present))
+		return c.sendMissing(ctx, t, header, bodyKeys)
 	})
 	if hasCode(err, api.CodeUploadGone) && c.landed(ctx, j) {
 		return c.alreadySent(ctx, t)
@@ -361,6 +357,32 @@ func (c *Client) alreadySent(ctx context.Context, t *transfer) error {
 	}
 	c.phase(t, PhaseDone, nil)
 	return nil
+}
+
+const (
+	maxConflicts  = 4
+	conflictPause = 250 * time.Millisecond
+)
+
+// sendMissing sends what the server lacks. A chunk that was on its way when an earlier run ended may arrive after the list
+// was made, and then the one sealed since is refused: the list is asked for again, and shows the earlier one, which
+// counts if its digest is in the journal.
+func (c *Client) sendMissing(ctx context.Context, t *transfer, h document.Header, k *seal.Keys) error {
+	for range maxConflicts {
+		present, err := c.present(ctx, t, h)
+		if err != nil {
+			return err
+		}
+		c.phase(t, PhaseSealing, nil)
+		err = c.config.Pump.Send(ctx, c.sendOf(ctx, t, h, k, present))
+		if !hasCode(err, api.CodeChunkConflict) {
+			return err
+		}
+		if err := c.wait(ctx, conflictPause); err != nil {
+			return err
+		}
+	}
+	return fail(api.CodeChunkConflict, "")
 }
 
 func (c *Client) sendOf(ctx context.Context, t *transfer, h document.Header, k *seal.Keys, present map[int]wire.Hash) Send {
