@@ -260,9 +260,8 @@ func (s *session) upload(ctx context.Context, m client.MatterView, file, where s
 		}
 	}
 	v, err := s.wait(ctx, id)
-	if err != nil && resumed && client.FailureOf(err).Code == api.CodeUploadGone {
-		// The server keeps what was sent for a week. Nothing of it is lost: the file is here.
-		s.show.note("The server no longer has what was sent before; starting over.")
+	if err != nil && resumed && lostUpload(err) {
+		s.show.note("What was sent before cannot be used any more; starting over.")
 		if err := s.client.CancelTransfer(ctx, id); err != nil {
 			return err
 		}
@@ -281,6 +280,13 @@ func (s *session) upload(ctx context.Context, m client.MatterView, file, where s
 	}
 	s.report(r, "%s is in %s.", quote(r.Path), quote(m.Name))
 	return nil
+}
+
+// lostUpload says that an earlier upload cannot be carried on. The server forgot it after a week; or it keeps a chunk that it
+// does not list, because it was stopped between storing and noting it, and takes no other in its place.
+func lostUpload(err error) bool {
+	code := client.FailureOf(err).Code
+	return code == api.CodeUploadGone || code == api.CodeChunkConflict
 }
 
 func (s *session) begin(ctx context.Context, m client.MatterView, where, file string, source *native.FileSource) (wire.ObjectID, error) {
