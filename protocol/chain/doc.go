@@ -7,6 +7,6 @@
 // its entry once the server has accepted it.
 //
 // A parsed entry is not a verified one: only Apply verifies. Anything an honest server would have refused, or that does
-// not link, open or verify, is an error and stops the chain (SPEC S-CHAIN). What an honest server could not see, such
+// not link, open or verify, is an error and stops the chain (SPEC S-CHAIN-02). What an honest server could not see, such
 // as an edit that lost a race, is void: it is kept in State.Voids and changes nothing.
 package chain
