@@ -371,7 +371,7 @@ func TestStatementAttacks(t *testing.T) {
 }
 
 // TestInjectedKeys: keys other than those that were committed to, one at a time, at every rung, zeros among them (attacks
-// 25, 35). S-EPOCH-04
+// 25, 35). S-EPOCH-04 S-EPOCH-06
 func TestInjectedKeys(t *testing.T) {
 	w := newWorld(t)
 	e, k := w.statement(t, w.ada, func(*rotation) {})

@@ -58,7 +58,10 @@ func TestSecondGuestFreezes(t *testing.T) {
 			_, third := f.second(t, c.link, w.packageOf(t, c.link))
 			refused(t, s, third, ErrInvite)
 			for _, author := range []func() error{
-				func() error { _, err := s.Batch(c.first.Author, []Change{{Kind: OpDelete, Document: w.doc}}); return err },
+				func() error {
+					_, err := s.Batch(c.first.Author, []Change{{Kind: OpDelete, Document: w.doc}})
+					return err
+				},
 				func() error { _, err := s.Admit(w.ada.Author, c.link.Invite); return err },
 				func() error { _, err := s.Cancel(w.ada.Author, c.link.Invite); return err },
 			} {
@@ -271,7 +274,7 @@ func TestRemovedMember(t *testing.T) {
 	}
 }
 
-// TestStartAttacks: a first statement is what its id names and nothing else. S-CHAIN-01 S-CHAIN-13 S-CHAIN-14 S-STATE-01 S-KEYS-08
+// TestStartAttacks: a first statement is what its id names and nothing else. S-CHAIN-01 S-CHAIN-13 S-CHAIN-14 S-STATE-01
 func TestStartAttacks(t *testing.T) {
 	p := newPerson(t)
 	make := func(change func(*rotation)) (Entry, *EpochKeys) {
