@@ -30,7 +30,7 @@ func testIdentity(t testing.TB, n byte) *Identity {
 	return id
 }
 
-func TestLabels(t *testing.T) { // attack 21
+func TestLabels(t *testing.T) { // attack 21, S-KEYS-01
 	file, err := parser.ParseFile(token.NewFileSet(), "labels.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestDeriveSeparates(t *testing.T) { // attack 21
 }
 
 // TestSignatureContexts signs for every purpose and verifies for every other.
-func TestSignatureContexts(t *testing.T) { // attack 7
+func TestSignatureContexts(t *testing.T) { // attack 7, S-KEYS-05
 	id, message := testIdentity(t, 1), []byte("message")
 	for _, label := range Labels() {
 		signature, err := id.Sign(label, message)
@@ -129,7 +129,7 @@ func TestSignatureContexts(t *testing.T) { // attack 7
 	}
 }
 
-func TestSignatureNeedsBothHalves(t *testing.T) { // attack 38
+func TestSignatureNeedsBothHalves(t *testing.T) { // attack 38, S-KEYS-04
 	id, stranger, message := testIdentity(t, 1), testIdentity(t, 2), []byte("message")
 	signature, err := id.Sign(LabelSignEntry, message)
 	if err != nil {
@@ -176,7 +176,7 @@ func TestSignatureNeedsBothHalves(t *testing.T) { // attack 38
 	}
 }
 
-func TestIdentityComesFromSeed(t *testing.T) { // attacks 14, 16, 17
+func TestIdentityComesFromSeed(t *testing.T) { // attacks 14, 16, 17, S-KEYS-02
 	a, again, b := testIdentity(t, 1), testIdentity(t, 1), testIdentity(t, 2)
 	if !a.Public().Equal(again.Public()) || a.Public().Equal(b.Public()) || a.Public().Equal(nil) {
 		t.Error("public keys are not a function of the seed")
@@ -208,7 +208,7 @@ func TestIdentityComesFromSeed(t *testing.T) { // attacks 14, 16, 17
 	}
 }
 
-func TestParsePublicKeys(t *testing.T) {
+func TestParsePublicKeys(t *testing.T) { // S-KEYS-03
 	encoded := testIdentity(t, 1).Public().Bytes()
 	if len(encoded) != PublicKeysSize || PublicKeysSize != 3200 {
 		t.Fatalf("%d bytes, want 3200", len(encoded))
@@ -236,7 +236,7 @@ func TestParsePublicKeys(t *testing.T) {
 	}
 }
 
-func TestWrap(t *testing.T) { // attack 33
+func TestWrap(t *testing.T) { // attack 33, S-KEYS-06
 	id, stranger := testIdentity(t, 1), testIdentity(t, 2)
 	payload, info := testSeed(7), []byte("underseal/v1/wrap/epoch, matter, epoch 3, recipient")
 	wrap, err := id.Public().WrapKey(nil, info, payload[:])
@@ -314,7 +314,7 @@ func TestWrapAgainstStandardLibrary(t *testing.T) {
 	}
 }
 
-func TestFingerprint(t *testing.T) {
+func TestFingerprint(t *testing.T) { // S-KEYS-09
 	list := wordList()
 	seen, starts := map[string]bool{}, map[string]bool{}
 	for _, word := range list {
@@ -347,7 +347,7 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-func TestPrivateKeysAreNotPrinted(t *testing.T) {
+func TestPrivateKeysAreNotPrinted(t *testing.T) { // S-KEYS-08
 	id := testIdentity(t, 1)
 	pair, err := NewWrapKeyPair(testSeed(1))
 	if err != nil {

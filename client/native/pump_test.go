@@ -250,7 +250,7 @@ func TestPumpFormat(t *testing.T) {
 }
 
 // TestPumpLies: whatever the server does to a body is refused, and leaves nothing.
-func TestPumpLies(t *testing.T) {
+func TestPumpLies(t *testing.T) { // S-DOC-07
 	s, tr := newShelf(t)
 	b := newBody(t, 2*plainChunk+100)
 	if err := b.send(t, t.Context(), tr, nil); err != nil {

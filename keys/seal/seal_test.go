@@ -167,7 +167,7 @@ func arrangements(n int, f func([]int)) {
 	}
 }
 
-func TestArrangements(t *testing.T) { // attack 40
+func TestArrangements(t *testing.T) { // attack 40, S-SEAL-04
 	p, key, aad := tiny(), testKey(1), []byte("context")
 	tried := 0
 	for n := 1; n <= 6; n++ {
@@ -257,7 +257,7 @@ func TestBitFlips(t *testing.T) { // attack 39
 	}
 }
 
-func TestSplice(t *testing.T) { // attack 41
+func TestSplice(t *testing.T) { // attack 41, S-SEAL-03
 	p, key := tiny(), testKey(1)
 	plaintext := pattern(3*p.capacity() - 1)
 	header, segments := sealWith(t, p, key, []byte("version 1"), plaintext)
@@ -277,7 +277,7 @@ func TestSplice(t *testing.T) { // attack 41
 	refused(t, "opened as another context", p, key, []byte("version 2"), header, bytes.Join(segments, nil), plaintext)
 }
 
-func TestParametersAreNotNegotiated(t *testing.T) { // attack 38
+func TestParametersAreNotNegotiated(t *testing.T) { // attack 38, S-SEAL-01
 	key, aad := testKey(1), []byte("context")
 	sealed, err := Seal(nil, key, aad, []byte("content"))
 	if err != nil {
@@ -327,7 +327,7 @@ func TestParametersAreNotNegotiated(t *testing.T) { // attack 38
 	}
 }
 
-func TestHeaderCommitsToKey(t *testing.T) { // attacks 23, 47
+func TestHeaderCommitsToKey(t *testing.T) { // attacks 23, 47, S-SEAL-02
 	key, aad := testKey(1), []byte("context")
 	sealed, err := Seal(nil, key, aad, []byte("content"))
 	if err != nil {
@@ -360,7 +360,7 @@ func (r *recorder) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestFreshRandomness(t *testing.T) { // attack 43
+func TestFreshRandomness(t *testing.T) { // attack 43, S-SEAL-06
 	key, aad, plaintext := testKey(1), []byte("context"), pattern(2*SmallSegment)
 	var source recorder
 	first, err := Seal(&source, key, aad, plaintext)
@@ -401,7 +401,7 @@ func TestFailingRandomness(t *testing.T) {
 	}
 }
 
-func TestReleasesOnlyVerified(t *testing.T) { // attack 45
+func TestReleasesOnlyVerified(t *testing.T) { // attack 45, S-SEAL-08
 	p, key, aad := tiny(), testKey(1), []byte("context")
 	plaintext := pattern(4 * p.capacity())
 	header, segments := sealWith(t, p, key, aad, plaintext)
@@ -510,7 +510,7 @@ func TestSegmentLimits(t *testing.T) {
 
 // TestSegmentLengthsFirst opens authentic ciphertext of impossible length: only
 // the checks before the cipher can refuse it.
-func TestSegmentLengthsFirst(t *testing.T) {
+func TestSegmentLengthsFirst(t *testing.T) { // S-SEAL-05
 	p := tiny()
 	s, _, err := startEncryption(p, nil, testKey(1), nil)
 	if err != nil {
@@ -563,7 +563,7 @@ func TestSegmentLengthsFirst(t *testing.T) {
 	}
 }
 
-func TestRangeReader(t *testing.T) {
+func TestRangeReader(t *testing.T) { // S-SEAL-07
 	p, key, aad := params{64, 1}, testKey(1), []byte("context") // a new key every two segments
 	for _, size := range []int{1, 31, 32, 33, 64, 200} {
 		plaintext := pattern(size)

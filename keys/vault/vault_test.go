@@ -33,7 +33,7 @@ func setByte[T ~[16]byte | ~[20]byte | ~[32]byte](v *T, i int, b byte) {
 
 func testKit(n byte) Kit { return Kit{fill[[kitSize]byte](n)} }
 
-func TestWrapRoot(t *testing.T) { // attacks 14, 15, 17, 23
+func TestWrapRoot(t *testing.T) { // attacks 14, 15, 17, 23, S-VAULT-01
 	unlock, account, root := fill[[32]byte](1), fill[[16]byte](2), Root(fill[[32]byte](3))
 	wrapped, err := Wrap(nil, unlock, MethodKit, account, root)
 	if err != nil || len(wrapped) != WrappedSize {
@@ -93,7 +93,7 @@ func TestWrapRoot(t *testing.T) { // attacks 14, 15, 17, 23
 	}
 }
 
-func TestRootDerivesSeparately(t *testing.T) {
+func TestRootDerivesSeparately(t *testing.T) { // S-VAULT-06
 	root := Root(fill[[32]byte](1))
 	seen := map[[32]byte]bool{root: true}
 	for _, key := range [][32]byte{root.IdentitySeed(fill[[16]byte](1)), root.IdentitySeed(fill[[16]byte](2)), root.KeyringKey(), root.CacheKey()} {
@@ -114,7 +114,7 @@ func TestRootDerivesSeparately(t *testing.T) {
 
 // TestLoginTellsNothing plays the server: it has everything a login shows it,
 // and tries all that it can derive from it as an unlock key.
-func TestLoginTellsNothing(t *testing.T) { // attack 22
+func TestLoginTellsNothing(t *testing.T) { // attack 22, S-VAULT-02
 	stretch := Stretch{Salt: fill[[16]byte](9), MemoryKiB: minMemoryKiB, Time: minTime, Threads: minThreads}
 	passphrase, err := StretchPassphrase([]byte("correct horse"), stretch)
 	if err != nil {
@@ -157,7 +157,7 @@ func TestLoginTellsNothing(t *testing.T) { // attack 22
 	}
 }
 
-func TestPasskey(t *testing.T) {
+func TestPasskey(t *testing.T) { // S-VAULT-04
 	if PasskeySalt() == [32]byte{} || PasskeySalt() != PasskeySalt() {
 		t.Error("the salt is not a constant")
 	}
@@ -201,7 +201,7 @@ func TestKit(t *testing.T) {
 }
 
 // TestKitTypos makes every mistake of its kinds and wants its group named.
-func TestKitTypos(t *testing.T) {
+func TestKitTypos(t *testing.T) { // S-VAULT-05
 	wrong := func(what, typed string, group int) {
 		t.Helper()
 		kit, err := ParseKit(typed)
@@ -247,7 +247,7 @@ func TestKitTypos(t *testing.T) {
 	wrong("not ASCII", "\u0131\u017f\u212a\u0131\u0131-"+testKit(1).String()[6:], 1)
 }
 
-func TestStretchBounds(t *testing.T) {
+func TestStretchBounds(t *testing.T) { // S-VAULT-03
 	s, err := DefaultStretch(nil)
 	if err != nil || s.MemoryKiB != 65536 || s.Time != 3 || s.Threads != 1 || s.Salt == [16]byte{} {
 		t.Fatalf("default: %+v, %v", s, err)
