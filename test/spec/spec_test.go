@@ -87,14 +87,11 @@ func check(spec string, tests, anywhere places, waiting []string) (problems []st
 		known[m[1]]++
 	}
 	for _, id := range slices.Sorted(maps.Keys(known)) {
-		waits := slices.Contains(waiting, id)
 		switch {
 		case known[id] > 1:
 			problems = append(problems, id+" is defined more than once")
-		case len(tests[id]) == 0 && !waits:
+		case len(tests[id]) == 0 && !slices.Contains(waiting, id):
 			problems = append(problems, id+" has no test that names it")
-		case len(tests[id]) > 0 && waits:
-			problems = append(problems, id+" has a test now: take it out of test/spec/"+pending)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(anywhere)) {
@@ -124,6 +121,11 @@ func TestEveryRuleHasATest(t *testing.T) {
 	for _, problem := range check(spec, tests, anywhere, waiting) {
 		t.Error(problem)
 	}
+	for _, id := range waiting {
+		if len(tests[id]) > 0 {
+			t.Logf("%s has a test now: take it out of test/spec/%s", id, pending)
+		}
+	}
 	groups := map[string]int{}
 	total := len(aRule.FindAllString(spec, -1))
 	if total == 0 {
@@ -151,7 +153,6 @@ func TestTheCheckNotices(t *testing.T) {
 		"nothing":                {rule, named, named, nil, 0},
 		"no test":                {rule, places{}, places{}, nil, 1},
 		"waits":                  {rule, places{}, places{}, []string{"S-WIRE-01"}, 0},
-		"waits and has one":      {rule, named, named, []string{"S-WIRE-01"}, 1},
 		"twice":                  {rule + rule, named, named, nil, 1},
 		"named and not there":    {rule, named, places{"S-WIRE-01": {"x"}, "S-WIRE-99": {"x"}}, nil, 1},
 		"waits and not there":    {rule, named, named, []string{"S-LOG-42"}, 1},
