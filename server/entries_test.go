@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
 	"sync"
@@ -183,6 +184,7 @@ func TestRosterEntriesTheServerRefuses(t *testing.T) {
 			e.Statement.Seats = []chain.Seat{*seat(e, clara.author.Member)}
 		}), api.CodeBadRequest},
 		"row missing":  {remake(func(_ *chain.Effect, s *chain.Submission) { s.Rows = s.Rows[1:] }), api.CodeBadRequest},
+		"row added":    {remake(func(_ *chain.Effect, s *chain.Submission) { s.Rows = append(s.Rows, s.Rows[0]) }), api.CodeBadRequest},
 		"rows swapped": {remake(func(_ *chain.Effect, s *chain.Submission) { s.Rows[0], s.Rows[1] = s.Rows[1], s.Rows[0] }), api.CodeBadRequest},
 		"row doubled":  {remake(func(_ *chain.Effect, s *chain.Submission) { s.Rows[1] = s.Rows[0] }), api.CodeBadRequest},
 		"trail":        {remake(func(e *chain.Effect, _ *chain.Submission) { e.Statement.TrailPosition++ }), api.CodeMoved},
@@ -340,6 +342,22 @@ func TestInvites(t *testing.T) {
 			}
 		}
 		want[struct{}](t, eve.json("POST", api.Firm(l.Firm)+"/sessions", eve.guestRequest(l)))
+		// With the member she has, and other keys than the ones she came with.
+		twin := w.player()
+		twin.author.Member = eve.author.Member
+		twin.firm = eve.firm
+		refused(t, eve.send(m.path()+"/entries", twin.acceptance(l)), api.CodeForbidden)
+		// With the link's place, and not its secret.
+		stolen := l
+		sub := eve.acceptance(l)
+		_, err = rand.Read(stolen.Secret[:])
+		m.ok(err)
+		effect, err := chain.ParseEffect(sub.Entry.Effect)
+		m.ok(err)
+		copy(effect.Accept.Signature[:], ed25519.Sign(stolen.Key(), chain.AcceptMessage(l.Firm, l.Chain, l.Invite, l.Inviter, effect.Accept.Bundle)))
+		sub.Entry.Effect = effect.Bytes()
+		sub.Entry.Leaf.Commit = log.Commit(sub.Entry.Effect, sub.Entry.Envelope)
+		refused(t, eve.send(m.path()+"/entries", sub), api.CodeForbidden)
 		// In the firm by an invite, and in no matter: an entry for another guest's keys is not hers to send.
 		refused(t, eve.send(m.path()+"/entries", guest.acceptance(l)), api.CodeForbidden)
 	})

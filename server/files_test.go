@@ -141,7 +141,7 @@ func TestConcurrentChunks(t *testing.T) {
 }
 
 func TestUploadsExpireAndCancel(t *testing.T) {
-	w := newWorld(t)
+	w := newWorldOn(t, memstore.New(nil), memblob.New(), func(c *server.Config) { c.Idle, c.Absolute = 60*24*time.Hour, 60*24*time.Hour })
 	ada := w.founder()
 	m := ada.matter()
 	old, cancelled := m.newFile(newID(t), 100), m.newFile(newID(t), 100)
@@ -158,18 +158,11 @@ func TestUploadsExpireAndCancel(t *testing.T) {
 	if there(cancelled) != 0 || there(old) != 1 {
 		t.Fatal("a cancelled upload stays, or another went")
 	}
-	again := func() {
-		want[api.Account](t, ada.signIn())
-		ada.open()
-	}
 	w.clock.advance(api.UploadLifetime * time.Second / 2)
-	again()
 	want[struct{}](t, m.putChunk(old, 0)) // keeps it alive
 	w.clock.advance(api.UploadLifetime*time.Second - time.Hour)
-	again()
 	want[api.Upload](t, m.get(api.UploadPath(m.firm, m.id, old.upload)))
 	w.clock.advance(time.Hour)
-	again()
 	refused(t, m.get(api.UploadPath(m.firm, m.id, old.upload)), api.CodeUploadGone)
 	refused(t, m.send(m.path()+"/entries", m.commit(old)), api.CodeUploadGone)
 	for range 3 { // each takes a little of what is too old away
@@ -242,6 +235,10 @@ func TestReleaseIsForAnHourAndASession(t *testing.T) {
 		t.Fatalf("%+v then %+v", first, again)
 	}
 	refused(t, m.body(other, ""), api.CodeNotReleased)
+	mixed := f
+	mixed.change.Document = other.change.Document // one's version under another's name
+	refused(t, m.body(mixed, ""), api.CodeNotFound)
+	refused(t, m.get(m.digestsPath(mixed)), api.CodeNotFound)
 	stale, err := m.state.Release(m.author, m.session, other.change.Document, other.change.Header.Version, 0, chain.Link{}.Head)
 	m.ok(err)
 	got := m.send(m.path()+"/trail", chain.Submission{Entry: stale})
