@@ -610,6 +610,20 @@ func TestBoxes(t *testing.T) {
 	t.Error("a wrong history key was not noticed")
 }
 
+// TestLateSeat: the wrap of a seat that began after the first epoch holds no history key (attack 32). S-EPOCH-15
+func TestLateSeat(t *testing.T) {
+	p, k := newPerson(t), must[*EpochKeys](t)(newEpochKeys(rand.Reader, 3))
+	public := p.Identity.Public()
+	maker := &Effect{Chain: wire.ChainID{1}, Entry: wire.ObjectID{2}, Actor: wire.ObjectID{3}}
+	for _, from := range []uint32{1, 2, 3} {
+		row := must[Row](t)(newWrap(rand.Reader, maker, k, Seat{p.Member, wire.Hash(public.Fingerprint()), RoleOwner, from}, public, public.Fingerprint()))
+		got := must[*EpochKeys](t)(Unwrap(maker.Chain, p.Member, p.Identity, row.Bytes))
+		if got.Content != k.Content || got.History != (from == 1) || (got.HistoryContent == k.HistoryContent) != (from == 1) || (got.TrailHistory == k.TrailHistory) != (from == 1) {
+			t.Errorf("a seat from epoch %d has history: %v", from, got.History)
+		}
+	}
+}
+
 // TestIntervals: over all epochs i and j, a member from i to j opens the epochs between them and no other, at his rung and
 // not above (attack 32). S-EPOCH-02 S-EPOCH-15
 func TestIntervals(t *testing.T) {
