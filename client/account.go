@@ -336,7 +336,7 @@ func (c *Client) SignInRoot(ctx context.Context, login ed25519.PrivateKey, id wi
 		return failureOf(err)
 	}
 	if reply.Account != id {
-		return c.refuse(ctx, "the account that this device belongs to", ErrAccountKeys)
+		return c.refuseFor(ctx, &account{id: id, root: root}, "the account that this device belongs to", ErrAccountKeys)
 	}
 	return c.opened(ctx, reply, root)
 }
@@ -360,7 +360,7 @@ func (c *Client) opened(ctx context.Context, reply api.Account, root vault.Root)
 	c.rootSecrets(root)
 	a := &account{id: reply.Account, root: root, passkeys: reply.Passkeys, vault: reply.Vault}
 	if err := c.takeKeyring(ctx, a, reply); err != nil {
-		return c.refuse(ctx, "the account's own record", err)
+		return c.refuseFor(ctx, a, "the account's own record", err)
 	}
 	return c.signedIn(ctx, a)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -218,32 +219,76 @@ func (c *Client) records(ctx context.Context, a *account, prefix string) ([]stri
 // keepRefusals writes the journal of refusals.
 func (c *Client) keepRefusals(ctx context.Context) error {
 	c.mu.Lock()
-	a := c.account
-	list, err := json.Marshal(c.refusals)
+	a, list := c.account, slices.Clone(c.refusals)
 	c.mu.Unlock()
-	if a == nil || err != nil {
-		return err
-	}
-	return c.keep(ctx, a, "refusals", list)
-}
-
-// loadRefusals joins what was refused before sign-in with what this device refused earlier.
-func (c *Client) loadRefusals(ctx context.Context, a *account) error {
-	plain, err := c.record(ctx, a, "refusals")
-	if errors.Is(err, ErrAbsent) {
+	if a == nil {
 		return nil
 	}
+	return c.writeRefusals(ctx, a, list)
+}
+
+func (c *Client) writeRefusals(ctx context.Context, a *account, list []Refusal) error {
+	plain, err := json.Marshal(list)
 	if err != nil {
 		return err
 	}
+	return c.keep(ctx, a, "refusals", plain)
+}
+
+// readRefusals is what this device refused for an account. A record of another build counts as none.
+func (c *Client) readRefusals(ctx context.Context, a *account) ([]Refusal, error) {
+	plain, err := c.record(ctx, a, "refusals")
+	if errors.Is(err, ErrAbsent) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	var earlier []Refusal
-	if err := decode(plain, &earlier); err != nil {
-		return nil
+	if decode(plain, &earlier) != nil {
+		return nil, nil
+	}
+	return earlier, nil
+}
+
+// loadRefusals joins what this device refused earlier with what was refused before sign-in, and keeps the latter: a server
+// that lies about a link or a vault lies before there is an account to seal a journal for.
+func (c *Client) loadRefusals(ctx context.Context, a *account) error {
+	earlier, err := c.readRefusals(ctx, a)
+	if err != nil {
+		return err
 	}
 	c.mu.Lock()
-	c.refusals = append(earlier, c.refusals...)
+	fresh := slices.DeleteFunc(slices.Clone(c.refusals), func(r Refusal) bool { return slices.Contains(earlier, r) })
+	c.refusals = append(earlier, fresh...)
+	list := slices.Clone(c.refusals)
 	c.mu.Unlock()
-	return nil
+	if len(fresh) == 0 {
+		return nil
+	}
+	return c.writeRefusals(ctx, a, list)
+}
+
+// refuseFor is refuse for an account whose sign-in failed because of it: its keys are here, so its journal can be kept.
+func (c *Client) refuseFor(ctx context.Context, a *account, what string, lie error) error {
+	err := c.refuse(ctx, what, lie)
+	if !hasCode(err, api.CodeServerLied) {
+		return err
+	}
+	list, keepErr := c.readRefusals(ctx, a)
+	if keepErr == nil {
+		c.mu.Lock()
+		if n := len(c.refusals); n > 0 {
+			list = append(list, c.refusals[n-1])
+		}
+		c.mu.Unlock()
+		keepErr = c.writeRefusals(ctx, a, list)
+	}
+	if keepErr != nil {
+		f := failureOf(err)
+		return &Failure{Code: f.Code, Detail: f.Detail, cause: errors.Join(f.cause, keepErr)}
+	}
+	return err
 }
 
 // Refusals is the journal, oldest first.
