@@ -1,0 +1,2 @@
+package evilserver
+var edgeCases = []attack{}

@@ -1,0 +1,313 @@
+// Package evilserver is the real server with a liar in front of it, and with hands in its store: the attacker of the
+// catalogue. World is the server, Person somebody honest with the real client, Insider a member who helps the server.
+//
+// A test tells a story with honest people, lets the server lie (Lie, Edit, Plant), and asks the victim's client for
+// something. Person.Refused then asserts the four things every refusal is: a typed error, nothing released, nothing sent
+// to anybody afterwards, and a line in the sealed journal that is still there after the next sign-in.
+package evilserver
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server"
+	"github.com/underseal/underseal/server/blob"
+	"github.com/underseal/underseal/server/blob/memblob"
+	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/ledger"
+	"github.com/underseal/underseal/server/store"
+	"github.com/underseal/underseal/server/store/memstore"
+)
+
+// Reply is an answer of the server.
+type Reply struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Request is a request on its way to the real server. A lie may change Body and Path before it calls Real, or not call it.
+type Request struct {
+	Method, Path, Query string
+	Header              http.Header
+	Body                []byte
+
+	http *http.Request
+	w    *World
+}
+
+// Real is what the honest server answers.
+func (r *Request) Real() *Reply {
+	h := r.http.Clone(r.http.Context())
+	h.Body, h.ContentLength, h.Header = io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body)), r.Header
+	h.URL.Path, h.URL.RawQuery = r.Path, r.Query
+	recorder := httptest.NewRecorder()
+	r.w.handler.ServeHTTP(recorder, h)
+	return &Reply{recorder.Code, recorder.Header(), recorder.Body.Bytes()}
+}
+
+// Exchange is what passed, as the client saw it.
+type Exchange struct {
+	Request
+	Reply
+}
+
+type lie struct {
+	method, route string
+	tell          func(r *Request) *Reply
+}
+
+// World is one server, with its stores open to the attacker.
+type World struct {
+	testing.TB
+	Origin string
+	Store  store.Store
+	Blobs  blob.Store
+	Server *server.Server
+
+	handler http.Handler
+	mu      sync.Mutex // guards all below
+	lies    []lie
+	seen    []*Exchange
+}
+
+// NewWorld starts a server. change may be nil.
+func NewWorld(t testing.TB, change func(*server.Config)) *World {
+	t.Helper()
+	w := &World{TB: t, Store: memstore.New(nil), Blobs: memblob.New()}
+	front := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
+	_, port, _ := strings.Cut(front.Listener.Addr().String(), ":")
+	w.Origin = "http://localhost:" + port
+	c := server.Config{Store: w.Store, Blobs: w.Blobs, LogKeys: &ledger.MemoryKeys{Random: rand.Reader}, Origin: w.Origin}
+	if change != nil {
+		change(&c)
+	}
+	s, err := server.New(c)
+	w.ok(err)
+	w.Server, w.handler = s, s.Handler()
+	front.Start()
+	t.Cleanup(func() { front.Close(); _ = w.Store.Close(); _ = w.Blobs.Close() })
+	return w
+}
+
+func (w *World) ok(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *World) serve(out http.ResponseWriter, in *http.Request) {
+	body, err := io.ReadAll(in.Body)
+	if err != nil {
+		http.Error(out, "cut", http.StatusBadRequest)
+		return
+	}
+	r := &Request{Method: in.Method, Path: in.URL.Path, Query: in.URL.RawQuery, Header: in.Header, Body: body, http: in, w: w}
+	x := &Exchange{Request: *r}
+	reply := w.answer(r)
+	x.Reply = *reply
+	w.mu.Lock()
+	w.seen = append(w.seen, x)
+	w.mu.Unlock()
+	for name, values := range reply.Header {
+		if name != "Content-Length" {
+			out.Header()[name] = values
+		}
+	}
+	out.WriteHeader(reply.Status)
+	_, _ = out.Write(reply.Body) // a client that hung up is no fault of the test
+}
+
+func (w *World) answer(r *Request) *Reply {
+	w.mu.Lock()
+	lies := append([]lie(nil), w.lies...)
+	w.mu.Unlock()
+	for _, l := range lies {
+		if l.method == r.Method && Matches(l.route, r.Path) {
+			if reply := l.tell(r); reply != nil {
+				return reply
+			}
+		}
+	}
+	return r.Real()
+}
+
+// Matches reports whether a path is one of a route, as protocol/api spells routes. The empty route is every one.
+func Matches(route, path string) bool {
+	if route == "" {
+		return true
+	}
+	a, b := strings.Split(route, "/"), strings.Split(path, "/")
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !strings.HasPrefix(a[i], ":") && a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Lie has tell answer the requests of a route. A nil reply leaves the request to the lies after it, and to the truth.
+func (w *World) Lie(method, route string, tell func(r *Request) *Reply) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lies = append(w.lies, lie{method, route, tell})
+}
+
+// Twist answers the truth with its body changed, where the truth is a success.
+func (w *World) Twist(method, route string, twist func(body []byte) []byte) {
+	w.Lie(method, route, func(r *Request) *Reply {
+		reply := r.Real()
+		if reply.Status < 300 {
+			reply.Body = twist(append([]byte(nil), reply.Body...))
+		}
+		return reply
+	})
+}
+
+// TwistJSON does it to an answer that is JSON.
+func TwistJSON[T any](w *World, method, route string, twist func(v *T)) {
+	w.Twist(method, route, func(body []byte) []byte {
+		var v T
+		if err := json.Unmarshal(body, &v); err != nil {
+			w.Errorf("an answer to twist: %v", err)
+			return body
+		}
+		twist(&v)
+		b, _ := json.Marshal(v)
+		return b
+	})
+}
+
+// Honest ends every lie. What was done to the store stays done.
+func (w *World) Honest() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lies = nil
+}
+
+// Mark is a moment; Since lists what passed after it.
+func (w *World) Mark() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.seen)
+}
+
+// Since lists what passed after a moment.
+func (w *World) Since(mark int) []*Exchange {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]*Exchange(nil), w.seen[mark:]...)
+}
+
+// Last is the newest exchange of a route.
+func (w *World) Last(method, route string) *Exchange {
+	w.Helper()
+	all := w.Since(0)
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].Method == method && Matches(route, all[i].Path) && all[i].Status < 300 {
+			return all[i]
+		}
+	}
+	w.Fatalf("nobody asked %s %s", method, route)
+	return nil
+}
+
+// Edit reaches into the store, past every rule of the server.
+func (w *World) Edit(partition string, edit func(tx store.Tx) error) {
+	w.Helper()
+	w.ok(w.Store.Update(context.Background(), partition, edit))
+}
+
+// Head is where a chain stands.
+func (w *World) Head(firm, id wire.ChainID) (head layout.Chain) {
+	w.Helper()
+	w.Edit(layout.FirmPartition(firm), func(tx store.Tx) (err error) {
+		head, _, err = layout.Get[layout.Chain](tx, layout.ChainKey(id))
+		return err
+	})
+	return head
+}
+
+// Entries are a chain's entries, as the store has them.
+func (w *World) Entries(sequence string, firm, id wire.ChainID) (all []chain.Entry) {
+	w.Helper()
+	w.Edit(layout.FirmPartition(firm), func(tx store.Tx) error {
+		return tx.Scan(layout.EntriesOf(sequence, id), nil, 0, func(_, value []byte) error {
+			e, err := chain.ParseEntry(value)
+			all = append(all, e)
+			return err
+		})
+	})
+	return all
+}
+
+// Plant puts a submission at the head of a chain, as the server would if it asked nothing.
+func (w *World) Plant(firm, id wire.ChainID, sub chain.Submission) {
+	w.Helper()
+	head := w.Head(firm, id)
+	w.Edit(layout.FirmPartition(firm), func(tx store.Tx) error {
+		position := head.Position
+		head.Position, head.Head = position+1, sub.Entry.Leaf.Hash()
+		if err := tx.Put(layout.EntryKey(layout.State, id, position), sub.Entry.Bytes()); err != nil {
+			return err
+		}
+		effect, err := chain.ParseEffect(sub.Entry.Effect)
+		if err == nil && effect.Kind == chain.KindStatement {
+			head.Epoch = effect.Epoch
+			if err := tx.Put(layout.StatementKey(id, effect.Epoch), layout.Uint64(position)); err != nil {
+				return err
+			}
+			var hashes []byte
+			for _, row := range sub.Rows {
+				h := row.Hash()
+				hashes = append(hashes, h[:]...)
+			}
+			if err := tx.Put(layout.RowsKey(id, effect.Epoch), hashes); err != nil {
+				return err
+			}
+		}
+		for _, row := range sub.Rows {
+			if row.Kind != chain.RowWrap {
+				continue
+			}
+			if err := tx.Put(layout.WrapKey(id, row.Recipient, head.Epoch), row.Bytes); err != nil {
+				return err
+			}
+		}
+		return layout.Put(tx, layout.ChainKey(id), head)
+	})
+}
+
+// sends are the requests that carry something of a member's to others, or keys to anybody.
+func sends(x *Exchange) bool {
+	switch {
+	case x.Method == "POST" && (Matches(api.RouteEntries, x.Path) || Matches(api.RouteChains, x.Path) || Matches(api.RouteUploads, x.Path)):
+		return true
+	case x.Method == "PUT" && Matches(api.RouteChunk, x.Path):
+		return true
+	}
+	return false
+}
+
+// Soon is a bound on everything that a test waits for.
+func Soon(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
