@@ -98,8 +98,9 @@ func (s *Server) putChunk(c echo.Context, now time.Time, caller access.Caller) e
 	return c.NoContent(http.StatusNoContent)
 }
 
-// storeChunk streams a chunk to the blobs and then notes it. A chunk counts once it is noted: what a crash leaves
-// between the two is found there by whoever sends the same chunk again.
+// storeChunk streams a chunk to the blobs and then notes it. A chunk counts once it is noted. What a crash leaves between
+// the two is noted when the uploader sends that number again: he sealed afresh, so his bytes differ, but the ones that
+// stand were checked against a digest of his, which he finds in the list and in his journal.
 func (s *Server) storeChunk(r *http.Request, now time.Time, caller access.Caller, id wire.ChainID, upload wire.ObjectID, n uint32, digest [32]byte) error {
 	ctx := r.Context()
 	u, err := view(ctx, s, caller.Firm, func(tx store.Tx) (layout.Upload, error) { return ledger.Upload(tx, now, caller, id, upload) })
@@ -112,7 +113,10 @@ func (s *Server) storeChunk(r *http.Request, now time.Time, caller access.Caller
 	}
 	key := blob.Key{Firm: caller.Firm.String(), Upload: upload.String(), Number: n}
 	in := &io.LimitedReader{R: r.Body, N: size + 1}
-	if err := s.config.Blobs.Put(ctx, key, size, digest, in); err != nil {
+	switch err := s.config.Blobs.Put(ctx, key, size, digest, in); {
+	case errors.Is(err, blob.ErrExists):
+		return errors.Join(err, s.noteStanding(ctx, now, caller, id, upload, key))
+	case err != nil:
 		return err
 	}
 	// A chunk that was there already may leave the body unread. It is read to its end, so that the answer reaches the
@@ -120,14 +124,29 @@ func (s *Server) storeChunk(r *http.Request, now time.Time, caller access.Caller
 	if _, err := io.Copy(io.Discard, in); err != nil {
 		return access.Deny(api.CodeBadRequest)
 	}
-	_, err = update(ctx, s, caller.Firm, func(tx store.Tx) (struct{}, error) {
-		return struct{}{}, ledger.AddChunk(tx, now, caller, id, upload, n, digest)
-	})
+	err = s.noteChunk(ctx, now, caller, id, upload, n, digest)
 	if access.Is(err, api.CodeUploadGone) {
 		// It was cancelled or expired while the bytes came in, and its own bytes may have been taken away before these.
 		s.dropOrphan(ctx, caller, upload, key)
 	}
 	return err
+}
+
+// noteChunk outlives its request: bytes that stand without a note could not be sent again.
+func (s *Server) noteChunk(ctx context.Context, now time.Time, caller access.Caller, id wire.ChainID, upload wire.ObjectID, n uint32, digest [32]byte) error {
+	_, err := update(context.WithoutCancel(ctx), s, caller.Firm, func(tx store.Tx) (struct{}, error) {
+		return struct{}{}, ledger.AddChunk(tx, now, caller, id, upload, n, digest)
+	})
+	return err
+}
+
+// noteStanding notes the chunk that stands where another was to be put.
+func (s *Server) noteStanding(ctx context.Context, now time.Time, caller access.Caller, id wire.ChainID, upload wire.ObjectID, key blob.Key) error {
+	info, err := s.config.Blobs.Stat(ctx, key)
+	if err != nil {
+		return err
+	}
+	return s.noteChunk(ctx, now, caller, id, upload, key.Number, info.Digest)
 }
 
 // dropOrphan takes a chunk away whose upload ended before it was noted, unless it was committed with that very chunk.
