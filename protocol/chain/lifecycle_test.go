@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/keys/seal"
 	"github.com/underseal/underseal/protocol/document"
 	"github.com/underseal/underseal/protocol/log"
@@ -466,6 +467,15 @@ func TestReleaseAttacks(t *testing.T) {
 	stolen := *session
 	_, stolen.Key, _ = ed25519.GenerateKey(rand.Reader)
 	refuse("74 a key that the member did not certify", make(w.clara, &stolen), 4, wire.Hash{4}, ErrEntrySig)
+	body, _, err := openTrail(k, good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resigned := good
+	resigned.Envelope = must[[]byte](t)(sealTrail(rand.Reader, s.TrailKey, good.Effect,
+		packEnvelope(body, ed25519.Sign(stolen.Key, append([]byte(keys.LabelSignRelease), signedMessage(good.Effect, body)...)))))
+	resigned.Leaf = log.NewLeaf(log.TypeTrail, k.trailLink(), 4, wire.Hash{4}, log.Commit(resigned.Effect, resigned.Envelope))
+	refuse("74 clara's certified session, another's signature", resigned, 4, wire.Hash{4}, ErrEntrySig)
 	otherFirm := must[*Session](t)(NewSession(w.clara.Author, wire.Hash{9}, time.Hour))
 	refuse("33 a session of another firm", make(w.clara, otherFirm), 4, wire.Hash{4}, ErrEntrySig)
 	late := w.clara.Author
