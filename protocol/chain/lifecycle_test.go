@@ -583,6 +583,14 @@ func TestHostileCaches(t *testing.T) {
 			t.Fatalf("cut at %d: parses to something else", n)
 		}
 	}
+	for name, item := range map[string][]byte{"a document twice": w.ada.state.Documents[w.doc].item(), "a member after documents": w.ada.state.Members[w.ada.Member].item()} {
+		more := wire.NewWriter()
+		more.Fixed(good)
+		more.Bytes32(item)
+		if _, err := Unmarshal(more.Bytes()); !errors.Is(err, wire.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	s := &State{Charter: Charter{Kind: KindFirm}}
 	head := s.Marshal()
 	for at := range 8 { // the counts of keys and voids, which stand last
