@@ -18,6 +18,7 @@ type matter struct {
 	mu     sync.Mutex   // guards all below; held over requests, so that one change is made at a time
 	state  *chain.State // nil until opened
 	poison error        // what made the chain unusable: nothing more is done in it
+	pin    uint64       // position of a statement that the account is still to remember; 0: none
 }
 
 func (c *Client) matterOf(id wire.ChainID) (*matter, error) {
@@ -62,6 +63,7 @@ func (c *Client) sync(ctx context.Context, m *matter) error {
 	}
 	err := c.bringUp(ctx, m)
 	if err == nil {
+		c.pinEpoch(ctx, m)
 		return nil
 	}
 	err = c.refuse(ctx, "the history of a matter", err)
@@ -91,6 +93,31 @@ func (c *Client) bringUp(ctx context.Context, m *matter) error {
 		return err
 	}
 	return nil
+}
+
+// pinEpoch has the account remember where the newest epoch was opened: none of its devices, not even one that never saw the
+// matter, takes an older epoch for the newest afterwards and seals to who was removed (attack 31). Where the server is not
+// reached, or does not take it, it is tried again the next time.
+func (c *Client) pinEpoch(ctx context.Context, m *matter) {
+	if m.pin == 0 {
+		return
+	}
+	c.mu.Lock()
+	var seat *matterSeat
+	if c.account != nil {
+		seat = c.account.ring.matter(m.id)
+	}
+	// A join remembers more, once it is done.
+	due := seat != nil && seat.Link == "" && seat.Position < m.pin
+	c.mu.Unlock()
+	if due && c.updateKeyring(ctx, func(k *keyring) {
+		if seat := k.matter(m.id); seat != nil && seat.Position < m.pin {
+			seat.Position, seat.Head = m.state.Position-1, m.state.Head
+		}
+	}) != nil {
+		return
+	}
+	m.pin = 0
 }
 
 func (c *Client) cacheName(id wire.ChainID) string { return "chain/" + id.String() }
@@ -355,6 +382,9 @@ func (c *Client) applyAll(ctx context.Context, m *matter, author chain.Author, e
 		if err := m.state.Apply(e); err != nil {
 			return err
 		}
+		if effect.Kind == chain.KindStatement {
+			m.pin = effect.Position
+		}
 		if err := checkRow(m.state, author.Member, e, rows); err != nil {
 			return err
 		}
@@ -415,7 +445,11 @@ func (c *Client) change(ctx context.Context, id wire.ChainID, build func(*chain.
 		}
 		err = c.submit(ctx, m, s, sub)
 		if err == nil {
+			if s.Epoch > m.state.Epoch {
+				m.pin = s.Position - 1
+			}
 			m.state = s
+			c.pinEpoch(ctx, m)
 			if err := c.saveCache(ctx, m); err != nil {
 				return nil, err
 			}
