@@ -231,8 +231,8 @@ func (s Statement) Bytes() []byte {
 	return w.Bytes()
 }
 
-// Rotate is a rotation that evil has changed before it was signed: rows, effect and body may say anything. signer may be a
-// member who may not; state is then given by somebody who could have.
+// Rotate is a rotation by as, of a matter without open invites, that evil has changed before it is signed: rows, effect and
+// body may say anything, and as may be somebody who may not.
 func (i *Insider) Rotate(as chain.Author, evil func(effect *chain.Effect, s *Statement, k *chain.EpochKeys, rows *[]chain.Row)) chain.Submission {
 	i.Helper()
 	old, err := i.State.Keys()
@@ -248,6 +248,18 @@ func (i *Insider) Rotate(as chain.Author, evil func(effect *chain.Effect, s *Sta
 	raw, _ := i.Open(k.Entry, sub.Entry)
 	s, rows := i.readStatement(raw), sub.Rows
 	effect.Actor = as.Member
+	// What an honest member will derive: the roles that are, and the invites that are not carried over.
+	truth := i.State.Clone()
+	truth.Epoch = effect.Epoch
+	for n, seat := range effect.Statement.Seats {
+		effect.Statement.Seats[n].Role = truth.Members[seat.Member].Role
+	}
+	for _, x := range truth.Invites {
+		if x.State == chain.InviteOpen {
+			x.State = chain.InviteCancelled
+		}
+	}
+	s.StateRoot = truth.Root()
 	evil(effect, &s, k, &rows)
 	c := &Craft{Effect: effect, Body: s.Bytes(), Signer: as.Identity, Sealed: k.Entry, Link: old.StateLink}
 	return chain.Submission{Entry: c.Entry(i.World), Rows: rows}

@@ -367,6 +367,9 @@ func (p *Person) Look(matter wire.ChainID) error {
 
 // Beware begins what Refused asserts of.
 func (p *Person) Beware() *Person {
+	p.World.mu.Lock()
+	p.told = -1
+	p.World.mu.Unlock()
 	p.marks.exchange, p.marks.sink, p.marks.refusal = p.Mark(), len(p.sinks), len(p.Refusals())
 	return p
 }
@@ -387,7 +390,10 @@ func (p *Person) Stopped(err error, code api.Code, cause error) {
 			p.Errorf("%d bytes were released", len(content))
 		}
 	}
-	for _, x := range p.Since(p.marks.exchange) {
+	p.World.mu.Lock()
+	from := max(p.marks.exchange, p.told)
+	p.World.mu.Unlock()
+	for _, x := range p.Since(from) {
 		if sends(x) && x.Status < 300 {
 			p.Errorf("the client sent %s %s after the lie", x.Method, x.Path)
 		}

@@ -80,13 +80,14 @@ type World struct {
 	handler http.Handler
 	mu      sync.Mutex // guards all below
 	lies    []lie
+	told    int // exchanges before the first lie that was told; -1: none was
 	seen    []*Exchange
 }
 
 // NewWorld starts a server. change may be nil.
 func NewWorld(t testing.TB, change func(*server.Config)) *World {
 	t.Helper()
-	w := &World{TB: t, Store: memstore.New(nil), Blobs: memblob.New()}
+	w := &World{TB: t, Store: memstore.New(nil), Blobs: memblob.New(), told: -1}
 	front := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
 	_, port, _ := strings.Cut(front.Listener.Addr().String(), ":")
 	w.Origin = "http://localhost:" + port
@@ -138,6 +139,11 @@ func (w *World) answer(r *Request) *Reply {
 	for _, l := range lies {
 		if l.method == r.Method && Matches(l.route, r.Path) {
 			if reply := l.tell(r); reply != nil {
+				w.mu.Lock()
+				if w.told < 0 {
+					w.told = len(w.seen)
+				}
+				w.mu.Unlock()
 				return reply
 			}
 		}
@@ -294,10 +300,26 @@ func (w *World) Plant(firm, id wire.ChainID, sub chain.Submission) {
 	})
 }
 
-// sends are the requests that carry something of a member's to others, or keys to anybody.
+// Replay answers every question that was asked in xs as it was answered then.
+func (w *World) Replay(xs []*Exchange) {
+	kept := map[string]Reply{}
+	for _, x := range xs {
+		if x.Method == "GET" {
+			kept[x.Path+"?"+x.Query] = x.Reply
+		}
+	}
+	w.Lie("GET", "", func(r *Request) *Reply {
+		if reply, ok := kept[r.Path+"?"+r.Query]; ok {
+			return &reply
+		}
+		return nil
+	})
+}
+
+// sends are the requests that carry content, or keys to anybody.
 func sends(x *Exchange) bool {
 	switch {
-	case x.Method == "POST" && (Matches(api.RouteEntries, x.Path) || Matches(api.RouteChains, x.Path) || Matches(api.RouteUploads, x.Path)):
+	case x.Method == "POST" && (Matches(api.RouteEntries, x.Path) || Matches(api.RouteChains, x.Path)):
 		return true
 	case x.Method == "PUT" && Matches(api.RouteChunk, x.Path):
 		return true
