@@ -1,2 +1,3 @@
 package evilserver
+
 var edgeCases = []attack{}
