@@ -230,7 +230,7 @@ func TestInvites(t *testing.T) {
 			t.Fatalf("%+v", got)
 		}
 		refused(t, second.send(m.path()+"/entries", two), api.CodeInviteUsed)
-		insist := map[string]string{"X-Underseal-Second-Guest": "1"}
+		insist := map[string]string{api.HeaderSecondGuest: "1"}
 		moved := second.do("POST", m.path()+"/entries", api.TypeBinary, bytes.NewReader(two.Bytes()), insist)
 		refused(t, moved, api.CodeMoved)
 		// He made it on the head before; the package he read still places it.

@@ -235,11 +235,12 @@ func (s *Server) sendBody(c echo.Context, firm wire.ChainID, v layout.Version) e
 		h.Set("Content-Range", "bytes */"+strconv.FormatInt(total, 10))
 		return err
 	}
-	first, err := s.open(c.Request().Context(), firm, v, part)
+	first, err := s.open(c, firm, v, part)
 	if err != nil {
 		return err // before anything was said
 	}
 	defer first.Close()
+	defer first.control.SetWriteDeadline(time.Time{}) // the connection carries further requests
 	h.Set("Content-Type", api.TypeBinary)
 	h.Set("Content-Length", strconv.FormatInt(part.length, 10))
 	status := http.StatusOK
@@ -306,11 +307,18 @@ type bodyReader struct {
 	padded uint64
 	rest   span
 	chunk  io.ReadCloser
+
+	control *http.ResponseController
 }
 
+// chunkTime is how long a client may take for one chunk, by the connection's clock and not the request's: one that
+// stopped reading does not hold the connection for good. A server without connections has no such deadline.
+const chunkTime = 10 * time.Minute
+
 // open opens a span with its first chunk, so that a body that is not there is an answer and not a cut connection.
-func (s *Server) open(ctx context.Context, firm wire.ChainID, v layout.Version, part span) (*bodyReader, error) {
-	r := &bodyReader{ctx: ctx, blobs: s.config.Blobs, key: blob.Key{Firm: firm.String(), Upload: v.Upload.String()}, padded: v.Padded, rest: part}
+func (s *Server) open(c echo.Context, firm wire.ChainID, v layout.Version, part span) (*bodyReader, error) {
+	r := &bodyReader{ctx: c.Request().Context(), blobs: s.config.Blobs, key: blob.Key{Firm: firm.String(), Upload: v.Upload.String()}, padded: v.Padded, rest: part,
+		control: http.NewResponseController(c.Response())}
 	return r, r.next()
 }
 
@@ -328,6 +336,9 @@ func (r *bodyReader) next() error {
 	}
 	if err != nil {
 		return err
+	}
+	if err := r.control.SetWriteDeadline(time.Now().Add(chunkTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return errors.Join(err, chunk.Close())
 	}
 	r.chunk = chunk
 	r.rest = span{r.rest.offset + length, r.rest.length - length}

@@ -18,9 +18,6 @@ import (
 	"github.com/underseal/underseal/server/store"
 )
 
-// insistHeader is how a guest says that he knows that somebody used his invite before him, and that both freeze by it.
-const insistHeader = "X-Underseal-Second-Guest"
-
 // view runs fn on a snapshot of the caller's firm.
 func view[T any](ctx context.Context, s *Server, firm wire.ChainID, fn func(store.Tx) (T, error)) (out T, err error) {
 	err = s.config.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) (err error) {
@@ -177,7 +174,7 @@ func (s *Server) append(c echo.Context, now time.Time, caller access.Caller) err
 	if err != nil {
 		return err
 	}
-	ctx, insists := c.Request().Context(), c.Request().Header.Get(insistHeader) == "1"
+	ctx, insists := c.Request().Context(), c.Request().Header.Get(api.HeaderSecondGuest) == "1"
 	out, err := update(ctx, s, caller.Firm, func(tx store.Tx) (api.ChainHead, error) { return ledger.Append(tx, now, caller, id, sub, insists) })
 	if err == nil {
 		s.purge(ctx, caller.Firm)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
@@ -173,4 +174,18 @@ func TestCancelledWhileAChunkComesIn(t *testing.T) {
 	if left, err := b.List(t.Context(), m.firm.String(), f.upload.String()); err != nil || len(left) != 0 {
 		t.Fatalf("an orphan stays: %v %v", left, err)
 	}
+}
+
+// TestUsedAndExpired: a link that seated somebody begins no account once it is too old, though a second guest might.
+func TestUsedAndExpired(t *testing.T) {
+	w := newWorld(t)
+	m := w.founder().matter()
+	l := m.invite(chain.RoleClient, chain.ModeOpensAtOnce)
+	guest := w.guest(l)
+	want[api.ChainHead](t, guest.send(m.path()+"/entries", guest.acceptance(l)))
+	second := w.player()
+	proof := second.inviteProof(l, api.ProofEnrol, nil)
+	want[api.EnrolReply](t, second.json("POST", api.RouteEnrolments, api.EnrolRequest{Invite: &proof}))
+	w.clock.advance(24 * time.Hour)
+	refused(t, second.json("POST", api.RouteEnrolments, api.EnrolRequest{Invite: &proof}), api.CodeInviteUsed)
 }

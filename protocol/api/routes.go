@@ -36,6 +36,10 @@ const (
 	RouteBody           = "/v1/firms/:firm/chains/:chain/documents/:document/:version/body"    // GET with Range, behind a release
 )
 
+// HeaderSecondGuest, with the value 1, goes with an accept entry whose author knows that somebody used the invite before
+// him, and that it freezes both until an owner decides. Without it the answer is CodeInviteUsed.
+const HeaderSecondGuest = "X-Underseal-Second-Guest"
+
 // Paths of the routes above.
 
 // Firm is the prefix of a firm's routes.

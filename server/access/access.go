@@ -292,6 +292,11 @@ func UsableInvite(i *Invite, inviter *Seat, now int64) error {
 	return nil
 }
 
+// SecondGuest reports whether an invite is refused for no other reason than that somebody used it.
+func SecondGuest(err error, i *Invite, now int64) bool {
+	return Is(err, api.CodeInviteUsed) && int64(i.Expires) > now
+}
+
 // Joins reports whether an accept may come from the holder of a seat: from somebody who has none, or whose seat was ended.
 func Joins(s *Seat) bool { return !s.present(Seated, Waiting, Frozen) }
 
@@ -305,7 +310,7 @@ func Accept(c Caller, s *Seat, now int64, sub chain.Submission, effect *chain.Ef
 	a := effect.Accept
 	switch err := UsableInvite(i, inviter, now); {
 	case err == nil:
-	case Is(err, api.CodeInviteUsed) && insists && int64(i.Expires) > now:
+	case insists && SecondGuest(err, i, now):
 	default:
 		return err
 	}

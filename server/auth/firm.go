@@ -126,7 +126,7 @@ func (a *Service) bindGuest(tx store.Tx, now time.Time, firm wire.ChainID, accou
 	if err != nil || p.Firm != firm {
 		return chain.Bundle{}, access.Deny(api.CodeBadRequest)
 	}
-	if _, err := checkInvite(tx, now, api.ProofGuest, p, api.GuestSubject(req.Ticket, req.Guest.Bundle), true); err != nil {
+	if _, err := checkInvite(tx, now, api.ProofGuest, p, api.GuestSubject(req.Ticket, req.Guest.Bundle)); err != nil {
 		return chain.Bundle{}, err
 	}
 	if bundle.Member != req.Member || bundle.Verify() != nil {

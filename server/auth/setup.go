@@ -93,14 +93,14 @@ func inviteOf(tx store.Tx, p api.InviteProof) (*access.Invite, *access.Seat, err
 	return &i, &seat, nil
 }
 
-// checkInvite is whether a proof shows the link of an invite that may still be used. Used up is no reason where the
-// guest may be the second one: the accept entry decides.
-func checkInvite(tx store.Tx, now time.Time, purpose string, p api.InviteProof, subject []byte, usedToo bool) (*access.Invite, error) {
+// checkInvite is whether a proof shows the link of an invite that may still be used. That somebody used it is no reason
+// before it expires: this guest may be the second one, and the accept entry decides.
+func checkInvite(tx store.Tx, now time.Time, purpose string, p api.InviteProof, subject []byte) (*access.Invite, error) {
 	i, inviter, err := inviteOf(tx, p)
 	if err != nil {
 		return nil, err
 	}
-	if err := access.UsableInvite(i, inviter, now.Unix()); err != nil && !(usedToo && access.Is(err, api.CodeInviteUsed)) {
+	if err := access.UsableInvite(i, inviter, now.Unix()); err != nil && !access.SecondGuest(err, i, now.Unix()) {
 		return nil, err
 	}
 	if !ed25519.Verify(i.PublicKey[:], api.InviteProofMessage(purpose, p, subject), p.Signature) {
@@ -112,7 +112,7 @@ func checkInvite(tx store.Tx, now time.Time, purpose string, p api.InviteProof, 
 // useInvite is whether an account may be begun with an invite.
 func (a *Service) useInvite(ctx context.Context, now time.Time, p api.InviteProof) error {
 	partition := layout.FirmPartition(p.Firm)
-	check := func(tx store.Tx) (*access.Invite, error) { return checkInvite(tx, now, api.ProofEnrol, p, nil, true) }
+	check := func(tx store.Tx) (*access.Invite, error) { return checkInvite(tx, now, api.ProofEnrol, p, nil) }
 	// Looked at first: a partition that does not exist must not come into being.
 	if err := a.Store.View(ctx, partition, func(tx store.Tx) error { _, err := check(tx); return err }); err != nil {
 		return err

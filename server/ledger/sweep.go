@@ -57,5 +57,8 @@ func Purged(tx store.Tx, upload wire.ObjectID) (done bool, err error) {
 	if err != nil || n == purgeRows {
 		return false, err
 	}
+	if err := tx.Delete(layout.UploadKey(upload)); err != nil {
+		return false, err
+	}
 	return true, tx.Delete(layout.PurgeKey(upload))
 }
