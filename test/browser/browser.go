@@ -32,6 +32,8 @@ type Options struct {
 	Profile       string // folder; empty: a fresh one
 	NoPRF         bool   // the authenticator has no PRF
 	Authenticator bool   // add a virtual authenticator
+	Leaks         bool   // keep what the leak build tells, in window.leaks
+	Script        string // run in every page before its own
 }
 
 // Browser is one Chromium with one page.
@@ -68,8 +70,25 @@ func Start(t testing.TB, o Options) *Browser {
 	if o.Authenticator {
 		b.AddAuthenticator(!o.NoPRF)
 	}
+	if o.Leaks {
+		o.Script += keepLeaks
+	}
+	if o.Script != "" {
+		_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: o.Script})
+		b.must(err)
+	}
 	return b
 }
+
+// keepLeaks listens beside the page to what the worker says.
+const keepLeaks = `
+window.leaks = [];
+window.Worker = class extends Worker {
+	constructor(...args) {
+		super(...args);
+		this.addEventListener("message", (m) => { if (m.data?.event === "leaktest") window.leaks.push(m.data); });
+	}
+};`
 
 func executable() string {
 	if path := os.Getenv("UNDERSEAL_CHROMIUM"); path != "" {
@@ -122,8 +141,24 @@ func (b *Browser) do(steps ...chromedp.Action[chromedp.Void]) {
 // Open goes to an address.
 func (b *Browser) Open(url string) { b.t.Helper(); b.do(chromedp.Navigate(url)) }
 
-// Reload reloads the page.
-func (b *Browser) Reload() { b.t.Helper(); b.do(chromedp.Reload()) }
+// Reload reloads the page, and says yes where it asks whether one really wants to leave.
+func (b *Browser) Reload() {
+	b.t.Helper()
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(200 * time.Millisecond):
+				// Fails when there is no dialog, which is the usual case.
+				_, _ = chromedp.Call(b.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+			}
+		}
+	}()
+	b.do(chromedp.Reload())
+}
 
 // Click clicks what a selector finds, once it is visible, enabled and not covered by something else where a mouse would
 // hit it.
