@@ -1,14 +1,61 @@
-# Underseal. Every target prints what it does.
+# Underseal. Each target prints what it does; Go alone is needed for `make run` and `make build`.
 GO ?= go
-.PHONY: run test check
+BIN := bin/underseal
 
-test: ## all tests
-	@echo "== go vet and test, this module"
-	$(GO) vet ./...
-	$(GO) test ./...
+.DEFAULT_GOAL := help
+.PHONY: help build run test check vectors attacks bench clean tools
 
-build: ## the binary, with its screens
-	@echo "== build: module, screens, binary"
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+build: ## the module, the screens and the binary, into webapp/dist and bin
+	@echo "== build: module and screens"
 	$(GO) run ./webapp/build
-	$(GO) build -trimpath -o bin/underseal ./cmd/underseal
-.PHONY: build
+	@echo "== build: $(BIN)"
+	$(GO) build -trimpath -o $(BIN) ./cmd/underseal
+
+run: build ## build everything and serve on http://localhost:8420, with data in ./data
+	@echo "== run"
+	./$(BIN) serve
+
+tools: # what tests need beside Go: Chromium from Debian's packages, axe from npm
+	@echo "== tools: Chromium, axe"
+	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends chromium; }
+	@[ -d test/node_modules/axe-core ] || npm --prefix test ci --no-audit --no-fund
+
+test: tools build check ## every test, in real Chromium where it is about the browser
+	@echo "== test: the product"
+	$(GO) test ./...
+	@echo "== test: across packages, attacks, specification"
+	cd test && $(GO) test -p 1 -timeout 60m ./arch ./spec ./client ./evilserver
+	@echo "== test: vectors"
+	cd test && $(GO) test -v -run TestVectors ./vectors
+	@echo "== test: the story, in Chromium"
+	cd test && $(GO) test -v -timeout 60m ./e2e
+
+check: ## formatting, vet for linux and js/wasm, types of the screens
+	@echo "== check: gofmt, vet"
+	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt would change: $$files"; exit 1; }
+	$(GO) vet ./...
+	GOOS=js GOARCH=wasm $(GO) vet ./keys/... ./protocol/... ./client ./wasm ./server ./server/auth/... ./server/access/... ./server/ledger/... ./server/layout/... ./server/store ./server/store/memstore ./server/blob ./server/blob/memblob
+	cd test && $(GO) vet ./...
+	@echo "== check: types of the screens"
+	@[ -d webapp/node_modules/typescript ] || npm --prefix webapp ci --no-audit --no-fund
+	npm --prefix webapp run --silent check
+
+vectors: tools ## every vector, natively, under Node and in Chromium; fails where ../shared/vectors is absent
+	@echo "== vectors: native, Node, Chromium"
+	cd test && $(GO) run ./vectors
+
+attacks: ## the scorecard of the 88 published attacks
+	@echo "== attacks"
+	cd test && $(GO) run ./evilserver/scorecard
+
+bench: tools build ## ratios against named peers; takes long, and alone on the machine
+	@echo "== bench"
+	cd test && $(GO) run ./bench
+
+clean: ## remove what was built; data stays
+	@echo "== clean"
+	rm -rf bin test/out test/node_modules webapp/node_modules
+	find webapp/dist -mindepth 1 ! -name .keep -delete
