@@ -366,11 +366,12 @@ func (c *Client) applyAll(ctx context.Context, m *matter, author chain.Author, e
 			return err
 		}
 		if effect.Kind == chain.KindStatement {
-			if m.state.Ended(e, author.Member) {
-				c.ended(ctx, m)
-				return fail(api.CodeRemoved, "")
-			}
+			// Who came later has the keys of every epoch before: only a statement that he has none for can have ended his seat.
 			if _, err := m.state.KeysOf(effect.Epoch); err != nil {
+				if m.state.Ended(e, author.Member) {
+					c.ended(ctx, m)
+					return fail(api.CodeRemoved, "")
+				}
 				k, reply, err := c.fetchKeys(ctx, m, author, effect.Epoch)
 				if err != nil {
 					return err
