@@ -1,0 +1,76 @@
+// Command bench measures how fast and how big the product is, and prints it as ratios to peers that ran in the same
+// minutes on the same machine: absolute numbers say more about the machine.
+//
+//	make build && cd test && go run ./bench
+//
+// -only runs some parts: crypto, transfer, memory, open, module. -mib and -rounds shrink the first, -large, -huge,
+// -documents and -operations the others. A missed expectation is reported and fails nothing; an output that is wrong,
+// or a part that cannot run, does.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/underseal/underseal/test/program"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// sizes are what the flags set.
+type sizes struct {
+	mib, rounds           int // of sealing and opening
+	large, huge           int // MiB of the transferred file and of the one that memory is watched with
+	documents, operations int
+	perEntry              int
+}
+
+func run(args []string, stdout io.Writer) error {
+	var s sizes
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	only := flags.String("only", "crypto,transfer,memory,open,module", "parts to run")
+	flags.IntVar(&s.mib, "mib", 256, "crypto: MiB to seal and open")
+	flags.IntVar(&s.rounds, "rounds", 5, "crypto, open, module: rounds that the median is of")
+	flags.IntVar(&s.large, "large", 1024, "transfer: MiB of the file")
+	flags.IntVar(&s.huge, "huge", 2048, "memory: MiB of the file")
+	flags.IntVar(&s.documents, "documents", 1000, "open: documents in the matter")
+	flags.IntVar(&s.operations, "operations", 5000, "open: operations in the matter, the documents among them")
+	flags.IntVar(&s.perEntry, "per-entry", 10, "open: operations in one entry, after the documents")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	parts := []struct {
+		name string
+		run  func(*bench, sizes) []table
+	}{{"crypto", cryptography}, {"transfer", transfers}, {"memory", memory}, {"open", opening}, {"module", module}}
+	wanted := strings.Split(*only, ",")
+	var report strings.Builder
+	var problems []error
+	for _, part := range parts {
+		if !slices.Contains(wanted, part.name) {
+			continue
+		}
+		tables, err := alone(part.name, func(b *bench) []table { return part.run(b, s) })
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", part.name, err))
+		}
+		for _, t := range tables {
+			fmt.Fprintln(stdout, t.markdown())
+			report.WriteString(t.markdown() + "\n")
+		}
+	}
+	out := filepath.Join(program.Root(), "test", "out")
+	problems = append(problems, os.MkdirAll(out, 0o755), os.WriteFile(filepath.Join(out, "bench.md"), []byte(report.String()), 0o644))
+	return errors.Join(problems...)
+}
