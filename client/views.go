@@ -249,6 +249,31 @@ func (c *Client) Matter(ctx context.Context, id wire.ChainID) (MatterView, error
 	return c.Show(s)
 }
 
+// Refresh looks for what is new in a matter, and tells with an event when there was something.
+func (c *Client) Refresh(ctx context.Context, id wire.ChainID) error {
+	m, err := c.matterOf(id)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	var before uint64
+	if m.state != nil {
+		before = m.state.Position
+	}
+	m.mu.Unlock()
+	if err := c.joinFirst(ctx, id); err != nil {
+		return err
+	}
+	s, err := c.matter(ctx, id)
+	if err != nil {
+		return err
+	}
+	if s.Position != before {
+		c.event(Event{Event: "matter", Matter: id.String()})
+	}
+	return nil
+}
+
 // joinFirst carries on a join that was interrupted or waits.
 func (c *Client) joinFirst(ctx context.Context, id wire.ChainID) error {
 	a, err := c.who()

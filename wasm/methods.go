@@ -117,7 +117,8 @@ func (b *binding) table() map[string]func(context.Context, input) (any, error) {
 			id, err := c.CreateMatter(ctx, p.Firm, p.Name)
 			return map[string]string{"matter": id.String()}, err
 		},
-		"matterOpen": withIDs(func(ctx context.Context, p ids) (any, error) { return c.Matter(ctx, p.Matter) }),
+		"matterOpen":    withIDs(func(ctx context.Context, p ids) (any, error) { return c.Matter(ctx, p.Matter) }),
+		"matterRefresh": withIDs(func(ctx context.Context, p ids) (any, error) { return nil, c.Refresh(ctx, p.Matter) }),
 		"matterRename": both(func(ctx context.Context, p ids, w words) (any, error) {
 			return b.show(c.RenameMatter(ctx, p.Matter, w.Name))
 		}),

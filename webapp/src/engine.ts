@@ -165,6 +165,8 @@ export interface Calls {
 
   matterCreate(p: { firm: Id; name: string }): { matter: Id };
   matterOpen(p: { matter: Id }): MatterView;
+  /** Looks for what is new. When there was something, the event "matter" says so. */
+  matterRefresh(p: { matter: Id }): Record<string, never>;
   matterRename(p: { matter: Id; name: string }): MatterView;
 
   /** One entry for the whole drop. path is "folder/name" as dropped. */

@@ -404,6 +404,7 @@ const explanations: Record<string, Explanation> = {
   "too-many-files": { what: "These are too many files at once.", todo: "Add them in several steps." },
   "file-changed": { what: "This is not the file that was being sent, or it has changed since.", todo: "Choose the same file to carry on. To send the changed one, cancel this and add it anew." },
   "file-unreadable": { what: "This file can no longer be read from your disk.", todo: "It may have been moved or deleted. Choose it again." },
+  "file-exists": { what: "There is a file of that name already.", todo: "It was left as it is. Choose another name or place." },
   "no-room": { what: "This device has no room left to verify the file.", todo: "Free some space and download again. Nothing unfinished was saved." },
   removed: { what: "You are no longer a member of this matter.", todo: "Ask an owner if you think this is a mistake." },
   waiting: { what: "An owner has still to confirm that it is you.", todo: "Tell the person who invited you. Their screen shows a Confirm button under Invitations." },

@@ -7,6 +7,7 @@ import { failureOf } from "../engine-client.ts";
 import { dateTime, name, visible } from "../format.ts";
 import { createPasskey } from "../passkey.ts";
 import { roleArticle, roleMeaning, say } from "../sentences.ts";
+import { watch } from "../watch.ts";
 import { busy, button, page, problem, problemSlot, words } from "../ui.ts";
 
 export function joinScreen(app: App, me: string | null): Screen {
@@ -23,6 +24,7 @@ export function joinScreen(app: App, me: string | null): Screen {
     waitingFor = matter;
     history.replaceState(null, "", "/"); // the link has done its work: a reload leads to the sign-in
     void showWaiting(app, node, invite);
+    watch(app, matter, node, () => app.go("/m/" + matter)); // which says why
   };
   app.engine.call("inviteOpen", { fragment })
     .then((invite) => showInvite(app, node, invite, me, joined))

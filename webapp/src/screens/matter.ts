@@ -8,6 +8,7 @@ import { name } from "../format.ts";
 import { offer } from "../roles.ts";
 import { roleArticle, say } from "../sentences.ts";
 import { busy, button, dialog, field, form, problem, problemSlot } from "../ui.ts";
+import { watch } from "../watch.ts";
 import { documentsPanel } from "./documents.ts";
 import { peoplePanel } from "./people.ts";
 
@@ -39,6 +40,7 @@ export function matterScreen(app: App, matter: Id): Screen {
     }
   };
   void load();
+  watch(app, matter, body, () => void load());
   return { node: body, event: (event: Event) => void (event.event === "matter" && event.matter === matter && load()) };
 }
 
