@@ -20,7 +20,7 @@ import (
 
 // bender bends answers as their format has it. Its choices follow from a seed.
 type bender struct {
-	mu   sync.Mutex // guards all below
+	mu   *sync.Mutex // guards all below; one for all benders, who share what was kept
 	rand *rand.Rand
 	kept map[string][][]byte // answers by route, of any moment
 	left int                 // answers still to bend
@@ -212,6 +212,8 @@ func bentAnswers(t *testing.T) {
 		if err == nil {
 			return
 		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		f := client.FailureOf(err)
 		if !known[f.Code] {
 			t.Errorf("seed %d, %s: code %q (%v) after %v", seed, step, f.Code, f.Unwrap(), b.log)
@@ -222,12 +224,13 @@ func bentAnswers(t *testing.T) {
 		}
 	}
 	deadline := time.Now().Add(8 * time.Second)
+	var mu sync.Mutex
 	kept := map[string][][]byte{}
 	rounds, refusals := 0, 0
 	for seed := uint64(1); seed <= 400 && time.Now().Before(deadline); seed++ {
 		rounds++
 		source := rand.New(rand.NewPCG(seed, 88))
-		b := &bender{rand: source, kept: kept, left: 1 + source.IntN(3), from: source.IntN(24)}
+		b := &bender{mu: &mu, rand: source, kept: kept, left: 1 + source.IntN(3), from: source.IntN(24)}
 		link := ""
 		if seed%8 == 0 {
 			link = o.ada.InviteTo(o.matter, "Guest", chain.RoleClient, chain.ModeOpensAtOnce)

@@ -1,0 +1,84 @@
+package main
+
+// mutation is a defence to take out.
+type mutation struct {
+	number  string // of the case
+	without string // what
+	pages   bool   // the pages must be built again
+	edits   []edit
+}
+
+// edit replaces what stands once in a file.
+type edit struct{ file, old, new string }
+
+const (
+	replay   = "protocol/chain/replay.go"
+	pump     = "client/native/pump.go"
+	doc      = "protocol/document/document.go"
+	account  = "client/account.go"
+	matter   = "client/matter.go"
+	keyring  = "client/keyring.go"
+	labels   = "keys/labels.go"
+	rightsOf = "if !author.Role.May(op.Kind.right()) {"
+)
+
+var freshKey = []edit{{"protocol/document/version.go", "	_, err := io.ReadFull(random, k[:])\n	return k, err", "	return k, nil"}}
+
+var mutations = []mutation{
+	{number: "01", without: "the invite key's signature", edits: []edit{{replay, "if !ed25519.Verify(i.PublicKey[:],", "if false && !ed25519.Verify(i.PublicKey[:],"}}},
+	{number: "02", without: "keys that are a member's for good", edits: []edit{{replay, "if old := s.Members[effect.Actor]; old != nil", "if old := s.Members[effect.Actor]; false && old != nil"}}},
+	{number: "07", without: "the label in a signature", edits: []edit{{"keys/composite.go", "	m = append(m, byte(len(context)))\n	m = append(m, context...)", "	m = append(m, 0)"}}},
+	{number: "08", without: "the owner's confirmation", edits: []edit{{replay, "if i.Mode == ModeOpensAtOnce {", "if true {"}}},
+	{number: "08", without: "the journal of what was refused before sign-in", edits: []edit{{keyring, "	if len(fresh) == 0 {\n", "	if true {\n"}}},
+	{number: "10", without: "strict answers", edits: []edit{{"client/client.go", "	d.DisallowUnknownFields()\n", ""}}},
+	{number: "14", without: "the keyring's revision in its seal", edits: []edit{{keyring, "	w.Fixed(account[:])\n	w.Uint64(revision)", "	w.Fixed(account[:])"}}},
+	{number: "14", without: "the account in a root's wrap", edits: []edit{{"keys/vault/vault.go", "wrapContext(method, account)", "wrapContext(method, [16]byte{})"}, {"keys/vault/vault.go", "seal.Open(unlock[:], wrapContext(method, account)", "seal.Open(unlock[:], wrapContext(method, [16]byte{})"}}},
+	{number: "15", without: "the one error of every unlock", edits: []edit{
+		{"keys/vault/vault.go", "	if !method.known() || len(wrapped) != WrappedSize {\n		return Root{}, ErrUnlock", "	if !method.known() || len(wrapped) != WrappedSize {\n		return Root{}, ErrMethod"},
+		{account, "			return failureOf(vault.ErrUnlock)\n		}\n		return c.opened", "			return failureOf(err)\n		}\n		return c.opened"}}},
+	{number: "16", without: "the account in a device's own record and in the keyring's seal", edits: []edit{
+		{account, "if reply.Account != id {", "if false {"}, {keyring, "	w.Fixed(account[:])\n	w.Uint64(revision)", "	w.Uint64(revision)"}}},
+	{number: "21", without: "a label of its own", edits: []edit{{labels, `"underseal/v1/epoch/trail-link"`, `"underseal/v1/epoch/state-link"`}}},
+	{number: "22", without: "a label for unlocking", edits: []edit{{labels, `"underseal/v1/unlock/kit"`, `"underseal/v1/login/kit"`}}},
+	{number: "25", without: "the right to open an epoch", edits: []edit{{replay, "	if !author.Role.May(RightManage) {\n		return ErrRights\n	}\n	body, err := parseStatementBody", "	body, err := parseStatementBody"}}},
+	{number: "26", without: "seats that somebody was admitted to", edits: []edit{
+		{replay, "if m == nil || m.State == MemberRemoved", "if m == nil {\n			continue\n		}\n		if m.State == MemberRemoved"},
+		{replay, "if len(st.Seats) != len(seated) {", "if false {"}, {replay, "if st.Seats[i] != want {", "if false && st.Seats[i] != want {"}}},
+	{number: "28", without: "the seat of an author", edits: []edit{{replay, "if author == nil || author.State != MemberSeated {", "if author == nil {"}}},
+	{number: "29", without: "rights of a role", edits: []edit{{replay, rightsOf, "if false {"}}},
+	{number: "31", without: "what this device saw", edits: []edit{{matter, "	case head.Position < m.state.Position, head.Epoch < m.state.Epoch:\n		return ErrRolledBack\n", ""}}},
+	{number: "31", without: "what the account remembers", edits: []edit{{matter, "		s.Expect(seat.Position, seat.Head)\n", ""}}},
+	{number: "33", without: "the place that a wrap says it is for", edits: []edit{{"protocol/chain/wrap.go", "if w.Recipient != self || (w.Chain != id && !first) {", "if false && (w.Recipient != self || (w.Chain != id && !first)) {"}}},
+	{number: "33", without: "the place in a wrap's seal", edits: []edit{{"protocol/chain/wrap.go", "	b.Fixed(w.clear().Bytes())\n", ""}}},
+	{number: "34", without: "the derived roster", edits: []edit{{"protocol/chain/author.go", "	for _, m := range s.Seated() {\n		seat := Seat", "	for _, m := range sortedByID(s.Members) {\n		seat := Seat"}}},
+	{number: "35", without: "commitments to keys", edits: []edit{{"protocol/chain/epoch.go", "if subtle.ConstantTimeCompare(held[i][:], signed[i][:]) != 1 {", "if false && subtle.ConstantTimeCompare(held[i][:], signed[i][:]) != 1 {"}}},
+	{number: "37", without: "an entry's signature", edits: []edit{{replay, "if err := author.Keys.Verify(keys.LabelSignEntry, signedMessage(e.Effect, raw), signature); err != nil {", "if err := author.Keys.Verify(keys.LabelSignEntry, signedMessage(e.Effect, raw), signature); false && err != nil {"}}},
+	{number: "38", without: "the one suite", edits: []edit{{"protocol/wire/wire.go", "} else if v != Suite {", "} else if v == 0 {"}}},
+	{number: "39", without: "a chunk's digest", edits: []edit{{pump, " || wire.Hash(sha256.Sum256(body)) != f.Digests[c.number] {", " {"}}},
+	{number: "40", without: "the signed root over digests", edits: []edit{{doc, "if len(digests) != Chunks(h.Padded) || BodyRoot(digests) != root {", "if false {"}}},
+	{number: "40", without: "a segment's place", edits: []edit{{"keys/seal/floe.go", "func segmentAAD(position uint64, final bool) []byte {", "func segmentAAD(position uint64, final bool) []byte {\n	position = 0"}}},
+	{number: "41", without: "the signed root over digests", edits: []edit{{doc, " || BodyRoot(digests) != root {", " {"}}},
+	{number: "42", without: "the version in what it seals", edits: []edit{{doc, "append(append([]byte(label), 0), h.Bytes()...)", "append([]byte(label), 0)"}}},
+	{number: "43", without: "a key for each version", edits: freshKey},
+	{number: "44", without: "the shortest body", edits: []edit{{doc, "padme(max(length, MinBody))", "padme(length)"}}},
+	{number: "45", without: "the wait for the last segment", edits: []edit{{"client/download.go", "if discardErr := t.sink.Discard(); discardErr != nil {", "if discardErr := t.sink.Commit(); discardErr != nil {"}}},
+	{number: "47", without: "the commitment to a body's key", edits: []edit{{"keys/seal/floe.go", "if subtle.ConstantTimeCompare(tag, header[paramsSize+ivSize:]) != 1 {", "if false && subtle.ConstantTimeCompare(tag, header[paramsSize+ivSize:]) != 1 {"}}},
+	{number: "48", without: "zeros behind the content", edits: []edit{{pump, "		if b != 0 {\n", "		if b != 0 && n < 0 {\n"}}},
+	{number: "48", without: "a length of its class", edits: []edit{{doc, "if m.Length > MaxBody || PaddedLength(m.Length) != h.Padded {", "if m.Length > MaxBody {"}}},
+	{number: "49", without: "the journal of digests", edits: []edit{{"client/upload.go", " || !slices.Contains(t.journal.Digests[n], chunk.Digest) {", " {"}}},
+	{number: "51", without: "effect and body under one signature", edits: []edit{{"protocol/chain/entry.go", "e, b := sha256.Sum256(effect), sha256.Sum256(body)", "e, b := [32]byte{}, [32]byte{}"}}},
+	{number: "52", without: "the matter in an entry", edits: []edit{{replay, "	case effect.Chain != s.ID:\n		return ErrWrongChain\n", ""}}},
+	{number: "52", without: "the matter in a version", edits: []edit{{replay, "want := document.Header{Compartment: s.ID,", "want := document.Header{Compartment: v.Header.Compartment,"}}},
+	{number: "53", without: "the author in a version", edits: []edit{{replay, "Author: author.Keys.Fingerprint(), Padded: op.Padded}", "Author: v.Header.Author, Padded: op.Padded}"}}},
+	{number: "54", without: "rights of a role", edits: []edit{{replay, rightsOf, "if false {"}}},
+	{number: "58", without: "the tombstone", edits: []edit{{replay, "	if d != nil && d.Deleted {\n		return false", "	if false {\n		return false"}}},
+	{number: "60", without: "what a name may hold", edits: []edit{{"protocol/document/name.go", "if r == '/' || r == '\\\\' || hidden(r) {", "if false {"}}},
+	{number: "61", without: "a path without the secret", edits: []edit{{"client/people.go", `"/invites/"+l.Invite.String(), nil`, `"/invites/"+l.Invite.String()+"?"+l.String(), nil`}}},
+	{number: "77", without: "uncompressed answers", edits: []edit{{"client/native/transport.go", "DisableCompression: true,", "DisableCompression: false,"}}},
+	{number: "78", without: "a key for each version", edits: freshKey},
+	{number: "79", without: "classes of sizes", edits: []edit{{doc, "padme(max(length, MinBody))", "max(length, MinBody)"}}},
+	{number: "81", without: "the policy on where a page may connect", edits: []edit{{"server/headers.go", "connect-src 'self'; ", "connect-src *; "}}},
+	{number: "83", without: "the comparison of a module's hash", pages: true, edits: []edit{{"webapp/src/worker.ts", "if (digest !== WASM_SHA256)", `if (digest === "")`}}},
+	{number: "85", without: "the look at a seat", edits: []edit{{"server/access/access.go", "	if !s.present(states...) {\n", "	if s == nil {\n		return nil\n	}\n	if !s.present(states...) {\n"}}},
+	{number: "88", without: "typed errors of bad answers", edits: []edit{{"client/client.go", "err != nil || d.More() {\n		return ErrUnknownReply", "err != nil || d.More() {\n		return err"}}},
+}
