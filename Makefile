@@ -27,7 +27,7 @@ test: tools build check ## every test, in real Chromium where it is about the br
 	@echo "== test: the product"
 	$(GO) test ./...
 	@echo "== test: across packages, attacks, specification"
-	cd test && $(GO) test -p 1 -timeout 60m ./arch ./spec ./client ./evilserver
+	cd test && $(GO) test -p 1 -timeout 60m ./arch ./spec ./client ./crash ./evilserver
 	@echo "== test: vectors"
 	cd test && $(GO) test -v -run TestVectors ./vectors
 	@echo "== test: the story, in Chromium"
