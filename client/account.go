@@ -197,7 +197,7 @@ func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocke
 		}
 		finish.Credential, finish.Vault = u.Credential, []api.VaultEntry{entry}
 	}
-	ring, err := c.sealKeyring(a, 1)
+	ring, err := c.sealKeyring(a, a.ring, 1)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,8 @@ import (
 type Client struct {
 	config Config
 
+	ringing sync.Mutex // held over an update of the keyring, so that one is made at a time; taken before mu
+
 	mu        sync.Mutex // guards all below
 	account   *account   // nil: signed out
 	ceremony  *ceremony  // an enrolment or sign-in that waits for its gesture

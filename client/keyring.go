@@ -75,8 +75,14 @@ func keyringContext(account wire.ObjectID, revision uint64) []byte {
 	return w.Bytes()
 }
 
-func (c *Client) sealKeyring(a *account, revision uint64) ([]byte, error) {
-	plain, err := json.Marshal(a.ring)
+// clone shares nothing that a change may write to.
+func (k keyring) clone() keyring {
+	k.Firms, k.Matters = slices.Clone(k.Firms), slices.Clone(k.Matters)
+	return k
+}
+
+func (c *Client) sealKeyring(a *account, ring keyring, revision uint64) ([]byte, error) {
+	plain, err := json.Marshal(ring)
 	if err != nil {
 		return nil, err
 	}
@@ -101,9 +107,11 @@ func openKeyring(a *account, revision uint64, sealed []byte) error {
 	return decode(plain, &a.ring)
 }
 
-// updateKeyring changes the keyring on the server: change is applied to the newest one, again where another device was
-// faster.
+// updateKeyring changes the keyring on the server: change is applied to a copy of the newest one, again where another device
+// was faster, and the copy takes the place of ours once the server has it. Where it fails nothing was changed here.
 func (c *Client) updateKeyring(ctx context.Context, change func(*keyring)) error {
+	c.ringing.Lock()
+	defer c.ringing.Unlock()
 	for range 8 {
 		c.mu.Lock()
 		a := c.account
@@ -111,9 +119,10 @@ func (c *Client) updateKeyring(ctx context.Context, change func(*keyring)) error
 			c.mu.Unlock()
 			return fail(api.CodeNotSignedIn, "")
 		}
-		change(&a.ring)
+		ring := a.ring.clone()
+		change(&ring)
 		revision := a.revision
-		sealed, err := c.sealKeyring(a, revision+1)
+		sealed, err := c.sealKeyring(a, ring, revision+1)
 		c.mu.Unlock()
 		if err != nil {
 			return err
@@ -121,7 +130,7 @@ func (c *Client) updateKeyring(ctx context.Context, change func(*keyring)) error
 		err = c.call(ctx, methodPut, api.RouteKeyring, api.PutKeyring{Revision: revision, Keyring: sealed}, nil)
 		if err == nil {
 			c.mu.Lock()
-			a.revision = revision + 1
+			a.ring, a.revision = ring, revision+1
 			c.mu.Unlock()
 			return c.rememberRevision(ctx, a)
 		}
