@@ -67,10 +67,19 @@ func (c *Client) runDownload(ctx context.Context, t *transfer) error {
 		return c.refuse(ctx, "the content of a document", err)
 	}
 	if err := t.sink.Commit(); err != nil {
-		return &Failure{Code: api.CodeNoRoom, cause: err}
+		return notSaved(err)
 	}
 	c.phase(t, PhaseDone, nil)
 	return failureErr(c.markRead(ctx))
+}
+
+// notSaved is a Sink's failure: its own code where it has one, and else the device's.
+func notSaved(err error) error {
+	var own *Failure
+	if errors.As(err, &own) {
+		return err
+	}
+	return &Failure{Code: api.CodeNoRoom, cause: err}
 }
 
 func (c *Client) fetch(ctx context.Context, t *transfer) error {

@@ -86,8 +86,8 @@ func (s *FileSource) Unchanged() error {
 	return nil
 }
 
-// ErrExists says that there is a file already where a download was to go.
-var ErrExists = errors.New("there is a file of that name already")
+// ErrExists says that there is a file already where a download was to go. It stays as it is.
+var ErrExists error = &client.Failure{Code: api.CodeFileExists}
 
 // FileSink writes beside its target and gives it its name at the end: nobody sees half a file.
 type FileSink struct {

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/underseal/underseal/client"
-	"github.com/underseal/underseal/client/native"
 	"github.com/underseal/underseal/protocol/api"
 )
 
@@ -178,8 +177,6 @@ func (s *session) explain(err error) (code api.Code, text string, exit int) {
 		return api.CodeUsage, misuse.text, exitUsage
 	case errors.As(err, &own):
 		return "", own.text, exitError
-	case errors.Is(err, native.ErrExists):
-		return "", "There is a file of that name already, and it was left as it is. Give another name with -o, or --force.", exitError
 	}
 	f := client.FailureOf(err)
 	if f.Code == api.CodeServerLied {

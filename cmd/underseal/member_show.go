@@ -221,6 +221,7 @@ func sentences() map[api.Code]string {
 		api.CodeTooManyFiles:    "Too many files at once.",
 		api.CodeFileChanged:     "The file changed while it was being sent. Nothing was added: run the command again when it is at rest.",
 		api.CodeFileUnreadable:  "A file cannot be read or written.",
+		api.CodeFileExists:      "There is a file of that name already, and it was left as it is. Give another name with -o, or --force.",
 		api.CodeNoRoom:          "There is no room for it on this device, or the place may not be written to. No file was left behind.",
 		api.CodeRemoved:         "You are no longer a member of that matter.",
 		api.CodeWaiting:         "An owner must confirm first that it is you. Try again later.",

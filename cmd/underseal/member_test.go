@@ -537,7 +537,7 @@ func TestOutputFile(t *testing.T) {
 // TestSentences: every code there is has one.
 func TestSentences(t *testing.T) {
 	for _, code := range append(api.ServerCodes(), api.CodeOffline, api.CodeServerLied, api.CodeUnlockFailed, api.CodeBadLink, api.CodeBadName, api.CodeFileChanged,
-		api.CodeFileUnreadable, api.CodeNoRoom, api.CodeRemoved, api.CodeWaiting, api.CodeNotAllowed, api.CodeNotHere, api.CodeCancelled) {
+		api.CodeFileUnreadable, api.CodeFileExists, api.CodeNoRoom, api.CodeRemoved, api.CodeWaiting, api.CodeNotAllowed, api.CodeNotHere, api.CodeCancelled) {
 		if _, ok := sentences()[code]; !ok {
 			t.Errorf("no sentence for %s", code)
 		}

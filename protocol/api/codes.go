@@ -43,6 +43,7 @@ const (
 	CodeTooManyFiles    Code = "too-many-files"   //
 	CodeFileChanged     Code = "file-changed"     // the file is not the one that was paused
 	CodeFileUnreadable  Code = "file-unreadable"  //
+	CodeFileExists      Code = "file-exists"      // a file of that name is there already, and was left as it is
 	CodeNoRoom          Code = "no-room"          // this device has no room for the file
 	CodeRemoved         Code = "removed"          // one's own seat was ended
 	CodeWaiting         Code = "waiting"          // an owner must confirm first
