@@ -472,9 +472,20 @@ func authoring(err error) error {
 	return err
 }
 
-// submit sends a submission and applies its entry to s. The server knows an entry by its id, so sending it again where no
-// answer came is safe.
+// errVoid is a change of our own that would change nothing: nobody is told that it was done.
+var errVoid = errors.New("an operation would be void")
+
+// submit applies a submission's entry to s and sends it. The server knows an entry by its id, so sending it again where no
+// answer came is safe. What does not apply, or would be void in part, is not sent: every member would stop at the one, and be
+// told nothing of the other.
 func (c *Client) submit(ctx context.Context, m *matter, s *chain.State, sub chain.Submission) error {
+	voids := len(s.Voids)
+	if err := s.Apply(sub.Entry); err != nil {
+		return &Failure{Code: api.CodeInternal, cause: err}
+	}
+	if len(s.Voids) > voids {
+		return &Failure{Code: api.CodeInternal, cause: errVoid}
+	}
 	r := Request{Method: methodPost, Path: api.Chain(m.firm, m.id) + "/entries", ContentType: api.TypeBinary, Body: sub.Bytes()}
 	var reply []byte
 	err := c.retry(ctx, func() (err error) {
@@ -486,9 +497,6 @@ func (c *Client) submit(ctx context.Context, m *matter, s *chain.State, sub chai
 	}
 	var head api.ChainHead
 	if err := decode(reply, &head); err != nil {
-		return err
-	}
-	if err := s.Apply(sub.Entry); err != nil {
 		return err
 	}
 	if head.Chain != m.id || head.Position < s.Position {
@@ -569,6 +577,7 @@ func (c *Client) DeleteDocuments(ctx context.Context, id wire.ChainID, documents
 }
 
 func (c *Client) eachDocument(ctx context.Context, id wire.ChainID, documents []wire.ObjectID, change func(*chain.Document) chain.Change) (s *chain.State, err error) {
+	documents = distinct(documents)
 	for len(documents) > 0 {
 		n := min(len(documents), chain.MaxOps)
 		part := documents[:n]
@@ -589,4 +598,17 @@ func (c *Client) eachDocument(ctx context.Context, id wire.ChainID, documents []
 		}
 	}
 	return s, nil
+}
+
+// distinct leaves out what was named before: a second deletion of one document would be void.
+func distinct(ids []wire.ObjectID) []wire.ObjectID {
+	seen := map[wire.ObjectID]bool{}
+	var list []wire.ObjectID
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			list = append(list, id)
+		}
+	}
+	return list
 }

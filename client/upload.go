@@ -346,8 +346,8 @@ func (c *Client) landed(ctx context.Context, j *journal) bool {
 	if err != nil {
 		return false
 	}
-	_, _, err = findVersion(s, j.Document, j.Version)
-	return err == nil
+	d := s.Documents[j.Document] // which may have been deleted since
+	return d != nil && slices.ContainsFunc(d.Versions, func(v *chain.Version) bool { return v.Header.Version == j.Version })
 }
 
 func (c *Client) alreadySent(ctx context.Context, t *transfer) error {
@@ -364,25 +364,33 @@ const (
 	conflictPause = 250 * time.Millisecond
 )
 
-// sendMissing sends what the server lacks. A chunk that was on its way when an earlier run ended may arrive after the list
+// sendMissing sends what the server lacks. Where the session ends meanwhile, asking again opens another, once for each time
+// that something was sent. A chunk that was on its way when an earlier run ended may arrive after the list
 // was made, and then the one sealed since is refused: the list is asked for again, and shows the earlier one, which
 // counts if its digest is in the journal.
 func (c *Client) sendMissing(ctx context.Context, t *transfer, h document.Header, k *seal.Keys) error {
-	for range maxConflicts {
+	conflicts, renewed := 0, false
+	for {
 		present, err := c.present(ctx, t, h)
 		if err != nil {
 			return err
 		}
 		c.phase(t, PhaseSealing, nil)
+		before := t.bytes()
 		err = c.config.Pump.Send(ctx, c.sendOf(ctx, t, h, k, present))
-		if !hasCode(err, api.CodeChunkConflict) {
-			return err
-		}
-		if err := c.wait(ctx, conflictPause); err != nil {
+		renewed = renewed && t.bytes() == before
+		switch {
+		case hasCode(err, api.CodeNotSignedIn) && !renewed:
+			renewed = true
+		case hasCode(err, api.CodeChunkConflict) && conflicts+1 < maxConflicts:
+			conflicts++
+			if err := c.wait(ctx, conflictPause); err != nil {
+				return err
+			}
+		default:
 			return err
 		}
 	}
-	return fail(api.CodeChunkConflict, "")
 }
 
 func (c *Client) sendOf(ctx context.Context, t *transfer, h document.Header, k *seal.Keys, present map[int]wire.Hash) Send {
@@ -495,9 +503,8 @@ func (c *Client) leave(ctx context.Context, t *transfer) {
 func (c *Client) commitGroup(ctx context.Context, self *transfer, ready []*transfer) error {
 	var own error
 	for len(ready) > 0 {
-		n := min(len(ready), chain.MaxOps)
-		part := ready[:n]
-		ready = ready[n:]
+		part := oneEntry(ready)
+		ready = ready[len(part):]
 		err := c.online(ctx, part[0], func(ctx context.Context) error { return c.commit(ctx, part) })
 		for _, t := range part {
 			switch {
@@ -519,15 +526,34 @@ func (c *Client) commitGroup(ctx context.Context, self *transfer, ready []*trans
 	return own
 }
 
+// oneEntry is how many of the uploads, from the first, one entry can hold: each of them of another document, because a version
+// follows one that stands, and a second one in the same entry would be void.
+func oneEntry(ready []*transfer) []*transfer {
+	seen := map[wire.ObjectID]bool{}
+	for i, t := range ready {
+		if i == chain.MaxOps || seen[t.document] {
+			return ready[:i]
+		}
+		seen[t.document] = true
+	}
+	return ready
+}
+
 // commit makes one entry of uploads that are complete, after comparing the server's list of chunks with the journal.
 func (c *Client) commit(ctx context.Context, part []*transfer) error {
-	changes := make([]chain.Change, len(part))
-	for i, t := range part {
+	var changes []chain.Change
+	for _, t := range part {
 		change, err := c.addition(ctx, t)
+		if hasCode(err, api.CodeUploadGone) && c.landed(ctx, t.journal) {
+			continue // an earlier try arrived, and its answer did not
+		}
 		if err != nil {
 			return c.refuse(ctx, "an upload", err)
 		}
-		changes[i] = change
+		changes = append(changes, change)
+	}
+	if len(changes) == 0 {
+		return nil
 	}
 	_, err := c.change(ctx, part[0].matter, func(s *chain.State, a chain.Author) (chain.Submission, error) {
 		placed := slices.Clone(changes)
