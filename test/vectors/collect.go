@@ -37,7 +37,10 @@ func (h *harness) collect() (pack.Pack, error) {
 	if p.HPKE, err = os.ReadFile(filepath.Join(h.goroot, "src", "crypto", "hpke", "testdata", "hpke-pq.json")); err != nil {
 		return p, err
 	}
-	p.Own, err = jsonFiles(filepath.Join(h.root, "keys", "testdata", "*.json"))
+	if p.Own, err = jsonFiles(filepath.Join(h.root, "keys", "testdata", "*.json")); err != nil {
+		return p, err
+	}
+	p.Formats, err = jsonFiles(filepath.Join(h.root, "protocol", "testdata", "*.json"))
 	return p, err
 }
 

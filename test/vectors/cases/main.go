@@ -11,6 +11,8 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/underseal/underseal/keys/keystest"
+	"github.com/underseal/underseal/protocol/protocoltest"
 	"github.com/underseal/underseal/test/vectors/pack"
 )
 
@@ -71,7 +73,10 @@ func sets(p pack.Pack) []set {
 		all = append(all, set{"Composite signature (LAMPS)", func(c *counter) error { return composite(c, p.Composite) }})
 	}
 	for _, name := range sortedKeys(p.Own) {
-		all = append(all, set{"ours: " + name, func(c *counter) error { return ours(c, p.Own[name]) }})
+		all = append(all, set{"ours: " + name, func(c *counter) error { return ours(c, keystest.Run, p.Own[name]) }})
+	}
+	for _, name := range sortedKeys(p.Formats) {
+		all = append(all, set{"formats: " + name, func(c *counter) error { return ours(c, protocoltest.Run, p.Formats[name]) }})
 	}
 	return all
 }

@@ -14,7 +14,6 @@ import (
 	circlhpke "github.com/cloudflare/circl/hpke"
 
 	"github.com/underseal/underseal/keys"
-	"github.com/underseal/underseal/keys/keystest"
 	"github.com/underseal/underseal/keys/seal"
 	"github.com/underseal/underseal/test/vectors/pack"
 )
@@ -226,9 +225,9 @@ func same(got, want []byte, err error) string {
 	return ""
 }
 
-// ours runs a file of keys/testdata.
-func ours(c *counter, data json.RawMessage) error {
-	cases, failures, err := keystest.Run(data)
+// ours runs a file of keys/testdata or protocol/testdata.
+func ours(c *counter, run func([]byte) (int, []string, error), data json.RawMessage) error {
+	cases, failures, err := run(data)
 	c.set.Cases, c.set.Passed, c.set.Failures = cases, cases-len(failures), failures
 	return err
 }

@@ -16,6 +16,8 @@ type Pack struct {
 	HPKE json.RawMessage `json:"hpke"`
 	// Own are the files of keys/testdata by name.
 	Own map[string]json.RawMessage `json:"own"`
+	// Formats are the files of protocol/testdata by name.
+	Formats map[string]json.RawMessage `json:"formats"`
 }
 
 // Floe is one known answer: ciphertext and plaintext in hex.
