@@ -145,11 +145,16 @@ func try(root string, m mutation) (said string, err error) {
 	lines := strings.Split(string(out), "\n")
 	for n, line := range lines {
 		if strings.Contains(line, "--- FAIL: TestAttack/"+m.number+"-") {
+			said := "failed"
 			for _, next := range lines[n+1:] {
+				if strings.HasPrefix(next, "FAIL") || strings.Contains(next, "--- ") {
+					break
+				}
 				if text := strings.TrimSpace(next); text != "" {
-					return text, nil
+					said = text // the last line is the failure; those before may be what was being tried
 				}
 			}
+			return said, nil
 		}
 	}
 	return "", fmt.Errorf("it did not get as far as the case:\n%s", out)

@@ -72,7 +72,7 @@ var mutations = []mutation{
 	{number: "53", without: "the author in a version", edits: []edit{{replay, "Author: author.Keys.Fingerprint(), Padded: op.Padded}", "Author: v.Header.Author, Padded: op.Padded}"}}},
 	{number: "54", without: "rights of a role", edits: []edit{{replay, rightsOf, "if false {"}}},
 	{number: "58", without: "the tombstone", edits: []edit{{replay, "	if d != nil && d.Deleted {\n		return false", "	if false {\n		return false"}}},
-	{number: "60", without: "what a name may hold", edits: []edit{{"protocol/document/name.go", "if r == '/' || r == '\\\\' || hidden(r) {", "if false {"}}},
+	{number: "60", without: "what a name may hold", edits: []edit{{"protocol/document/name.go", "if r == '/' || r == '\\\\' || hidden(r) {", "if r == -1 {"}}},
 	{number: "61", without: "a path without the secret", edits: []edit{{"client/people.go", `"/invites/"+l.Invite.String(), nil`, `"/invites/"+l.Invite.String()+"?"+l.String(), nil`}}},
 	{number: "77", without: "uncompressed answers", edits: []edit{{"client/native/transport.go", "DisableCompression: true,", "DisableCompression: false,"}}},
 	{number: "78", without: "a key for each version", edits: freshKey},
