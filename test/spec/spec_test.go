@@ -15,9 +15,8 @@ import (
 )
 
 const (
-	root    = "../.."
-	rules   = root + "/protocol/SPEC.md"
-	pending = "pending.txt"
+	root  = "../.."
+	rules = root + "/protocol/SPEC.md"
 )
 
 var (
@@ -80,8 +79,8 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// check is what is wrong between the rules, the tests that name them, all files that do, and the ids that still wait.
-func check(spec string, tests, anywhere places, waiting []string) (problems []string) {
+// check is what is wrong between the rules, the tests that name them, and all files that do.
+func check(spec string, tests, anywhere places) (problems []string) {
 	known := map[string]int{}
 	for _, m := range aRule.FindAllStringSubmatch(spec, -1) {
 		known[m[1]]++
@@ -90,18 +89,13 @@ func check(spec string, tests, anywhere places, waiting []string) (problems []st
 		switch {
 		case known[id] > 1:
 			problems = append(problems, id+" is defined more than once")
-		case len(tests[id]) == 0 && !slices.Contains(waiting, id):
+		case len(tests[id]) == 0:
 			problems = append(problems, id+" has no test that names it")
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(anywhere)) {
 		if known[id] == 0 {
 			problems = append(problems, id+" does not exist, and is named in "+strings.Join(anywhere[id], ", "))
-		}
-	}
-	for _, id := range waiting {
-		if known[id] == 0 {
-			problems = append(problems, id+" waits for a test and does not exist")
 		}
 	}
 	return problems
@@ -117,14 +111,8 @@ func TestEveryRuleHasATest(t *testing.T) {
 			tests.add(text, file)
 		}
 	})
-	waiting := anID.FindAllString(read(t, pending), -1)
-	for _, problem := range check(spec, tests, anywhere, waiting) {
+	for _, problem := range check(spec, tests, anywhere) {
 		t.Error(problem)
-	}
-	for _, id := range waiting {
-		if len(tests[id]) > 0 {
-			t.Logf("%s has a test now: take it out of test/spec/%s", id, pending)
-		}
 	}
 	groups := map[string]int{}
 	total := len(aRule.FindAllString(spec, -1))
@@ -137,7 +125,7 @@ func TestEveryRuleHasATest(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
 		t.Logf("%-7s %d", name, groups[name])
 	}
-	t.Logf("%d rules, %d named by tests, %d wait for one", total, len(tests), len(waiting))
+	t.Logf("%d rules, %d named by tests", total, len(tests))
 }
 
 // TestTheCheckNotices feeds the check what must fail.
@@ -147,18 +135,15 @@ func TestTheCheckNotices(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec            string
 		tests, anywhere places
-		waiting         []string
 		problems        int
 	}{
-		"nothing":                {rule, named, named, nil, 0},
-		"no test":                {rule, places{}, places{}, nil, 1},
-		"waits":                  {rule, places{}, places{}, []string{"S-WIRE-01"}, 0},
-		"twice":                  {rule + rule, named, named, nil, 1},
-		"named and not there":    {rule, named, places{"S-WIRE-01": {"x"}, "S-WIRE-99": {"x"}}, nil, 1},
-		"waits and not there":    {rule, named, named, []string{"S-LOG-42"}, 1},
-		"only a source names it": {rule, places{}, named, nil, 1},
+		"nothing":                {rule, named, named, 0},
+		"no test":                {rule, places{}, places{}, 1},
+		"twice":                  {rule + rule, named, named, 1},
+		"named and not there":    {rule, named, places{"S-WIRE-01": {"x"}, "S-WIRE-99": {"x"}}, 1},
+		"only a source names it": {rule, places{}, named, 1},
 	} {
-		if got := check(c.spec, c.tests, c.anywhere, c.waiting); len(got) != c.problems {
+		if got := check(c.spec, c.tests, c.anywhere); len(got) != c.problems {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
