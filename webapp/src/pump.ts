@@ -103,6 +103,15 @@ async function inFlight(n: number, width: number, work: (i: number) => Promise<v
   for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
 }
 
+let turn: Promise<unknown> = Promise.resolve();
+
+/** One chunk at a time is sealed or opened: more segments in flight push each other out of the processor's cache. */
+function inTurn(work: () => Promise<void>): Promise<void> {
+  const done = turn.then(work);
+  turn = done.catch(() => undefined); // whoever waits for done is told
+  return done;
+}
+
 /** Answers whatever a chunk request was answered with that is not a success, as a code. */
 async function refusal(response: Response): Promise<PumpError> {
   try {
@@ -168,7 +177,7 @@ export async function sealChunk(file: Blob, l: Layout, chunk: number, keys: Cryp
   const content = await file.slice(Math.min(start, l.length), Math.min(start + CHUNK_CONTENT, l.length)).arrayBuffer();
   if (content.byteLength !== Math.max(0, Math.min(l.length, start + CHUNK_CONTENT) - start)) throw new PumpError("file-changed");
   const out = new Uint8Array(room, 0, sealedSize(l, chunk));
-  await inFlight(count, SEGMENTS_AT_ONCE, async (i) => {
+  const segments = async (i: number) => {
     const segment = first + i;
     const size = plainSize(l, segment);
     const final = segment === l.segments - 1;
@@ -183,7 +192,8 @@ export async function sealChunk(file: Blob, l: Layout, chunk: number, keys: Cryp
     out.set(iv, at + 4);
     out.set(new Uint8Array(cipher), at + 16);
     release(cipher);
-  });
+  };
+  await inTurn(() => inFlight(count, SEGMENTS_AT_ONCE, segments));
   release(content);
   return out;
 }
@@ -288,7 +298,7 @@ async function exactly(response: Response, size: number): Promise<ArrayBuffer> {
 export async function openChunk(sealed: Uint8Array<ArrayBuffer>, l: Layout, chunk: number, keys: CryptoKey[], writer: Writer): Promise<void> {
   const { first, count } = segmentsOf(l, chunk);
   const view = new DataView(sealed.buffer, sealed.byteOffset, sealed.byteLength);
-  await inFlight(count, SEGMENTS_AT_ONCE, async (i) => {
+  const segments = async (i: number) => {
     const segment = first + i;
     const final = segment === l.segments - 1;
     const size = plainSize(l, segment);
@@ -304,7 +314,8 @@ export async function openChunk(sealed: Uint8Array<ArrayBuffer>, l: Layout, chun
     if (content < size && new Uint8Array(opened, content).some((byte) => byte !== 0)) throw new PumpError("body-padding");
     if (content > 0) writer.write(new Uint8Array(opened, 0, content), start);
     release(opened);
-  });
+  };
+  await inTurn(() => inFlight(count, SEGMENTS_AT_ONCE, segments));
 }
 
 export { importKeys, layoutOf };
