@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,21 +24,11 @@ import (
 func module(b *bench, s sizes) []table {
 	server := program.Start(b, program.Binary(b), "")
 	e := expectations("The module: what is loaded, and when it is ready")
-	files, err := filepath.Glob(filepath.Join(program.Root(), "webapp", "dist", "a", "*"))
-	b.must(err)
-	size := map[string]float64{}
-	for _, file := range files {
-		info, err := os.Stat(file)
-		b.must(err)
-		_, name, _ := strings.Cut(filepath.Base(file), "-")
-		size[name] = float64(info.Size()) / 1e6
-	}
-	for _, name := range []string{"underseal.wasm", "worker.js", "main.js"} {
-		e.told(name+": raw · gzip · brotli", fmt.Sprintf("%.3f · %.3f · %.3f MB", size[name], size[name+".gz"], size[name+".br"]))
-	}
-	for _, file := range files {
-		if name := filepath.Base(file); !strings.HasSuffix(name, ".gz") && !strings.HasSuffix(name, ".br") {
-			e.served(b, server.Origin, name)
+	var manifest struct{ Files map[string]string }
+	b.must(json.Unmarshal(get(b, server.Origin+"/manifest.json", "").body, &manifest))
+	for _, path := range slices.Sorted(maps.Keys(manifest.Files)) {
+		if strings.HasPrefix(path, "/a/") {
+			e.asset(b, server.Origin, path)
 		}
 	}
 	first, cached := readyTimes(b, server.Origin, s.rounds)
@@ -44,17 +36,36 @@ func module(b *bench, s sizes) []table {
 	return []table{e}
 }
 
-// served checks how an asset is delivered.
-func (t *table) served(b *bench, origin, name string) {
-	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, origin+"/a/"+name, nil)
+// asset measures a file as it is served to who takes no compression, gzip, or brotli, and checks how a browser gets it.
+func (t *table) asset(b *bench, origin, path string) {
+	raw, gzip, best := get(b, origin+path, ""), get(b, origin+path, "gzip"), get(b, origin+path, "gzip, deflate, br, zstd")
+	_, name, _ := strings.Cut(path, "-")
+	t.told(name+": raw · gzip · brotli", fmt.Sprintf("%.3f · %.3f · %.3f MB", raw.megabytes(), gzip.megabytes(), best.megabytes()))
+	encoding, cache := best.header.Get("Content-Encoding"), best.header.Get("Cache-Control")
+	t.add(name+" is served", "br, immutable", encoding+", "+cache, verdict(encoding == "br" && strings.Contains(cache, "immutable")))
+}
+
+// served is an answer as it came over the wire.
+type served struct {
+	header http.Header
+	body   []byte
+}
+
+func (s served) megabytes() float64 { return float64(len(s.body)) / 1e6 }
+
+func get(b *bench, url, encodings string) served {
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
 	b.must(err)
-	r.Header.Set("Accept-Encoding", "gzip, deflate, br, zstd")
+	r.Header.Set("Accept-Encoding", encodings) // also when empty: otherwise net/http unpacks by itself
 	reply, err := http.DefaultClient.Do(r)
 	b.must(err)
-	reply.Body.Close()
-	encoding, cache := reply.Header.Get("Content-Encoding"), reply.Header.Get("Cache-Control")
-	_, short, _ := strings.Cut(name, "-")
-	t.add(short+" is served", "br, immutable", encoding+", "+cache, verdict(encoding == "br" && strings.Contains(cache, "immutable")))
+	defer reply.Body.Close()
+	body, err := io.ReadAll(reply.Body)
+	b.must(err)
+	if reply.StatusCode != http.StatusOK {
+		b.Fatalf("%s: %s", url, reply.Status)
+	}
+	return served{reply.Header, body}
 }
 
 // firstAnswer notes when the worker first answered a call, from the start of the navigation.
