@@ -345,7 +345,9 @@ func TestChunkIsInTheJournalBeforeItLeaves(t *testing.T) {
 	device.refuse = nil
 	ada.Beware()
 	before := s.position()
-	evilserver.TwistJSON(s.World, "POST", api.RouteUploads, func(u *api.Upload) { u.Chunks = []api.Chunk{{Number: 0, Digest: wire.Hash{1}}} })
+	claim := func(u *api.Upload) { u.Chunks = []api.Chunk{{Number: 0, Digest: wire.Hash{1}}} }
+	evilserver.TwistJSON(s.World, "POST", api.RouteUploads, claim)
+	evilserver.TwistJSON(s.World, "GET", api.RouteUpload, claim)
 	ids := s.begin(ada, file("b.txt", "b"))
 	v := s.ends(ada, client.PhaseFailed, ids...)
 	if s.position() != before {
