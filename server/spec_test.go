@@ -98,7 +98,12 @@ func TestSpecActor(t *testing.T) {
 	m.put(f)
 	clara := m.join(chain.RoleClient)
 	m.replayInto()
-	refused(t, clara.send(m.path()+"/entries", m.rename(f, "of another")), api.CodeForbidden)
+	paula := m.join(chain.RoleParalegal) // who may do it, in her own name
+	m.replayInto()
+	refused(t, paula.send(m.path()+"/entries", m.rename(f, "of another")), api.CodeForbidden)
+	want[api.ChainHead](t, paula.send(m.path()+"/entries", paula.rename(f, "of her own")))
+	m.replayInto()
+	clara = clara.replay(m.id)
 	forced := clara.state.Clone()
 	as := *forced.Members[clara.author.Member]
 	as.Role = chain.RoleOwner
