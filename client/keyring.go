@@ -1,9 +1,11 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -189,7 +191,7 @@ func recordName(a *account, name string) string { return a.id.String() + "/" + n
 
 func (c *Client) keep(ctx context.Context, a *account, name string, plain []byte) error {
 	key := a.root.CacheKey()
-	sealed, err := seal.Seal(c.config.Random, key[:], recordContext(a.id, name), plain)
+	sealed, err := sealRecord(c.config.Random, key, recordContext(a.id, name), plain)
 	if err != nil {
 		return err
 	}
@@ -206,11 +208,40 @@ func (c *Client) record(ctx context.Context, a *account, name string) ([]byte, e
 		return nil, err
 	}
 	key := a.root.CacheKey()
-	plain, err := seal.Open(key[:], recordContext(a.id, name), sealed)
+	plain, err := openRecord(key, recordContext(a.id, name), sealed)
 	if err != nil {
 		return nil, ErrAbsent
 	}
 	return plain, nil
+}
+
+// sealRecord seals in body segments: a matter's record has megabytes, and in a browser each segment is a call to wait
+// for.
+func sealRecord(random io.Reader, key [32]byte, context, plain []byte) ([]byte, error) {
+	var body bytes.Buffer
+	w, err := seal.NewWriter(random, &body, key[:], context, seal.BodySegment)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(plain); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return append(w.Header(), body.Bytes()...), nil
+}
+
+// openRecord is the inverse of sealRecord.
+func openRecord(key [32]byte, context, sealed []byte) ([]byte, error) {
+	if len(sealed) < seal.HeaderSize {
+		return nil, seal.ErrOpen
+	}
+	r, err := seal.NewReader(bytes.NewReader(sealed[seal.HeaderSize:]), sealed[:seal.HeaderSize], key[:], context, seal.BodySegment)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 func (c *Client) forget(ctx context.Context, a *account, name string) error {

@@ -240,8 +240,10 @@ func (c *Client) AcceptInvite(ctx context.Context) (wire.ChainID, error) {
 		}
 		if old := k.matter(l.Chain); old == nil {
 			k.Matters = append(k.Matters, newSeat(l, cer.pkg))
-		} else if old.Removed {
-			*old = newSeat(l, cer.pkg)
+		} else {
+			// Back by a new invite, perhaps before this device learned that the seat had ended. What was verified before
+			// stays pinned: it is the same chain.
+			old.Link, old.Accepted, old.Removed = l.String(), false, false
 		}
 	}); err != nil {
 		return wire.ChainID{}, failureOf(err)

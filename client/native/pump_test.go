@@ -328,8 +328,14 @@ func TestPumpResume(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("%v, want cancelled", err)
 	}
-	for s.inFlight.Load() > 0 { // what had left may still be stored
-		time.Sleep(time.Millisecond)
+	// What had left may still arrive and be stored: it has come to rest when nothing moved for half a second.
+	for calm, puts := 0, 0; calm < 10; calm++ {
+		time.Sleep(50 * time.Millisecond)
+		s.mu.Lock()
+		if s.inFlight.Load() > 0 || s.puts != puts {
+			calm, puts = 0, s.puts
+		}
+		s.mu.Unlock()
 	}
 	s.mu.Lock()
 	present, before := map[int]wire.Hash{}, s.puts

@@ -1,10 +1,12 @@
 package evilserver
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
+	"io"
 	"time"
 
 	"github.com/underseal/underseal/client"
@@ -41,7 +43,9 @@ func (p *Person) Insider(matter wire.ChainID) *Insider {
 	w.Fixed(p.account[:])
 	w.Text("chain/" + matter.String())
 	key := p.root.CacheKey()
-	plain, err := seal.Open(key[:], w.Bytes(), sealed)
+	r, err := seal.NewReader(bytes.NewReader(sealed[seal.HeaderSize:]), sealed[:seal.HeaderSize], key[:], w.Bytes(), seal.BodySegment)
+	p.ok(err)
+	plain, err := io.ReadAll(r)
 	p.ok(err)
 	i.State, err = chain.Unmarshal(plain)
 	p.ok(err)
