@@ -369,19 +369,24 @@ const (
 // was made, and then the one sealed since is refused: the list is asked for again, and shows the earlier one, which
 // counts if its digest is in the journal.
 func (c *Client) sendMissing(ctx context.Context, t *transfer, h document.Header, k *seal.Keys) error {
-	conflicts, renewed := 0, false
+	conflicts, renewedAt := 0, int64(-1)
+	var refused error // the session had ended; whether it is tried again is seen from what the server has by now
 	for {
 		present, err := c.present(ctx, t, h)
 		if err != nil {
 			return err
 		}
+		if refused != nil {
+			if t.bytes() <= renewedAt {
+				return refused
+			}
+			renewedAt, refused = t.bytes(), nil
+		}
 		c.phase(t, PhaseSealing, nil)
-		before := t.bytes()
 		err = c.config.Pump.Send(ctx, c.sendOf(ctx, t, h, k, present))
-		renewed = renewed && t.bytes() == before
 		switch {
-		case hasCode(err, api.CodeNotSignedIn) && !renewed:
-			renewed = true
+		case hasCode(err, api.CodeNotSignedIn):
+			refused = err
 		case hasCode(err, api.CodeChunkConflict) && conflicts+1 < maxConflicts:
 			conflicts++
 			if err := c.wait(ctx, conflictPause); err != nil {

@@ -296,17 +296,25 @@ func TestTwoPeopleRace(t *testing.T) {
 func TestSessionThatEndsWhileSending(t *testing.T) {
 	s := newStage(t)
 	content := large(3)
-	var puts atomic.Int32
+	var mu sync.Mutex
+	stored, ended := 0, 0
 	s.Lie("PUT", api.RouteChunk, func(r *evilserver.Request) *evilserver.Reply {
-		if n := puts.Add(1); n == 2 || n == 5 {
+		mu.Lock()
+		defer mu.Unlock()
+		if stored > ended { // after the first chunk, and after the second
+			ended++
 			s.ada.Do("DELETE", api.Firm(s.ada.Firm)+"/session", "", nil, nil)
 		}
-		return nil
+		reply := r.Real()
+		if reply.Status < 300 {
+			stored++
+		}
+		return reply
 	})
 	mark := s.Mark()
 	v := s.ends(s.ada, client.PhaseDone, s.begin(s.ada, file("a.txt", content))...)
-	if n := s.count(mark, "POST", api.RouteSessions); n < 1 {
-		t.Error("no session was opened")
+	if n := s.count(mark, "POST", api.RouteSessions); n < 2 || ended < 2 {
+		t.Errorf("%d sessions were opened, %d had ended", n, ended)
 	}
 	s.Honest()
 	got, err := s.ada.Get(s.matter, s.document(*v.Document))
