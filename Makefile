@@ -26,19 +26,18 @@ tools: # what tests need beside Go: Chromium from Debian's packages, axe from np
 test: tools build check ## every test, in real Chromium where it is about the browser
 	@echo "== test: the product"
 	$(GO) test ./...
-	@echo "== test: across packages, attacks, specification"
-	cd test && $(GO) test -p 1 -timeout 60m ./arch ./spec ./client ./crash ./evilserver
+	@echo "== test: across packages, kill -9, attacks"
+	cd test && $(GO) test -p 1 -timeout 60m ./client ./crash ./evilserver
 	@echo "== test: vectors"
 	cd test && $(GO) test -v -run TestVectors ./vectors
 	@echo "== test: the story, in Chromium"
 	cd test && $(GO) test -v -timeout 60m ./e2e
 
-check: ## formatting, vet for linux and js/wasm, types of the screens
+check: ## formatting, vet, layout (also for js/wasm), types of the screens
 	@echo "== check: gofmt, vet"
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt would change: $$files"; exit 1; }
 	$(GO) vet ./...
-	GOOS=js GOARCH=wasm $(GO) vet ./keys/... ./protocol/... ./client ./wasm ./server ./server/auth/... ./server/access/... ./server/ledger/... ./server/layout/... ./server/store ./server/store/memstore ./server/blob ./server/blob/memblob
-	cd test && $(GO) vet ./...
+	cd test && $(GO) vet ./... && $(GO) test ./arch ./spec
 	@echo "== check: types of the screens"
 	@[ -d webapp/node_modules/typescript ] || npm --prefix webapp ci --no-audit --no-fund
 	npm --prefix webapp run --silent check

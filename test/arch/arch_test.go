@@ -105,8 +105,7 @@ func TestImports(t *testing.T) {
 		t.Fatalf("only %d packages found: the rules would hold of nothing", len(linux))
 	}
 	checkRules(t, linux)
-	js := list(t, []string{"GOOS=js", "GOARCH=wasm"}, "./keys/...", "./protocol/...", "./client", "./wasm", "./server", "./server/auth/...", "./server/access/...", "./server/ledger/...",
-		"./server/store", "./server/store/memstore", "./server/blob", "./server/blob/memblob")
+	js := list(t, []string{"GOOS=js", "GOARCH=wasm"}, portable...)
 	checkRules(t, js)
 	// Only cmd picks backends and embeds the screens.
 	for path, p := range linux {
@@ -118,6 +117,20 @@ func TestImports(t *testing.T) {
 				t.Errorf("%s picks a backend: %s", path, dep)
 			}
 		}
+	}
+}
+
+// portable are the packages that Workers and browsers run: the product without its native drivers.
+var portable = []string{"./keys/...", "./protocol/...", "./client", "./wasm", "./server", "./server/auth/...", "./server/access/...", "./server/ledger/...", "./server/layout/...",
+	"./server/store", "./server/store/memstore", "./server/blob", "./server/blob/memblob"}
+
+// TestPortable vets them for js/wasm.
+func TestPortable(t *testing.T) {
+	cmd := exec.Command("go", append([]string{"vet"}, portable...)...)
+	cmd.Dir = program.Root()
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
