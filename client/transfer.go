@@ -367,9 +367,9 @@ func (c *Client) DismissTransfer(id wire.ObjectID) error {
 		return err
 	}
 	t.mu.Lock()
-	running := t.cancel != nil || t.phase == PhasePaused || t.phase == PhaseNeedsFile
+	over := t.phase == PhaseDone || t.phase == PhaseFailed || t.phase == PhaseCancelled
 	t.mu.Unlock()
-	if running {
+	if !over {
 		return fail(api.CodeNotAllowed, "")
 	}
 	c.mu.Lock()

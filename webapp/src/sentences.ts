@@ -426,3 +426,28 @@ const explanations: Record<string, Explanation> = {
 export function explain(failure: Failure): Explanation {
   return explanations[failure.code] ?? { what: "This did not work.", todo: "Try again. If it stays, tell whoever runs the server, with the code." };
 }
+
+/** What people call documents by the ending of their names, which decides what opens them; what the sender calls it does not. */
+export const kindOfDocument: Readonly<Record<string, string>> = {
+  PDF: "PDF document",
+  DOC: "Word document",
+  DOCX: "Word document",
+  XLS: "Excel workbook",
+  XLSX: "Excel workbook",
+  PPT: "PowerPoint presentation",
+  PPTX: "PowerPoint presentation",
+  ODT: "OpenDocument text",
+  RTF: "Rich text",
+  TXT: "Text",
+  ZIP: "ZIP archive",
+  EML: "E-mail",
+  MSG: "E-mail",
+  JPG: "JPEG photograph",
+  JPEG: "JPEG photograph",
+  PNG: "PNG picture",
+  HEIC: "HEIC photograph",
+  TIF: "TIFF picture",
+  TIFF: "TIFF picture",
+  MP4: "MP4 video",
+  MP3: "MP3 recording",
+};

@@ -4,9 +4,9 @@ import type { App, Changed } from "../app.ts";
 import { fill, h } from "../dom.ts";
 import type { DocumentView, Id, MatterView, Version } from "../engine.ts";
 import { allFolders, cleanFolder } from "../folders.ts";
-import { dateTime, name, size } from "../format.ts";
+import { dateTime, kind, name, size } from "../format.ts";
 import { offer } from "../roles.ts";
-import { say } from "../sentences.ts";
+import { kindOfDocument, say } from "../sentences.ts";
 import { ask, busy, button, dialog, field, form, problemSlot, type Dialog, type ProblemSlot } from "../ui.ts";
 
 const t = say.documents;
@@ -39,7 +39,7 @@ function facts(d: DocumentView): HTMLElement {
   return h("dl", { class: "facts" },
     d.folder !== "" && fact(t.folder, name(d.folder)),
     fact(t.size, size(d.size)),
-    fact(t.kind, name(d.type)),
+    fact(t.kind, kindOfDocument[kind(d.name)] ?? kind(d.name)),
     first ? fact(t.addedBy.trim(), h("span", {}, name(first.author), h("br"), dateTime(first.at))) : null,
     fact(t.lastChange.trim(), h("span", {}, name(d.changedBy), h("br"), dateTime(d.changedAt))),
     d.deleted && fact(t.deletedBy.trim(), h("span", {}, name(d.deleted.by), h("br"), dateTime(d.deleted.at))));
