@@ -35,10 +35,11 @@ const (
 
 // Signatures.
 const (
-	LabelSignEntry   Label = "underseal/v1/sign/entry"
-	LabelSignKeys    Label = "underseal/v1/sign/keys"
-	LabelSignSession Label = "underseal/v1/sign/session"
-	LabelSignRelease Label = "underseal/v1/sign/release"
+	LabelSignEntry     Label = "underseal/v1/sign/entry"
+	LabelSignStatement Label = "underseal/v1/sign/statement"
+	LabelSignKeys      Label = "underseal/v1/sign/keys"
+	LabelSignSession   Label = "underseal/v1/sign/session"
+	LabelSignRelease   Label = "underseal/v1/sign/release"
 )
 
 // Invites.
@@ -87,7 +88,7 @@ func Labels() []Label {
 
 		LabelWrapEpoch, LabelWrapTrail, LabelWrapInvite,
 
-		LabelSignEntry, LabelSignKeys, LabelSignSession, LabelSignRelease,
+		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease,
 
 		LabelInviteKey, LabelInviteSeal, LabelInviteAccept, LabelInviteAcceptKey,
 

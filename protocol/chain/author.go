@@ -28,6 +28,13 @@ func (a Author) newID() (wire.ObjectID, error) { return wire.NewObjectID(a.Rando
 
 // finish signs, seals and commits to an entry.
 func (a Author) finish(effect *Effect, body []byte, envelopeKey Secret, link log.LinkKey) (Entry, error) {
+	if effect.Statement != nil {
+		signature, err := a.Identity.Sign(keys.LabelSignStatement, effect.signedStatement())
+		if err != nil {
+			return Entry{}, err
+		}
+		effect.Statement.Signature = signature
+	}
 	clear := effect.Bytes()
 	signature, err := a.Identity.Sign(keys.LabelSignEntry, signedMessage(clear, body))
 	if err != nil {

@@ -66,6 +66,19 @@ type StatementEffect struct {
 	OpensState    wire.Hash // MACs under the new link keys over where each sequence continues
 	OpensTrail    wire.Hash
 	Boxes         Boxes
+	// Signature is the author's over the whole effect but itself. The envelope is sealed under the new epoch's key, which
+	// who is removed has not: he verifies this one, and so knows that an owner ended his seat and not a holder of a link key.
+	Signature []byte
+}
+
+const signatureSize = 3373
+
+// signedStatement is what a statement's clear signature is over.
+func (e *Effect) signedStatement() []byte {
+	bare, st := *e, *e.Statement
+	st.Signature = nil
+	bare.Statement = &st
+	return bare.Bytes()
 }
 
 // OpKind is what one operation of a batch does.
@@ -262,6 +275,7 @@ func (s *StatementEffect) write(w *wire.Writer) {
 	for _, box := range [][]byte{s.Boxes.Content, s.Boxes.Entry, s.Boxes.Link, s.Boxes.Trail} {
 		w.Bytes16(box)
 	}
+	w.Bytes16(s.Signature)
 }
 
 func readStatementEffect(r *wire.Reader) *StatementEffect {
@@ -282,6 +296,9 @@ func readStatementEffect(r *wire.Reader) *StatementEffect {
 	}
 	s.TrailPosition, s.TrailHead, s.OpensState, s.OpensTrail = r.Uint64(), r.Hash(), r.Hash(), r.Hash()
 	s.Boxes = Boxes{Content: r.Bytes16(maxBox), Entry: r.Bytes16(maxBox), Link: r.Bytes16(maxBox), Trail: r.Bytes16(maxBox)}
+	if s.Signature = r.Bytes16(signatureSize); len(s.Signature) != 0 && len(s.Signature) != signatureSize {
+		r.Refuse()
+	}
 	return s
 }
 

@@ -51,6 +51,9 @@ func Start(id wire.ChainID, first Entry, held KeySet) (*State, error) {
 	if err := f.Bundle.Keys.Verify(keys.LabelSignEntry, signedMessage(first.Effect, raw), signature); err != nil {
 		return nil, ErrEntrySig
 	}
+	if err := checkClear(effect, f.Bundle.Keys); err != nil {
+		return nil, err
+	}
 	s := &State{ID: id, Charter: f.Charter, Name: f.Name, Epoch: 1, Members: map[wire.ObjectID]*Member{}, Invites: map[wire.ObjectID]*Invite{},
 		Documents: map[wire.ObjectID]*Document{}, keys: held, versions: map[wire.ObjectID]bool{}, expected: map[uint64]wire.Hash{}}
 	s.Members[effect.Actor] = &Member{ID: effect.Actor, Keys: f.Bundle.Keys, Name: f.Person, Role: RoleOwner, State: MemberSeated, From: 1,
@@ -115,15 +118,19 @@ func (s *State) Apply(e Entry) error {
 	return ErrMismatch
 }
 
-// Ended reports whether a statement that this client has no key for is one that its own epoch's keys vouch for: then
-// somebody with keys ended our seat, and it is not the server that says so.
+// Ended reports whether a statement that this client has no key for is one by which an owner ended our seat: it stands where
+// it claims, an owner of the state we verified signed its clear part, and its roster is one that state allows. Who only
+// holds a link key, like any member or guest, cannot make one (SPEC S-EPOCH-10).
 func (s *State) Ended(e Entry, self wire.ObjectID) bool {
 	effect, err := ParseEffect(e.Effect)
-	if err != nil || effect.Kind != KindStatement || effect.Position != s.Position || effect.Previous != s.Head || effect.Chain != s.ID {
+	if err != nil || effect.Kind != KindStatement || effect.Position != s.Position || effect.Previous != s.Head || effect.Chain != s.ID || effect.Epoch != s.Epoch+1 {
 		return false
 	}
 	current, err := s.Keys()
 	if err != nil || e.Leaf.Check(log.TypeState, current.stateLink(), s.Position, s.Head, log.Commit(e.Effect, e.Envelope)) != nil {
+		return false
+	}
+	if !s.seatedOwner(effect.Actor) || checkClear(effect, s.Members[effect.Actor].Keys) != nil {
 		return false
 	}
 	for _, seat := range effect.Statement.Seats {
@@ -131,7 +138,15 @@ func (s *State) Ended(e Entry, self wire.ObjectID) bool {
 			return false
 		}
 	}
-	return true
+	return s.Clone().reseat(effect, &statementBody{}) == nil
+}
+
+// checkClear verifies the signature over a statement's clear part.
+func checkClear(effect *Effect, author *keys.PublicKeys) error {
+	if err := author.Verify(keys.LabelSignStatement, effect.signedStatement(), effect.Statement.Signature); err != nil {
+		return ErrEntrySig
+	}
+	return nil
 }
 
 // openSigned opens an entry and checks that a seated member signed it.
@@ -172,6 +187,14 @@ func (s *State) applyStatement(effect *Effect, e Entry) error {
 	}
 	if !author.Role.May(RightManage) {
 		return ErrRights
+	}
+	if err := checkClear(effect, author.Keys); err != nil {
+		return err
+	}
+	// The trail never goes back: an owner who was shown a shorter one would sign away what was released (S-EPOCH-11).
+	st := effect.Statement
+	if st.TrailPosition < s.TrailPosition || (st.TrailPosition == s.TrailPosition && st.TrailHead != s.TrailHead) {
+		return ErrOrder
 	}
 	body, err := parseStatementBody(raw)
 	if err != nil || body.Founding != nil || body.Reason == ReasonFounded {
