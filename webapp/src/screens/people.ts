@@ -30,8 +30,9 @@ export function peoplePanel(app: App, changed: Changed): Panel {
     show(next) {
       view = next;
       const gone = next.people.filter((p) => p.removedAt !== null);
-      const pending = next.invites.filter((i) => i.state !== "seated" && i.state !== "cancelled");
-      invite.hidden = !offer(next.myRole).people;
+      const mine = offer(next.myRole).people;
+      const pending = mine ? next.invites.filter((i) => i.state !== "seated" && i.state !== "cancelled") : [];
+      invite.hidden = !mine;
       showMembers(next.people.filter((p) => p.removedAt === null));
       showFormer(gone);
       showInvites(pending);
@@ -129,7 +130,7 @@ function askCancel(app: App, view: MatterView | null, invite: Invite, changed: C
 
 // ---- inviting
 
-const roles: readonly Role[] = ["client", "paralegal", "owner", "auditor"];
+const roles: readonly Role[] = ["client", "paralegal", "expert", "owner"];
 const modes: readonly InviteMode[] = ["opens-at-once", "after-i-confirm"];
 const days = [1, 3, 7, 14, 30];
 
