@@ -123,7 +123,7 @@ func document(m client.MatterView, t target) (client.DocumentView, error) {
 	return client.DocumentView{}, plain("There is no document %s in %s.", quote("/"+t.path), quote(m.Name))
 }
 
-func when(seconds uint64) string { return time.Unix(int64(seconds), 0).Format("2006-01-02 15:04") }
+func when(millis uint64) string { return time.UnixMilli(int64(millis)).Format("2006-01-02 15:04") }
 
 func (s *session) list(ctx context.Context, args []string) error {
 	rest, err := arguments(flag.NewFlagSet("ls", flag.ContinueOnError), args, 0, 1)

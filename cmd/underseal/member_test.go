@@ -245,7 +245,7 @@ func TestMember(t *testing.T) {
 	file := w.file("brief.pdf", content)
 	p.has(p.want(exitFine, "put", file, "Roe v. Wade:/motions/"), "/motions/brief.pdf")
 	p.has(p.want(exitFine, "put", w.file("empty", nil), "Roe v. Wade:/nothing.txt"), "/nothing.txt")
-	p.has(p.want(exitFine, "ls", "Roe v. Wade:/motions"), "9437201", "/motions/brief.pdf", "Carl Client")
+	p.has(p.want(exitFine, "ls", "Roe v. Wade:/motions"), "9437201", "/motions/brief.pdf", "Carl Client", time.Now().Format("  2006-01-"))
 	p.has(p.want(exitFine, "ls", w.matter.String()[:8]), "brief.pdf", "nothing.txt")
 
 	out := filepath.Join(t.TempDir(), "out.pdf")
