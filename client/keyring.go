@@ -33,7 +33,9 @@ type firmSeat struct {
 	Salt        [16]byte      `json:"salt"` // the identity is derived from the root and this
 	Member      wire.ObjectID `json:"member"`
 	Fingerprint wire.Hash     `json:"fingerprint"`
-	Staff       bool          `json:"staff"` // has a seat in the firm's own chain
+	Staff       bool          `json:"staff"`    // has a seat in the firm's own chain
+	Position    uint64        `json:"position"` // of the firm's own chain: the newest entry seen on any device
+	Head        wire.Hash     `json:"head"`
 
 	identity *keys.Identity
 }
@@ -66,6 +68,17 @@ func (k *keyring) matter(id wire.ChainID) *matterSeat {
 		}
 	}
 	return nil
+}
+
+// pinned is what the account holds a chain to, a matter's or a firm's own: the newest entry seen on any device.
+func (k *keyring) pinned(id wire.ChainID) (position *uint64, head *wire.Hash) {
+	if seat := k.matter(id); seat != nil {
+		return &seat.Position, &seat.Head
+	}
+	if seat := k.firm(id); seat != nil {
+		return &seat.Position, &seat.Head
+	}
+	return nil, nil
 }
 
 func keyringContext(account wire.ObjectID, revision uint64) []byte {

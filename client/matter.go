@@ -103,16 +103,17 @@ func (c *Client) pinEpoch(ctx context.Context, m *matter) {
 		return
 	}
 	c.mu.Lock()
-	var seat *matterSeat
+	due := false
 	if c.account != nil {
-		seat = c.account.ring.matter(m.id)
+		seat := c.account.ring.matter(m.id)
+		position, _ := c.account.ring.pinned(m.id)
+		// A join remembers more, once it is done.
+		due = position != nil && *position < m.pin && (seat == nil || seat.Link == "")
 	}
-	// A join remembers more, once it is done.
-	due := seat != nil && seat.Link == "" && seat.Position < m.pin
 	c.mu.Unlock()
 	if due && c.updateKeyring(ctx, func(k *keyring) {
-		if seat := k.matter(m.id); seat != nil && seat.Position < m.pin {
-			seat.Position, seat.Head = m.state.Position-1, m.state.Head
+		if position, head := k.pinned(m.id); position != nil && *position < m.pin {
+			*position, *head = m.state.Position-1, m.state.Head
 		}
 	}) != nil {
 		return
@@ -228,14 +229,11 @@ func (c *Client) pins(m *matter, s *chain.State) (*chain.Link, error) {
 	if c.account == nil {
 		return nil, fail(api.CodeNotSignedIn, "")
 	}
+	if position, head := c.account.ring.pinned(m.id); position != nil && *position > 0 && !head.IsZero() {
+		s.Expect(*position, *head)
+	}
 	seat := c.account.ring.matter(m.id)
-	if seat == nil {
-		return nil, nil
-	}
-	if !seat.Head.IsZero() && seat.Position > 0 {
-		s.Expect(seat.Position, seat.Head)
-	}
-	if seat.Link == "" {
+	if seat == nil || seat.Link == "" {
 		return nil, nil
 	}
 	link, err := chain.ParseLink(seat.Link)
@@ -251,6 +249,8 @@ func (c *Client) checkFounder(ctx context.Context, m *matter) error {
 	c.mu.Lock()
 	seat := c.account.ring.firm(m.firm)
 	staff := seat != nil && seat.Staff && m.id != m.firm
+	matterSeat := c.account.ring.matter(m.id)
+	joining := matterSeat != nil && matterSeat.Link != ""
 	c.mu.Unlock()
 	if !staff {
 		return nil
@@ -264,7 +264,10 @@ func (c *Client) checkFounder(ctx context.Context, m *matter) error {
 			continue
 		}
 		f := firm.Members[x.ID]
-		if f == nil || !f.Keys.Equal(x.Keys) || !f.Role.May(chain.RightManage) {
+		// Who joins now joins a matter of somebody who may open one now. An older matter outlives its founder's seat, but
+		// nobody who was only invited, or whose seat is in doubt, ever had the right.
+		was := f != nil && (f.State == chain.MemberSeated || (f.State == chain.MemberRemoved && !joining))
+		if !was || !f.Keys.Equal(x.Keys) || !f.Role.May(chain.RightManage) {
 			return chain.ErrRights
 		}
 	}

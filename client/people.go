@@ -230,6 +230,21 @@ func (c *Client) AcceptInvite(ctx context.Context) (wire.ChainID, error) {
 		return wire.ChainID{}, fail(api.CodeBadRequest, "")
 	}
 	l := *cer.link
+	c.mu.Lock()
+	known := a.ring.matter(l.Chain)
+	seated := known != nil && known.Link == "" && !known.Removed
+	elsewhere := known != nil && known.Firm != l.Firm
+	c.mu.Unlock()
+	if elsewhere {
+		return wire.ChainID{}, c.refuse(ctx, "the firm that a matter belongs to", chain.ErrAnchor)
+	}
+	if seated {
+		// A second invite to where one is already changes nothing; what is remembered is touched only when the seat is gone.
+		if _, err := c.matter(ctx, l.Chain); !hasCode(err, api.CodeRemoved) {
+			return l.Chain, failureErr(err)
+		}
+		c.reopen(l.Chain)
+	}
 	seat, _, err := c.newIdentity(a, l.Firm, cer.pkg.FirmName)
 	if err != nil {
 		return wire.ChainID{}, err
@@ -272,6 +287,7 @@ func (c *Client) finishJoin(ctx context.Context, id wire.ChainID) error {
 			err = nil
 		}
 		if err != nil {
+			c.dropLink(ctx, id, err)
 			return c.refuse(ctx, "the invite that was accepted", err)
 		}
 		if err := c.updateKeyring(ctx, func(k *keyring) {
@@ -286,12 +302,40 @@ func (c *Client) finishJoin(ctx context.Context, id wire.ChainID) error {
 	if err != nil {
 		return failureOf(err)
 	}
+	// Also where the chain was open before: what the link promised is compared with what was verified (S-INV-14).
+	if err := l.CheckPin(s); err != nil {
+		return c.refuse(ctx, "who invites you to what", err)
+	}
 	// Verified against everything the link pinned: its secret is no longer needed.
 	return failureErr(c.updateKeyring(ctx, func(k *keyring) {
 		if seat := k.matter(id); seat != nil {
 			seat.Link, seat.Name, seat.Position, seat.Head = "", s.Name, s.Position-1, s.Head
 		}
+		if firm := k.firm(id); firm != nil {
+			firm.Staff = true // the firm's own chain: a seat there is what staff is
+		}
 	}))
+}
+
+// dropLink forgets a link that cannot be accepted any more: kept, it would be tried before the matter at every visit.
+func (c *Client) dropLink(ctx context.Context, id wire.ChainID, why error) {
+	if !hasCode(why, api.CodeInviteGone) && !hasCode(why, api.CodeInviteExpired) && !hasCode(why, api.CodeInviteUsed) {
+		return
+	}
+	_ = c.updateKeyring(ctx, func(k *keyring) { // where it fails, the next visit tries again
+		if seat := k.matter(id); seat != nil && seat.Position > 0 {
+			seat.Link = ""
+		} else {
+			k.dropMatter(id)
+		}
+	})
+}
+
+// reopen forgets that a matter was closed to us: a new invite may open it again.
+func (c *Client) reopen(id wire.ChainID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.matters, id)
 }
 
 // acceptLanded reports whether it was this very person who used the invite: the accept entry arrived and its answer did

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"syscall/js"
 
 	"github.com/underseal/underseal/protocol/api"
@@ -48,7 +49,7 @@ func rejection(v js.Value) error {
 		return errors.New("javascript threw")
 	}
 	if code := v.Get("code"); code.Type() == js.TypeString {
-		return codeError(api.Code(code.String()))
+		return codeError(api.Code(code.String()), v.Get("wire").Truthy())
 	}
 	if name := v.Get("name"); name.Type() == js.TypeString {
 		switch name.String() {
@@ -64,7 +65,15 @@ func rejection(v js.Value) error {
 	return errors.New("javascript threw")
 }
 
-func codeError(code api.Code) error {
+// codeError is the error of a code. What the server answered a pump counts only as one of its own codes; what the pump says
+// itself is one of a few. Anything else is a fault, and its text goes no further.
+func codeError(code api.Code, fromServer bool) error {
+	if fromServer {
+		if slices.Contains(api.ServerCodes(), code) {
+			return &api.Error{Code: code}
+		}
+		return &client.Failure{Code: api.CodeInternal}
+	}
 	switch code {
 	case "body-digest":
 		return client.ErrBodyDigest
@@ -72,13 +81,22 @@ func codeError(code api.Code) error {
 		return client.ErrBodyOpen
 	case "body-padding":
 		return client.ErrPadding
+	case api.CodeOffline, api.CodeUnavailable, api.CodeFileChanged, api.CodeFileUnreadable, api.CodeNoRoom, api.CodeNotHere, api.CodeStaleBuild:
+		return &client.Failure{Code: code}
 	}
-	for _, c := range api.ServerCodes() {
-		if c == code {
-			return &api.Error{Code: code}
-		}
+	return failureFromGo(code)
+}
+
+// failureFromGo is a failure that a callback of ours rejected with: its code comes back through JavaScript.
+func failureFromGo(code api.Code) error {
+	if slices.Contains(api.ServerCodes(), code) {
+		return &api.Error{Code: code}
 	}
-	return &client.Failure{Code: code}
+	switch code {
+	case api.CodeServerLied, api.CodeCancelled, api.CodeNotAllowed, api.CodeRemoved, api.CodeWaiting:
+		return &client.Failure{Code: code}
+	}
+	return &client.Failure{Code: api.CodeInternal}
 }
 
 // promise runs work in a goroutine and settles with what it answers.

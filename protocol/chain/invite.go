@@ -187,8 +187,10 @@ func (s *State) Invite(a Author, person string, role Role, mode InviteMode, expi
 	if err := s.may(a, RightManage); err != nil {
 		return Submission{}, Link{}, err
 	}
-	if err := document.CheckTitle(person); err != nil {
-		return Submission{}, Link{}, err
+	for _, name := range []string{person, firmName} {
+		if err := document.CheckTitle(name); err != nil {
+			return Submission{}, Link{}, err
+		}
 	}
 	// A chain of more than MaxSeats could never rotate again: every invite that is out counts as a seat.
 	if role.Rung() != RungContent || !expires.After(a.Now()) || s.claims() >= MaxSeats {

@@ -265,6 +265,10 @@ func (i *Insider) Rotate(as chain.Author, evil func(effect *chain.Effect, s *Sta
 	}
 	s.StateRoot = truth.Root()
 	evil(effect, &s, k, &rows)
+	// The clear part is signed by whoever signs the rest.
+	effect.Statement.Signature = nil
+	effect.Statement.Signature, err = as.Identity.Sign(keys.LabelSignStatement, effect.Bytes())
+	i.ok(err)
 	c := &Craft{Effect: effect, Body: s.Bytes(), Signer: as.Identity, Sealed: k.Entry, Link: old.StateLink}
 	return chain.Submission{Entry: c.Entry(i.World), Rows: rows}
 }
