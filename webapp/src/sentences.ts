@@ -166,9 +166,11 @@ export const say = {
     deleteTitle: (n: number) => "Delete " + plural(n, "document", "documents") + "?",
     deleteText: "Members can no longer open what is deleted. That it existed, and that you deleted it, stays in the record. This cannot be undone.",
     deleteButton: "Delete",
-    clashTitle: (n: number) => plural(n, "document", "documents") + " with this name already here",
-    clashText: "A new version replaces what readers see first; the old one stays reachable. Keeping both adds a second document of the same name.",
-    clashVersion: "Add as new versions",
+    clashTitle: (n: number) => (n === 1 ? "A document of this name is already here" : n.toLocaleString() + " documents of these names are already here"),
+    clashText: (n: number) => (n === 1
+      ? "A new version replaces what readers see first; the old one stays reachable. Keeping both adds a second document of the same name."
+      : "New versions replace what readers see first; the old ones stay reachable. Keeping both adds second documents of the same names."),
+    clashVersion: (n: number) => (n === 1 ? "Add as a new version" : "Add as new versions"),
     clashBoth: "Keep both",
     nothingDropped: "There was no file in what you dropped.",
     nothingDroppedTodo: "Empty folders are not kept. Drop the files themselves, or use the button.",

@@ -3,7 +3,7 @@
 import { byId, drawing, fill, h, type Child, type Props } from "./dom.ts";
 import type { Failure } from "./engine.ts";
 import { failureOf } from "./engine-client.ts";
-import { visible } from "./format.ts";
+import { name } from "./format.ts";
 import { explain, say } from "./sentences.ts";
 
 /** Says text to a screen reader, without moving anything. */
@@ -20,7 +20,7 @@ export function problem(failure: Failure): HTMLElement {
   return h("div", { class: gentle.has(failure.code) ? "problem gentle" : "problem", role: "alert", "data-code": failure.code },
     h("p", { class: "problem-what" }, what),
     h("p", {}, todo),
-    failure.detail !== "" && h("p", { class: "problem-detail" }, visible(failure.detail)),
+    failure.detail !== "" && h("div", { class: "problem-detail" }, failure.detail.split("\n").map((line) => h("p", {}, name(line)))),
     h("p", { class: "problem-code" }, say.code(failure.code)));
 }
 
@@ -89,11 +89,22 @@ export function dialog(id: string, title: string, ...content: Child[]): Dialog {
   const before = document.activeElement;
   node.addEventListener("close", () => {
     node.remove();
-    if (before instanceof HTMLElement && before.isConnected) before.focus();
+    if (before instanceof HTMLElement && before.checkVisibility()) before.focus();
+    else if (document.activeElement === document.body) focusHeading();
   });
   document.body.append(node);
   node.showModal();
   return { node, close: () => node.close() };
+}
+
+/** The heading of what is shown takes the focus where the control that had it is gone. */
+export function focusHeading() {
+  byId("main").querySelector<HTMLElement>("h1")?.focus();
+}
+
+/** Everything a question is about: all of it, and what does not fit is scrolled to. */
+export function allNames(names: readonly string[]): HTMLElement {
+  return h("ul", { class: "clashes", tabindex: 0 }, names.map((each) => h("li", {}, name(each))));
 }
 
 function closeButton(press: () => void): HTMLButtonElement {
@@ -109,14 +120,18 @@ interface Question {
   danger?: boolean;
   /** The dialog stays open, with the refusal in it, when this fails. */
   act(): Promise<void>;
+  /** Where the focus goes once it is done and the dialog is gone. */
+  after?(): void;
 }
 
 /** Asks before something that cannot be taken back. */
 export function ask(question: Question) {
   const slot = problemSlot();
+  let done = false;
   const yes = button(question.yes, { id: "confirm-yes", class: question.danger ? "danger" : "primary" }, () =>
     void busy(yes, slot, async () => {
       await question.act();
+      done = true;
       open.close();
     }));
   const open = dialog("confirm-dialog", question.title,
@@ -124,6 +139,7 @@ export function ask(question: Question) {
     question.extra ?? null,
     slot.node,
     h("div", { class: "actions" }, button(question.no ?? say.cancel, { id: "confirm-no", class: "quiet" }, () => open.close()), yes));
+  open.node.addEventListener("close", () => done && question.after?.());
   if (question.danger) byId("confirm-no").focus();
 }
 

@@ -7,7 +7,7 @@ import { allFolders, cleanFolder } from "../folders.ts";
 import { dateTime, kind, name, size } from "../format.ts";
 import { offer } from "../roles.ts";
 import { kindOfDocument, say } from "../sentences.ts";
-import { ask, busy, button, dialog, field, form, problemSlot, type Dialog, type ProblemSlot } from "../ui.ts";
+import { allNames, ask, busy, button, dialog, field, focusHeading, form, problemSlot, type Dialog, type ProblemSlot } from "../ui.ts";
 
 const t = say.documents;
 
@@ -112,12 +112,26 @@ export function moveDialog(app: App, view: MatterView, documents: readonly Docum
 }
 
 export function askDelete(app: App, view: MatterView, documents: readonly DocumentView[], changed: Changed) {
+  const next = neighbour(documents);
   ask({
     title: t.deleteTitle(documents.length),
     text: t.deleteText,
-    extra: h("ul", { class: "clashes" }, documents.slice(0, 6).map((d) => h("li", {}, name(d.name)))),
+    extra: allNames(documents.map((d) => d.name)),
     yes: t.deleteButton,
     danger: true,
     act: async () => changed(await app.engine.call("documentDelete", { matter: view.matter, documents: documents.map((d) => d.document) })),
+    after: () => {
+      if (next?.isConnected) next.querySelector<HTMLElement>("button.title")?.focus();
+      else focusHeading();
+    },
   });
+}
+
+// The row that moves up into the place of the last of these, or the one before them.
+function neighbour(documents: readonly DocumentView[]): HTMLElement | undefined {
+  const gone = new Set(documents.map((d) => d.document));
+  const rows = [...document.querySelectorAll<HTMLElement>("#documents tbody tr")];
+  const stays = (row: HTMLElement) => !gone.has(row.dataset["document"] ?? "");
+  const last = rows.findLastIndex((row) => !stays(row));
+  return rows.slice(last + 1).find(stays) ?? rows.slice(0, Math.max(0, last)).findLast(stays);
 }

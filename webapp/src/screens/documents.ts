@@ -9,7 +9,7 @@ import { listing, type Folder, type Listing, type Place, type Sort } from "../fo
 import { count, date, kind, name, size, visible } from "../format.ts";
 import { offer } from "../roles.ts";
 import { say } from "../sentences.ts";
-import { announce, button, dialog, problemSlot } from "../ui.ts";
+import { allNames, announce, button, dialog, problemSlot } from "../ui.ts";
 import { askDelete, documentDialog, moveDialog } from "./document.ts";
 
 const t = say.documents;
@@ -43,10 +43,10 @@ export function documentsPanel(app: App, changed: Changed): Panel {
     selected.clear();
     draw();
   };
-  const add = (files: DroppedFile[]) => void addFiles(app, view, place.folder, files, slot).catch((thrown: unknown) => slot.show(failureOf(thrown)));
+  const add = (files: DroppedFile[]) => void addFiles(app, view, place, files, slot).catch((thrown: unknown) => slot.show(failureOf(thrown)));
   const download = (ids: readonly Id[]) => void downloadAll(app, view, ids).catch((thrown: unknown) => slot.show(failureOf(thrown)));
   const details = (id: Id) => view && documentDialog(app, view, id, { changed, download: (version) => startDownload(app, view?.matter ?? "", id, version) });
-  const chosen = () => (view?.documents ?? []).filter((d) => selected.has(d.document));
+  const chosen = () => shown.documents.filter((d) => selected.has(d.document));
 
   const gone = h("p", { class: "hint", hidden: true }, t.deletedHint);
   const toolbar = makeToolbar(place, { add, draw, open });
@@ -98,17 +98,18 @@ function acceptDrops(node: HTMLElement, welcome: () => boolean, add: (files: Dro
   });
 }
 
-async function addFiles(app: App, view: MatterView | null, folder: string, files: DroppedFile[], slot: ReturnType<typeof problemSlot>) {
+async function addFiles(app: App, view: MatterView | null, place: Place, files: DroppedFile[], slot: ReturnType<typeof problemSlot>) {
   slot.clear();
   if (!view) return;
   if (files.length === 0) return fill(slot.node, h("div", { class: "problem", role: "alert" }, h("p", { class: "problem-what" }, t.nothingDropped), h("p", {}, t.nothingDroppedTodo)));
   const { matter } = view;
+  const { folder } = place;
   const start = async (fresh: DroppedFile[], replacing: Clash[]) => {
     if (fresh.length > 0) await app.engine.call("upload", { matter, folder, files: fresh });
     for (const { document, file } of replacing) await app.engine.call("uploadVersion", { matter, document, file });
     announce(t.added(fresh.length + replacing.length));
   };
-  const clashes = clashesOf(view, folder, files);
+  const clashes = clashesOf(view, place, files);
   if (clashes.length === 0) return start(files, []);
   const replaced = new Set(clashes.map((clash) => clash.file));
   const guarded = (work: Promise<void>) => void work.catch((thrown: unknown) => slot.show(failureOf(thrown)));
@@ -119,27 +120,35 @@ async function addFiles(app: App, view: MatterView | null, folder: string, files
 
 interface Clash {
   document: Id;
+  path: string;
   file: File;
 }
 
-function clashesOf(view: MatterView, folder: string, files: DroppedFile[]): Clash[] {
+function clashesOf(view: MatterView, place: Place, files: DroppedFile[]): Clash[] {
+  const { folder } = place;
   const here = new Map(view.documents.filter((d) => !d.deleted).map((d) => [d.folder + "/" + d.name, d.document]));
   const prefix = folder === "" ? "" : folder + "/";
-  return files.flatMap(({ path, file }) => {
+  const rank = new Map(listing(view.documents, place).documents.map((d, i) => [d.document, i]));
+  const rankOf = (clash: Clash) => rank.get(clash.document) ?? rank.size; // below the folder that is open
+  const found = files.flatMap(({ path, file }) => {
     const whole = prefix + path;
     const document = here.get(whole.includes("/") ? whole : "/" + whole);
-    return document === undefined ? [] : [{ document, file }];
+    return document === undefined ? [] : [{ document, path, file }];
   });
+  return found.sort((a, b) => rankOf(a) - rankOf(b));
 }
 
 function askAboutClashes(clashes: Clash[], version: () => void, both: () => void) {
   const choose = (work: () => void) => () => (open.close(), work());
+  const primary = button(t.clashVersion(clashes.length), { id: "clash-version", class: "primary" }, choose(version));
   const open = dialog("clash", t.clashTitle(clashes.length),
-    h("ul", { class: "clashes" }, clashes.slice(0, 6).map((clash) => h("li", {}, name(clash.file.name)))),
-    h("p", {}, t.clashText),
+    allNames(clashes.map((clash) => clash.path)),
+    h("p", {}, t.clashText(clashes.length)),
     h("div", { class: "actions" },
-      button(t.clashBoth, { id: "clash-both", class: "quiet" }, choose(both)),
-      button(t.clashVersion, { id: "clash-version", class: "primary" }, choose(version))));
+      button(say.cancel, { id: "clash-cancel", class: "quiet" }, () => open.close()),
+      button(t.clashBoth, { id: "clash-both" }, choose(both)),
+      primary));
+  primary.focus();
 }
 
 // ---- downloading
