@@ -81,6 +81,10 @@ func (c *Client) RemoveMember(ctx context.Context, id wire.ChainID, member wire.
 		if err := c.getFirm(ctx, m.firm, api.Chain(m.firm, m.id), &head); err != nil {
 			return chain.Submission{}, err
 		}
+		// What the statement signs of the trail is the server's word, but never less than what was signed before.
+		if head.TrailPosition < s.TrailPosition || (head.TrailPosition == s.TrailPosition && head.TrailHead != s.TrailHead) {
+			return chain.Submission{}, c.refuse(ctx, "the trail of a matter", ErrRolledBack)
+		}
 		sub, k, err := s.Rotate(a, chain.Rotation{Reason: chain.ReasonMemberRemoved, Remove: []wire.ObjectID{member},
 			TrailPosition: head.TrailPosition, TrailHead: head.TrailHead, FirmName: firmName})
 		if err != nil {
