@@ -9,7 +9,7 @@ export const say = {
   product: "Underseal",
   opening: "Opening\u2026",
   loading: "Loading\u2026",
-  nav: { label: "Main", matters: "Matters", account: "Account", signOut: "Sign out", dark: "Dark", light: "Light", toDark: "Switch to dark colours", toLight: "Switch to light colours" },
+  nav: { label: "Main", matters: "Matters", account: "Account", signOut: "Sign out", dark: "Dark colours", light: "Light colours", toDark: "Switch to dark colours", toLight: "Switch to light colours" },
   cancel: "Cancel",
   close: "Close",
   back: "Back",
@@ -22,7 +22,7 @@ export const say = {
 
   setup: {
     title: "Set up your firm",
-    lead: "You are the first here. Your keys are made in this browser and never leave it unsealed: the server will hold ciphertext and public keys, nothing else.",
+    lead: "You are the first of your firm here. Your keys are made in this browser and never leave it unsealed: the server will hold ciphertext and public keys, nothing else.",
     person: "Your name",
     personHint: "As colleagues and clients should see it.",
     firm: "Your firm",
@@ -185,6 +185,7 @@ export const say = {
     wordsHint: "Compare them on the telephone to be certain that these are this person\u2019s keys.",
     since: "Since ",
     addedBy: ", added by ",
+    founded: "Founded this matter ",
     former: "Former members",
     until: "removed ",
     seatFrozen: "Two people accepted this person\u2019s link. Nobody was let in; remove the seat and invite again another way.",
@@ -294,12 +295,12 @@ export const say = {
 
   lied: {
     title: "The server contradicted itself",
-    lead: "This is not a network problem. What the server showed you does not fit what it signed before. This device refused it: nothing was opened, saved or sealed on it.",
+    lead: "This is not a network problem. What the server showed you contradicts what members signed. This device refused it: nothing was opened, saved or sealed on it.",
     promised: "What was promised",
     shown: "What was shown",
     todo: "What to do",
     todos: [
-      "Export the evidence: it holds the server\u2019s own signatures and no document.",
+      "Export the evidence: it holds what was asked, what was found, and when, and no document.",
       "Tell the other members by telephone, not through this server.",
       "Do not add documents here until your firm has found out why.",
     ],
@@ -368,14 +369,14 @@ interface Explanation {
 
 // One entry a code of the closed set in protocol/api/codes.go (a test holds this list to it), then what only this page
 // can run into.
-const explanations: Record<string, Explanation> = {
+const explanations: Readonly<Record<string, Explanation>> = {
   "bad-request": { what: "The server did not understand this page.", todo: "Reload the page. If it happens again, page and server may be of different versions: tell whoever runs the server." },
   "too-large": { what: "This is larger than the server accepts.", todo: "Split it, or ask whoever runs the server to allow more." },
   "not-found": { what: "This is not here, or not for you.", todo: "Go back and look again. If you were a member, an owner may have removed you." },
   "not-signed-in": { what: "Your session has ended.", todo: "Sign in again. What was under way carries on after that." },
   "sign-in-failed": { what: "The server did not let you in with this.", todo: "Choose another passkey, or use your recovery kit. If you have made a newer kit, use that one." },
   forbidden: { what: "You may not do this here.", todo: "Ask an owner of the matter." },
-  "setup-used": { what: "This setup link no longer works.", todo: "A link works once, for 30 minutes. If you used it, sign in. If it ran out, restart the server for a new one. If somebody else used it, tell whoever runs the server now." },
+  "setup-used": { what: "This setup link no longer works.", todo: "A link works once, for 30 minutes. If you used it, sign in. If not, ask whoever runs the server for a new one (underseal admin firm new). If somebody else used it, tell them now." },
   "invite-used": { what: "This invitation has been accepted already.", todo: "If it was you, sign in. If not, telephone the sender before you do anything else." },
   "invite-expired": { what: "This invitation has expired.", todo: "Ask the sender for a new one." },
   "invite-gone": { what: "This invitation is no longer open.", todo: "It was cancelled, or stopped because two people accepted it. Telephone the sender and ask for a new one." },
@@ -402,7 +403,7 @@ const explanations: Record<string, Explanation> = {
   "unlock-failed": { what: "That did not unlock your keys.", todo: "Check that you chose the right passkey, or that the recovery code is your newest one." },
   "kit-typo": { what: "There is a typing mistake in the recovery code.", todo: "Compare it with your printed page or saved file, group by group." },
   "bad-link": { what: "This link is not whole.", todo: "Open it from the message again, with everything after the # sign." },
-  "bad-name": { what: "This name cannot be used.", todo: "Use up to 255 characters on one line, without / or \\ and without invisible characters." },
+  "bad-name": { what: "This name cannot be used.", todo: "Nothing was added yet. A name has at most 255 bytes (about 255 plain letters; others count for two to four), is on one line, is not . or .., has no space at either end, no / or \\ and no invisible characters. Rename it and try again." },
   "too-many-files": { what: "These are too many files at once.", todo: "Add them in several steps." },
   "file-changed": { what: "This is not the file that was being sent, or it has changed since.", todo: "Choose the same file to carry on. To send the changed one, cancel this and add it anew." },
   "file-unreadable": { what: "This file can no longer be read from your disk.", todo: "It may have been moved or deleted. Choose it again." },
@@ -426,7 +427,12 @@ const explanations: Record<string, Explanation> = {
 };
 
 export function explain(failure: Failure): Explanation {
-  return explanations[failure.code] ?? { what: "This did not work.", todo: "Try again. If it stays, tell whoever runs the server, with the code." };
+  return explanations[known(failure.code)] ?? { what: "This did not work.", todo: "Try again." };
+}
+
+/** A code that has a sentence. Any other is not this program's, and its text is nobody's to show. */
+export function known(code: string): string {
+  return Object.hasOwn(explanations, code) ? code : "internal";
 }
 
 /** What people call documents by the ending of their names, which decides what opens them; what the sender calls it does not. */

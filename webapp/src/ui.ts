@@ -4,7 +4,7 @@ import { byId, drawing, fill, h, type Child, type Props } from "./dom.ts";
 import type { Failure } from "./engine.ts";
 import { failureOf } from "./engine-client.ts";
 import { name } from "./format.ts";
-import { explain, say } from "./sentences.ts";
+import { explain, known, say } from "./sentences.ts";
 
 /** Says text to a screen reader, without moving anything. */
 export function announce(text: string) {
@@ -17,11 +17,12 @@ const gentle: ReadonlySet<string> = new Set(["no-prf", "no-passkeys", "passkey-c
 /** What happened and what to do, where it happened. */
 export function problem(failure: Failure): HTMLElement {
   const { what, todo } = explain(failure);
-  return h("div", { class: gentle.has(failure.code) ? "problem gentle" : "problem", role: "alert", "data-code": failure.code },
+  const code = known(failure.code);
+  return h("div", { class: gentle.has(code) ? "problem gentle" : "problem", role: "alert", "data-code": code },
     h("p", { class: "problem-what" }, what),
     h("p", {}, todo),
     failure.detail !== "" && h("div", { class: "problem-detail" }, failure.detail.split("\n").map((line) => h("p", {}, name(line)))),
-    h("p", { class: "problem-code" }, say.code(failure.code)));
+    h("p", { class: "problem-code" }, say.code(code)));
 }
 
 /** A place under a form or list where a refusal is shown, and taken away at the next try. */

@@ -30,8 +30,15 @@ function sheet(kit: Kit): HTMLElement {
       fact(say.kit.made, dateTime(kit.madeAt)),
       fact(say.kit.site, location.origin)),
     h("h3", {}, say.kit.code),
-    h("code", { id: "kit-text", class: "kit-code" }, kit.kit),
+    h("code", { id: "kit-text", class: "kit-code" }, lines(kit.kit)),
     h("p", { class: "hint" }, say.kit.how));
+}
+
+// Two lines of four groups. Nothing stands between them, so that what is copied is the code and no more.
+function lines(code: string): HTMLElement[] {
+  const groups = code.split(/(?<=-)/);
+  const half = Math.ceil(groups.length / 2);
+  return [groups.slice(0, half), groups.slice(half)].map((line) => h("span", {}, line.join("")));
 }
 
 function confirmForm(app: App, then: string, mayWait: boolean, kit: Kit): HTMLElement {

@@ -65,13 +65,18 @@ function personRow(app: App, view: () => MatterView | null, first: Person, chang
         h("span", { class: "role" }, roleName[p.role])),
       p.frozen && p.removedAt === null && h("p", { class: "problem small-problem" }, t.seatFrozen),
       h("details", {},
-        h("summary", { class: "hint" }, p.removedAt === null ? [t.since, date(p.addedAt), t.addedBy, name(p.addedBy)] : [t.until, date(p.removedAt)]),
+        h("summary", { class: "hint" }, p.removedAt === null ? founder(current, p) ? [t.founded, date(p.addedAt)] : [t.since, date(p.addedAt), t.addedBy, name(p.addedBy)] : [t.until, date(p.removedAt)]),
         h("p", { class: "words-title" }, t.words), words(p.words), h("p", { class: "hint" }, t.wordsHint),
         removable && button(t.remove, { class: "small", "data-action": "member-remove", "aria-label": t.removeOne(label) }, () => askRemove(app, view(), p, changed))),
     ];
   });
   update(first);
   return { node, update };
+}
+
+// The first seat is the one that nobody but its holder gave.
+function founder(view: MatterView | null, person: Person): boolean {
+  return person.addedBy === person.name && view?.people[0]?.member === person.member;
 }
 
 function askRemove(app: App, view: MatterView | null, person: Person, changed: Changed) {
