@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/underseal/underseal/server"
@@ -13,6 +14,10 @@ import (
 
 // admin does what needs the data folder to itself.
 func admin(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help"}, args[min(len(args), 2)-1]) {
+		fmt.Fprint(stdout, usage)
+		return exitFine
+	}
 	if len(args) < 2 || args[0] != "firm" || args[1] != "new" {
 		fmt.Fprint(stderr, usage)
 		return exitUsage

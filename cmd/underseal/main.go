@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -43,15 +44,27 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return exitFine
+	case "version", "-version", "--version":
+		fmt.Fprintln(stdout, "underseal", version())
+		return exitFine
 	}
 	return member(ctx, args, stdin, stdout, stderr)
+}
+
+// version is what the build knows of itself.
+func version() string {
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
+		return b.Main.Version
+	}
+	return "(devel)"
 }
 
 const usage = `underseal: files under seal, through a server that cannot read them
 
 Server:
   underseal serve [--listen ADDRESS] [--origin URL] [--data FOLDER]
-  underseal admin firm new [--origin URL] [--data FOLDER]
+  underseal admin firm new [--origin URL] [--data FOLDER]     (the server stopped, and with the origin it has)
+  underseal --version
 
 Member:
 ` + memberUsage
