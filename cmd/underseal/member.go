@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -22,13 +23,16 @@ const exitLied = 3
 const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] COMMAND
     join LINK                          accept an invite, and make an identity on this machine
     ls [MATTER[:/path]]                list matters, or what is in one
-    put FILE MATTER:/path              upload; a path that ends in a slash keeps the file's name
+    put FILE MATTER:/path              upload; a path that ends in a slash is a folder, and the file keeps its name
     get MATTER:/path [-o FILE]         download; --force replaces a file that is there
     rm MATTER:/path                    delete a document
-    invite MATTER [--name NAME] [--role client] [--mode opens-at-once] [--days 7]
+    invite MATTER [--name NAME] [--role ROLE] [--mode MODE] [--days 7]
+                                       make a link; ROLE is client (unless given), paralegal, expert or owner;
+                                       MODE is opens-at-once (unless given) or after-i-confirm
     whoami                             who this is, and the words that others compare
 
-A matter is its name, or the beginning of its id. The passphrase is asked for, or read from a file descriptor.
+A matter is its name, or the beginning of its id. The identity lies in --home, else in $XDG_CONFIG_HOME/underseal or
+~/.config/underseal. The passphrase is asked for, or read from a file descriptor. --json prints one object, errors too.
 Exit codes: 0 fine, 1 error, 2 usage, 3 the server lied.
 `
 
@@ -59,7 +63,7 @@ func memberCommands() []command {
 		{"put", "FILE MATTER:/path", (*session).put},
 		{"get", "MATTER:/path [-o FILE] [--force]", (*session).get},
 		{"rm", "MATTER:/path", (*session).remove},
-		{"invite", "MATTER [--name NAME] [--role ROLE] [--mode MODE] [--days N]", (*session).invite},
+		{"invite", "MATTER [--name NAME] [--role ROLE] [--mode MODE] [--days N]\n  ROLE is client, paralegal, expert or owner; MODE is opens-at-once or after-i-confirm", (*session).invite},
 		{"whoami", "", (*session).whoami},
 	}
 }
@@ -72,11 +76,24 @@ func (e *usageError) Error() string { return e.text }
 func misused(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
 // plainError is an error of the command line's own, already a sentence.
-type plainError struct{ text string }
+type plainError struct {
+	code api.Code
+	text string
+}
 
 func (e *plainError) Error() string { return e.text }
 
-func plain(format string, args ...any) error { return &plainError{fmt.Sprintf(format, args...)} }
+func plain(code api.Code, format string, args ...any) error {
+	return &plainError{code, fmt.Sprintf(format, args...)}
+}
+
+// Codes of the command line's own, beside those of package api.
+const (
+	codeNoIdentity    api.Code = "no-identity"    // nobody has joined in this home
+	codeBadIdentity   api.Code = "bad-identity"   // the identity's file or folder is not one, or not this server's
+	codeBadPassphrase api.Code = "bad-passphrase" // none was given, or none that can be one
+	codeAmbiguous     api.Code = "ambiguous"      // a name that several have
+)
 
 // member runs a member's command: args are all arguments of the program.
 func member(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -92,7 +109,12 @@ func (s *session) dispatch(ctx context.Context, args []string) error {
 	f.StringVar(&s.home, "home", "", "folder of the identity")
 	f.IntVar(&s.passphraseFD, "passphrase-fd", -1, "file descriptor to read the passphrase from")
 	f.BoolVar(&s.asJSON, "json", false, "print JSON")
-	if err := f.Parse(args); err != nil {
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(s.stdout, usage)
+		return nil
+	}
+	if err != nil {
 		return misused("%v", err)
 	}
 	if f.NArg() == 0 {
@@ -102,12 +124,11 @@ func (s *session) dispatch(ctx context.Context, args []string) error {
 		if c.name != f.Arg(0) {
 			continue
 		}
-		if s.home == "" {
-			if err := s.defaultHome(); err != nil {
-				return err
-			}
-		}
 		err := c.run(s, ctx, f.Args()[1:])
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintf(s.stdout, "usage: underseal [--home FOLDER] [--passphrase-fd N] [--json] %s %s\n", c.name, c.arguments)
+			return nil
+		}
 		var misuse *usageError
 		if errors.As(err, &misuse) {
 			return misused("%s\nusage: underseal %s %s", misuse.text, c.name, c.arguments)
@@ -118,6 +139,9 @@ func (s *session) dispatch(ctx context.Context, args []string) error {
 }
 
 func (s *session) defaultHome() error {
+	if s.home != "" {
+		return nil
+	}
 	base := os.Getenv("XDG_CONFIG_HOME")
 	if base == "" {
 		home, err := os.UserHomeDir()
@@ -130,12 +154,20 @@ func (s *session) defaultHome() error {
 	return nil
 }
 
-// arguments reads a command's flags wherever they stand and returns the others, of which there must be least to most.
-func arguments(f *flag.FlagSet, args []string, least, most int) ([]string, error) {
+// arguments reads a command's flags wherever they stand, those that every command has among them, and returns the others.
+// The first of wanted must be there, as many as least; flag.ErrHelp is a person who asks what they are.
+func (s *session) arguments(f *flag.FlagSet, args []string, least int, wanted ...string) ([]string, error) {
 	f.SetOutput(io.Discard)
+	f.StringVar(&s.home, "home", s.home, "folder of the identity")
+	f.IntVar(&s.passphraseFD, "passphrase-fd", s.passphraseFD, "file descriptor to read the passphrase from")
+	f.BoolVar(&s.asJSON, "json", s.asJSON, "print JSON")
 	var rest []string
 	for {
-		if err := f.Parse(args); err != nil {
+		err := f.Parse(args)
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		}
+		if err != nil {
 			return nil, misused("%v", err)
 		}
 		if f.NArg() == 0 {
@@ -148,10 +180,13 @@ func arguments(f *flag.FlagSet, args []string, least, most int) ([]string, error
 		}
 		rest, args = append(rest, f.Arg(0)), f.Args()[1:]
 	}
-	if len(rest) < least || len(rest) > most {
-		return nil, misused("%s takes other arguments", f.Name())
+	if len(rest) < least {
+		return nil, misused("%s lacks %s", f.Name(), strings.Join(wanted[len(rest):least], " and "))
 	}
-	return rest, nil
+	if len(rest) > len(wanted) {
+		return nil, misused("%s takes no %s: a name with spaces in it stands in quotes", f.Name(), quote(rest[len(wanted)]))
+	}
+	return rest, s.defaultHome()
 }
 
 // end prints the error, if any, and is the exit code.
@@ -176,7 +211,7 @@ func (s *session) explain(err error) (code api.Code, text string, exit int) {
 	case errors.As(err, &misuse):
 		return api.CodeUsage, misuse.text, exitUsage
 	case errors.As(err, &own):
-		return "", own.text, exitError
+		return own.code, own.text, exitError
 	}
 	f := client.FailureOf(err)
 	if f.Code == api.CodeServerLied {

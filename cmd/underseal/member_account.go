@@ -54,10 +54,10 @@ func (s *session) readIdentity(name string) (*identityFile, error) {
 	}
 	var f identityFile
 	if json.Unmarshal(b, &f) != nil || f.Format != identityFormat {
-		return nil, plain("%s is not an identity of this program.", safe(filepath.Join(s.home, name)))
+		return nil, plain(codeBadIdentity, "%s is not an identity of this program.", safe(filepath.Join(s.home, name)))
 	}
 	if f.Origin, err = native.ParseOrigin(f.Origin); err != nil {
-		return nil, plain("%s names a server that cannot be one.", safe(filepath.Join(s.home, name)))
+		return nil, plain(codeBadIdentity, "%s names a server that cannot be one.", safe(filepath.Join(s.home, name)))
 	}
 	return &f, nil
 }
@@ -83,7 +83,7 @@ func (s *session) newClient(origin string) error {
 	}
 	device, err := native.OpenDevice(filepath.Join(s.home, recordsFolder))
 	if err != nil {
-		return plain("The folder %s cannot be used.", quote(s.home))
+		return plain(codeBadIdentity, "The folder %s cannot be used.", quote(s.home))
 	}
 	s.origin = transport.Origin()
 	s.client = client.New(client.Config{Origin: transport.Origin(), Transport: transport, Device: device, Pump: native.NewPump(transport, rand.Reader),
@@ -99,7 +99,7 @@ func (s *session) signIn(ctx context.Context) error {
 		f, err = s.readIdentity(attemptName)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return plain("There is no identity in %s yet. Accept an invite first: underseal join LINK", quote(s.home))
+		return plain(codeNoIdentity, "There is no identity in %s yet. Accept an invite first: underseal join LINK", quote(s.home))
 	}
 	if err != nil {
 		return err
@@ -162,11 +162,11 @@ func (s *session) passphrase(ctx context.Context, how ask) ([]byte, error) {
 	p := norm.NFC.Bytes(raw)
 	switch {
 	case !utf8.Valid(raw) || len(raw) > maxPassphrase:
-		return nil, plain("That passphrase cannot be one: it has more than %d bytes, or is not text.", maxPassphrase)
+		return nil, plain(codeBadPassphrase, "That passphrase cannot be one: it has more than %d bytes, or is not text.", maxPassphrase)
 	case how == askTwice && utf8.RuneCount(p) < minPassphrase:
-		return nil, plain("That passphrase is too short: it protects the keys, so take at least %d characters, better five random words.", minPassphrase)
+		return nil, plain(codeBadPassphrase, "That passphrase is too short: it protects the keys, so take at least %d characters, better five random words.", minPassphrase)
 	case len(p) == 0:
-		return nil, plain("No passphrase was given.")
+		return nil, plain(codeBadPassphrase, "No passphrase was given.")
 	}
 	return p, nil
 }
@@ -199,7 +199,7 @@ func (s *session) prompted(ctx context.Context, how ask) ([]byte, error) {
 	}
 	second, err := s.prompt(ctx, "Once more: ")
 	if err == nil && string(first) != string(second) {
-		return nil, plain("The two passphrases differ. Nothing was done.")
+		return nil, plain(codeBadPassphrase, "The two passphrases differ. Nothing was done.")
 	}
 	return first, err
 }
@@ -225,7 +225,7 @@ func (s *session) prompt(ctx context.Context, text string) ([]byte, error) {
 	select {
 	case l := <-read:
 		if l.err != nil {
-			return nil, plain("No passphrase was given.")
+			return nil, plain(codeBadPassphrase, "No passphrase was given.")
 		}
 		return l.text, nil
 	case <-ctx.Done():
@@ -256,7 +256,7 @@ type joined struct {
 }
 
 func (s *session) join(ctx context.Context, args []string) error {
-	rest, err := arguments(flag.NewFlagSet("join", flag.ContinueOnError), args, 1, 1)
+	rest, err := s.arguments(flag.NewFlagSet("join", flag.ContinueOnError), args, 1, "LINK")
 	if err != nil {
 		return err
 	}
@@ -265,7 +265,7 @@ func (s *session) join(ctx context.Context, args []string) error {
 		return err
 	}
 	if err := os.MkdirAll(s.home, 0o700); err != nil {
-		return plain("The folder %s cannot be made.", quote(s.home))
+		return plain(codeBadIdentity, "The folder %s cannot be made.", quote(s.home))
 	}
 	known, err := s.readIdentity(identityName)
 	if err == nil {
@@ -280,7 +280,7 @@ func (s *session) join(ctx context.Context, args []string) error {
 // joinKnown accepts for the identity of this home.
 func (s *session) joinKnown(ctx context.Context, known *identityFile, origin, fragment string) error {
 	if known.Origin != origin {
-		return plain("The identity in %s belongs to %s, and this invite is on %s. Give another folder with --home.", quote(s.home), known.Origin, origin)
+		return plain(codeBadIdentity, "The identity in %s belongs to %s, and this invite is on %s. Give another folder with --home.", quote(s.home), known.Origin, origin)
 	}
 	if err := s.signIn(ctx); err != nil {
 		return err
@@ -412,7 +412,7 @@ func (s *session) reportJoin(j joined, err error) error {
 }
 
 func (s *session) whoami(ctx context.Context, args []string) error {
-	if _, err := arguments(flag.NewFlagSet("whoami", flag.ContinueOnError), args, 0, 0); err != nil {
+	if _, err := s.arguments(flag.NewFlagSet("whoami", flag.ContinueOnError), args, 0); err != nil {
 		return err
 	}
 	if err := s.signIn(ctx); err != nil {

@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/underseal/underseal/client"
@@ -70,7 +71,7 @@ func (s *session) matter(ctx context.Context, name string) (client.MatterView, e
 	}
 	switch len(found) {
 	case 0:
-		return client.MatterView{}, plain("There is no matter %s. underseal ls lists yours.", quote(name))
+		return client.MatterView{}, plain(api.CodeNotHere, "There is no matter %s. underseal ls lists yours.", quote(name))
 	case 1:
 		id, err := wire.ParseHash(found[0].Matter)
 		if err != nil {
@@ -82,7 +83,7 @@ func (s *session) matter(ctx context.Context, name string) (client.MatterView, e
 	for _, m := range found {
 		lines = append(lines, fmt.Sprintf("  %s  %s", m.Matter[:12], safe(m.Name)))
 	}
-	return client.MatterView{}, plain("%s", strings.Join(lines, "\n"))
+	return client.MatterView{}, plain(codeAmbiguous, "%s", strings.Join(lines, "\n"))
 }
 
 func pathOf(d client.DocumentView) string { return path.Join(d.Folder, d.Name) }
@@ -114,19 +115,19 @@ func document(m client.MatterView, t target) (client.DocumentView, error) {
 		for _, d := range found {
 			lines = append(lines, fmt.Sprintf("  %s  %s, by %s", d.Document, when(d.At), safe(d.Author)))
 		}
-		return client.DocumentView{}, plain("%s", strings.Join(lines, "\n"))
+		return client.DocumentView{}, plain(codeAmbiguous, "%s", strings.Join(lines, "\n"))
 	case t.whole || t.path == "" && t.document == "":
-		return client.DocumentView{}, plain("%s is a whole matter: name one document, as MATTER:/path.", quote(t.matter))
+		return client.DocumentView{}, plain(api.CodeNotHere, "%s is a whole matter: name one document, as MATTER:/path.", quote(t.matter))
 	case t.document == "" && isFolder(m, t.path):
-		return client.DocumentView{}, plain("%s is a folder: name one document in it.", quote("/"+t.path))
+		return client.DocumentView{}, plain(api.CodeNotHere, "%s is a folder: name one document in it.", quote("/"+t.path))
 	}
-	return client.DocumentView{}, plain("There is no document %s in %s.", quote("/"+t.path), quote(m.Name))
+	return client.DocumentView{}, plain(api.CodeNotHere, "There is no document %s in %s.", quote("/"+t.path), quote(m.Name))
 }
 
 func when(millis uint64) string { return time.UnixMilli(int64(millis)).Format("2006-01-02 15:04") }
 
 func (s *session) list(ctx context.Context, args []string) error {
-	rest, err := arguments(flag.NewFlagSet("ls", flag.ContinueOnError), args, 0, 1)
+	rest, err := s.arguments(flag.NewFlagSet("ls", flag.ContinueOnError), args, 0, "MATTER:/path")
 	if err != nil {
 		return err
 	}
@@ -159,7 +160,11 @@ func (s *session) listMatters(ctx context.Context) error {
 		printJSON(s.stdout, v)
 	} else {
 		for _, m := range v.Matters {
-			fmt.Fprintf(s.stdout, "%s  %-11s  %-9s  %4d documents  %s\n", m.Matter[:12], m.State, m.MyRole, m.Documents, safe(m.Name))
+			word := "documents"
+			if m.Documents == 1 {
+				word = "document"
+			}
+			fmt.Fprintf(s.stdout, "%s  %-11s  %-9s  %4d %-9s  %s\n", m.Matter[:12], m.State, m.MyRole, m.Documents, word, safe(m.Name))
 		}
 	}
 	for _, m := range v.Matters {
@@ -180,7 +185,7 @@ func (s *session) listDocuments(m client.MatterView, t target) error {
 		}
 	}
 	if len(shown) == 0 && (t.path != "" || t.document != "") {
-		return plain("There is nothing at %s in %s.", quote("/"+t.path+t.document), quote(m.Name))
+		return plain(api.CodeNotHere, "There is nothing at %s in %s.", quote("/"+t.path+t.document), quote(m.Name))
 	}
 	if s.asJSON {
 		m.Documents = shown
@@ -200,6 +205,7 @@ type reported struct {
 	Path     string `json:"path"`
 	File     string `json:"file,omitempty"`
 	Bytes    int64  `json:"bytes"`
+	Version  int    `json:"version,omitempty"` // of what put added: 1 is a new document
 	Resumed  bool   `json:"resumed,omitempty"`
 }
 
@@ -212,7 +218,7 @@ func (s *session) report(r reported, format string, args ...any) {
 }
 
 func (s *session) put(ctx context.Context, args []string) error {
-	rest, err := arguments(flag.NewFlagSet("put", flag.ContinueOnError), args, 2, 2)
+	rest, err := s.arguments(flag.NewFlagSet("put", flag.ContinueOnError), args, 2, "FILE", "MATTER:/path")
 	if err != nil {
 		return err
 	}
@@ -235,18 +241,42 @@ func (s *session) put(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	where := t.path
-	if t.inFolder || isFolder(m, t.path) {
-		where = path.Join(t.path, filepath.Base(rest[0]))
+	where, err := placeOf(m, t, filepath.Base(rest[0]))
+	if err != nil {
+		return err
 	}
 	return s.upload(ctx, m, rest[0], where, source)
 }
 
+// placeOf is the path that a file of this name is put at. A last part without an ending may be meant as a folder or as the
+// document's name: it is not guessed.
+func placeOf(m client.MatterView, t target, name string) (string, error) {
+	if t.inFolder || isFolder(m, t.path) {
+		return path.Join(t.path, name), nil
+	}
+	_, err := document(m, t)
+	var own *plainError
+	if none := errors.As(err, &own) && own.code == api.CodeNotHere; none && ending(name) != "" && ending(t.path) == "" {
+		return "", misused("%s is neither a folder nor a document yet: end it with a slash for a folder, or name the document with its ending", quote("/"+t.path))
+	}
+	return t.path, nil
+}
+
+// ending is a name's ending with its dot. "Doe v. Roe" and ".bashrc" have none.
+func ending(name string) string {
+	name = path.Base(name)
+	e := path.Ext(name)
+	if e == name || e == "." || strings.ContainsRune(e, ' ') {
+		return ""
+	}
+	return e
+}
+
 func unreadable(file string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return plain("There is no file %s.", quote(file))
+		return plain(api.CodeFileUnreadable, "There is no file %s.", quote(file))
 	}
-	return plain("%s cannot be read, or is no file.", quote(file))
+	return plain(api.CodeFileUnreadable, "%s cannot be read, or is no file.", quote(file))
 }
 
 func (s *session) upload(ctx context.Context, m client.MatterView, file, where string, source *native.FileSource) error {
@@ -278,8 +308,33 @@ func (s *session) upload(ctx context.Context, m client.MatterView, file, where s
 	if v.Document != nil {
 		r.Document = *v.Document
 	}
+	if r.Version, err = s.versions(ctx, m, r.Document); err != nil {
+		return err
+	}
+	if r.Version > 1 {
+		s.report(r, "Version %d of %s is in %s.", r.Version, quote(r.Path), quote(m.Name))
+		return nil
+	}
 	s.report(r, "%s is in %s.", quote(r.Path), quote(m.Name))
 	return nil
+}
+
+// versions counts a document's, now.
+func (s *session) versions(ctx context.Context, m client.MatterView, document string) (int, error) {
+	id, err := wire.ParseHash(m.Matter)
+	if err != nil {
+		return 0, err
+	}
+	now, err := s.client.Matter(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	for _, d := range now.Documents {
+		if d.Document == document {
+			return len(d.Versions), nil
+		}
+	}
+	return 0, nil // somebody deleted it at once
 }
 
 // lostUpload says that an earlier upload cannot be carried on. The server forgot it after a week; or it keeps a chunk that it
@@ -369,14 +424,14 @@ func (s *session) pause(id wire.ObjectID) (client.TransferView, error) {
 			return v, outcome(v)
 		}
 	}
-	return client.TransferView{}, plain("Paused. What was sent is kept for a week: the same command carries on.")
+	return client.TransferView{}, plain(api.CodeCancelled, "Paused. What was sent is kept for a week: the same command carries on.")
 }
 
 func (s *session) get(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("get", flag.ContinueOnError)
 	out := f.String("o", "", "file to write")
 	force := f.Bool("force", false, "replace a file that is there")
-	rest, err := arguments(f, args, 1, 1)
+	rest, err := s.arguments(f, args, 1, "MATTER:/path")
 	if err != nil {
 		return err
 	}
@@ -402,6 +457,9 @@ func (s *session) get(ctx context.Context, args []string) error {
 	if _, err := os.Lstat(file); err == nil && !*force {
 		return native.ErrExists
 	}
+	if _, err := os.Stat(filepath.Dir(file)); err != nil {
+		return unwritable(file, err)
+	}
 	return s.download(ctx, m, d, file, native.Overwrite(*force))
 }
 
@@ -418,9 +476,22 @@ func outputFile(wanted, name string) (string, error) {
 		wanted = name
 	}
 	if !filepath.IsLocal(name) || strings.ContainsAny(name, `/\`) || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "-") {
-		return "", plain("The document's name %s is not used for a file unasked: give one with -o FILE.", quote(name))
+		return "", plain(api.CodeBadName, "The document's name %s is not used for a file unasked: give one with -o FILE.", quote(name))
 	}
 	return wanted, nil
+}
+
+// unwritable says which file was not written and why.
+func unwritable(file string, err error) error {
+	why := "there is no room for it, or the place may not be written to"
+	var number syscall.Errno
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		why = "there is no folder " + quote(filepath.Dir(file))
+	case errors.As(err, &number):
+		why = number.Error()
+	}
+	return plain(api.CodeNoRoom, "%s was not written: %s. No file was left behind.", quote(file), why)
 }
 
 func (s *session) download(ctx context.Context, m client.MatterView, d client.DocumentView, file string, overwrite native.Overwrite) error {
@@ -443,10 +514,13 @@ func (s *session) download(ctx context.Context, m client.MatterView, d client.Do
 		if err := s.client.CancelTransfer(ending, id); err != nil {
 			return err
 		}
-		return plain("Stopped. No file was written.")
+		return plain(api.CodeCancelled, "Stopped. No file was written.")
 	}
 	if err == nil {
 		err = outcome(v)
+	}
+	if err != nil && client.FailureOf(err).Code == api.CodeNoRoom {
+		return unwritable(file, err)
 	}
 	if err != nil {
 		return err
@@ -456,7 +530,7 @@ func (s *session) download(ctx context.Context, m client.MatterView, d client.Do
 }
 
 func (s *session) remove(ctx context.Context, args []string) error {
-	rest, err := arguments(flag.NewFlagSet("rm", flag.ContinueOnError), args, 1, 1)
+	rest, err := s.arguments(flag.NewFlagSet("rm", flag.ContinueOnError), args, 1, "MATTER:/path")
 	if err != nil {
 		return err
 	}
@@ -496,13 +570,13 @@ func (s *session) invite(ctx context.Context, args []string) error {
 	roleName := f.String("role", "client", "owner, paralegal, client or expert")
 	modeName := f.String("mode", "opens-at-once", "opens-at-once or after-i-confirm")
 	days := f.Int("days", 7, "how long the link works")
-	rest, err := arguments(f, args, 1, 1)
+	rest, err := s.arguments(f, args, 1, "MATTER")
 	if err != nil {
 		return err
 	}
 	role, ok := chain.ParseRole(*roleName)
-	if !ok {
-		return misused("there is no role %s", quote(*roleName))
+	if !ok || role == chain.RoleAuditor || role == chain.RoleReviewer { // nobody is invited as one of these two yet
+		return misused("--role is client, paralegal, expert or owner, and not %s", quote(*roleName))
 	}
 	mode, err := client.ParseMode(*modeName)
 	if err != nil {

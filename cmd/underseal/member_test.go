@@ -245,7 +245,7 @@ func TestMember(t *testing.T) {
 	file := w.file("brief.pdf", content)
 	p.has(p.want(exitFine, "put", file, "Roe v. Wade:/motions/"), "/motions/brief.pdf")
 	p.has(p.want(exitFine, "put", w.file("empty", nil), "Roe v. Wade:/nothing.txt"), "/nothing.txt")
-	p.has(p.want(exitFine, "ls", "Roe v. Wade:/motions"), "9437201", "/motions/brief.pdf", "Carl Client", time.Now().Format("  2006-01-"))
+	p.has(p.want(exitFine, "ls", "Roe v. Wade:/motions"), "9437201", "/motions/brief.pdf", "Carl Client", time.Now().Format("  2006-"))
 	p.has(p.want(exitFine, "ls", w.matter.String()[:8]), "brief.pdf", "nothing.txt")
 
 	out := filepath.Join(t.TempDir(), "out.pdf")
@@ -260,7 +260,15 @@ func TestMember(t *testing.T) {
 	p.has(p.want(exitError, "get", "Nobody v. None:/x"), "no matter")
 
 	second := w.file("brief.pdf", []byte("second version"))
-	p.want(exitFine, "put", second, "Roe v. Wade:/motions/brief.pdf")
+	p.has(p.want(exitFine, "put", second, "Roe v. Wade:/motions/brief.pdf"), "Version 2 of “/motions/brief.pdf”")
+	p.has(p.want(exitUsage, "put", second, "Roe v. Wade:/Pleadings"), "end it with a slash for a folder, or name the document with its ending")
+	p.has(p.want(exitError, "get", "Roe v. Wade:/motions/brief.pdf", "-o", "/nonexistent/x"), "“/nonexistent/x”", "no folder “/nonexistent”")
+	for want, args := range map[string][]string{"not-here": {"get", "Roe v. Wade:/none", "--json"}, "usage": {"put", second, "Roe v. Wade:/Pleadings", "--json"}, "file-exists": {"get", "Roe v. Wade:/motions/brief.pdf", "-o", out, "--json"}} {
+		var failed struct{ Error struct{ Code string } }
+		if r := p.run(args...); json.Unmarshal([]byte(r.stderr), &failed) != nil || failed.Error.Code != want {
+			t.Errorf("%q, want %s", r.stderr, want)
+		}
+	}
 	view, err := w.founder.Matter(t.Context(), w.matter)
 	w.must(err)
 	for _, d := range view.Documents {
@@ -320,9 +328,22 @@ func TestMemberUsage(t *testing.T) {
 	w := &world{t: t}
 	p := w.person()
 	for _, args := range [][]string{{}, {"fly"}, {"join"}, {"ls", "a", "b"}, {"put", "x"}, {"get"}, {"rm"}, {"invite"}, {"whoami", "x"}, {"get", "--loud", "x"},
-		{"invite", "x", "--role", "king"}, {"invite", "x", "--mode", "sometime"}, {"invite", "x", "--days", "0"}, {"rm", "m:/a/../b"}, {"join", "http://files.example.com/join#abc"}} {
+		{"invite", "x", "--role", "king"}, {"invite", "x", "--role", "auditor"}, {"invite", "x", "--role", "reviewer"}, {"invite", "x", "--mode", "sometime"}, {"invite", "x", "--days", "0"}, {"rm", "m:/a/../b"}, {"join", "http://files.example.com/join#abc"}} {
 		if r := p.run(args...); r.code != exitUsage {
 			t.Errorf("%q: exit %d\n%s", args, r.code, r.stderr)
+		}
+	}
+	p.has(p.want(exitUsage, "put", "x"), "put lacks MATTER:/path")
+	p.has(p.want(exitUsage, "put"), "put lacks FILE and MATTER:/path")
+	for _, c := range memberCommands() {
+		if r := p.want(exitFine, c.name, "--help"); !strings.HasPrefix(r.stdout, "usage: underseal ") || r.stderr != "" {
+			t.Errorf("%s --help: %q, %q", c.name, r.stdout, r.stderr)
+		}
+	}
+	for _, args := range [][]string{{"-h"}, {"admin", "--help"}, {"admin", "firm", "-h"}, {"--version"}} {
+		var stdout, stderr bytes.Buffer
+		if code := run(t.Context(), args, nil, &stdout, &stderr); code != exitFine || !strings.HasPrefix(stdout.String(), "underseal") || stderr.Len() != 0 {
+			t.Errorf("%q: exit %d, %q, %q", args, code, stdout.String(), stderr.String())
 		}
 	}
 	for _, args := range [][]string{{"join", "https://example.com/elsewhere#x"}, {"join", "http://localhost:1/join#not-a-link"}, {"ls"}, {"put", "/no/such/file", "m:/x"}} {
