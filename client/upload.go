@@ -7,6 +7,7 @@ import (
 	"mime"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -65,6 +66,7 @@ func (c *Client) Upload(ctx context.Context, id wire.ChainID, folder string, fil
 		return nil, err
 	}
 	targets := make([]journal, len(files))
+	var bad []string
 	for i, f := range files {
 		name, into := path.Base(f.Path), path.Join(folder, path.Dir(f.Path))
 		if into == "." {
@@ -72,12 +74,16 @@ func (c *Client) Upload(ctx context.Context, id wire.ChainID, folder string, fil
 		}
 		// Every name is looked at before a byte is sent: bad input loses nothing.
 		if document.CheckName(name) != nil || document.CheckFolder(into) != nil || strings.Contains("/"+f.Path+"/", "/../") {
-			return nil, fail(api.CodeBadName, f.Path)
+			bad = append(bad, f.Path)
+			continue
 		}
 		targets[i] = journal{Name: name, Folder: into, MediaType: mediaType(f)}
 		if f.Replace {
 			targets[i].Document = existing(s, into, name)
 		}
+	}
+	if len(bad) > 0 {
+		return nil, fail(api.CodeBadName, listed(bad)) // all of them at once, and nothing was begun
 	}
 	return c.beginUploads(ctx, id, targets, files)
 }
@@ -93,6 +99,19 @@ func (c *Client) UploadVersion(ctx context.Context, id wire.ChainID, doc wire.Ob
 		return nil, fail(api.CodeGone, "")
 	}
 	return c.beginUploads(ctx, id, []journal{{Name: d.Name, Folder: d.Folder, MediaType: mediaType(f), Document: doc}}, []File{f})
+}
+
+// listed is a few names, one a line; newlines within are shown and not obeyed.
+func listed(names []string) string {
+	const most = 20
+	lines := make([]string, 0, min(len(names), most)+1)
+	for _, n := range names[:min(len(names), most)] {
+		lines = append(lines, strings.ReplaceAll(n, "\n", "\u2424"))
+	}
+	if more := len(names) - most; more > 0 {
+		lines = append(lines, "\u2026 "+strconv.Itoa(more))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func existing(s *chain.State, folder, name string) wire.ObjectID {

@@ -396,3 +396,13 @@ func TestSpecStreams(t *testing.T) {
 		t.Error("other bytes")
 	}
 }
+
+// TestAccountIsOneMember: one link and one account do not make rows without end.
+func TestAccountIsOneMember(t *testing.T) {
+	w := newWorld(t)
+	m := w.founder().matter()
+	l := m.invite(chain.RoleClient, chain.ModeOpensAtOnce)
+	g := w.guest(l)
+	g.author.Member = newID(t)
+	refused(t, g.json(http.MethodPost, api.Firm(l.Firm)+"/sessions", g.guestRequest(l)), api.CodeForbidden)
+}

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"time"
 
 	"github.com/underseal/underseal/protocol/api"
@@ -148,6 +149,16 @@ func PutMember(tx store.Tx, account wire.ObjectID, b chain.Bundle) error {
 			return access.Deny(api.CodeForbidden)
 		}
 		return nil
+	}
+	// An account is one member in a firm: a link does not make as many as its holder likes.
+	switch _, err := tx.Get(layout.MemberOfKey(account)); {
+	case err == nil:
+		return access.Deny(api.CodeForbidden)
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	if err := tx.Put(layout.MemberOfKey(account), b.Member[:]); err != nil {
+		return err
 	}
 	if err := layout.Put(tx, layout.MemberKey(b.Member), want); err != nil {
 		return err

@@ -25,6 +25,7 @@
 //
 //	firm                               Firm
 //	member/<member>                    Member       whose account it is
+//	member-of/<account>                16 bytes     the one member it is
 //	keys/<member>                      chain.Bundle
 //	session/<hash>                     Session
 //	session-id/<session>               the member's id: a session's id is used once
@@ -178,6 +179,9 @@ func FirmKey() []byte { return key("firm") }
 
 // MemberKey says whose account a member is.
 func MemberKey(member wire.ObjectID) []byte { return key("member", member.String()) }
+
+// MemberOfKey is the one member that an account is in a firm: 16 bytes.
+func MemberOfKey(account wire.ObjectID) []byte { return key("member-of", account.String()) }
 
 // KeysKey is a member's public keys.
 func KeysKey(member wire.ObjectID) []byte { return key("keys", member.String()) }
