@@ -6,9 +6,12 @@
 /** What went wrong, as a code of protocol/api or one of this file's: body-digest, body-open, body-padding. */
 export class PumpError extends Error {
   readonly code: string;
-  constructor(code: string) {
+  /** The server chose the code: it may say only what a server can say, never what this device found. */
+  readonly wire: boolean;
+  constructor(code: string, wire = false) {
     super(code);
     this.code = code;
+    this.wire = wire;
   }
 }
 
@@ -116,7 +119,7 @@ function inTurn(work: () => Promise<void>): Promise<void> {
 async function refusal(response: Response): Promise<PumpError> {
   try {
     const body: unknown = await response.json();
-    if (typeof body === "object" && body !== null && "code" in body && typeof body.code === "string") return new PumpError(body.code);
+    if (typeof body === "object" && body !== null && "code" in body && typeof body.code === "string") return new PumpError(body.code, true);
   } catch {
     // not of this protocol: a proxy's page, or nothing
   }

@@ -21,14 +21,20 @@ export class Sink {
   readonly #name = crypto.randomUUID();
   #access: FileSystemSyncAccessHandle | null = null;
   #verified = false;
+  #ended = false;
 
   async open(length: number): Promise<Writer> {
     await this.discard();
+    if (this.#ended) throw new PumpError("cancelled");
     const { quota, usage } = await navigator.storage.estimate();
     if (quota !== undefined && usage !== undefined && length > quota - usage) throw new PumpError("no-room");
     const handle = await (await folder()).getFileHandle(this.#name, { create: true });
     const access = await handle.createSyncAccessHandle();
     this.#access = access;
+    if (this.#ended) {
+      await this.discard();
+      throw new PumpError("cancelled");
+    }
     return {
       write: (bytes, at) => {
         if (access.write(bytes, { at }) !== bytes.length) throw new PumpError("no-room");
@@ -41,6 +47,7 @@ export class Sink {
   }
 
   async commit(): Promise<void> {
+    if (this.#ended) throw new PumpError("cancelled");
     this.#access?.close();
     this.#access = null;
     this.#verified = true;
@@ -53,9 +60,15 @@ export class Sink {
     await (await folder()).removeEntry(this.#name).catch(() => undefined); // it may not be there yet
   }
 
+  /** Discards for good: whatever is still on its way has nowhere to go. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await this.discard();
+  }
+
   /** The verified file. */
   async file(): Promise<File> {
-    if (!this.#verified) throw new PumpError("not-here");
+    if (!this.#verified || this.#ended) throw new PumpError("not-here");
     return (await (await folder()).getFileHandle(this.#name)).getFile();
   }
 }

@@ -30,7 +30,7 @@ const { promise: ready, resolve: nowReady, reject: neverReady } = Promise.withRe
 scope.undersealHost = {
   origin: location.origin,
   ready: (call: Call) => nowReady(call),
-  event: (json: string) => scope.postMessage(JSON.parse(json)),
+  event,
   request,
   get: getRecord,
   put: putRecord,
@@ -39,6 +39,12 @@ scope.undersealHost = {
   send: (job: SendJob) => send(job),
   fetchBody: (job: FetchJob) => fetchBody(job),
 };
+
+function event(json: string): void {
+  const told = JSON.parse(json) as { event: string };
+  if (told.event === "signed-out" || told.event === "lied") void forget();
+  scope.postMessage(told);
+}
 
 async function request(method: string, path: string, contentType: string, headersJSON: string, body: Uint8Array<ArrayBuffer> | null, signal: AbortSignal) {
   const headers = new Headers((JSON.parse(headersJSON) as Record<string, string> | null) ?? {});
@@ -82,6 +88,30 @@ boot().catch((thrown: unknown) => neverReady(thrown instanceof PumpError ? throw
 
 const sinks = new Map<string, Sink>();
 const names = new Map<string, string>();
+const leaving = new Set<Sink>(); // dismissed, and perhaps still being saved
+const SAVING = 60_000; // ms in which the browser has opened what it saves
+let visit = 0;
+
+/** What was opened for somebody does not outlive the visit, nor a server that lied. */
+async function forget(): Promise<void> {
+  visit++;
+  const all = [...sinks.values(), ...leaving];
+  for (const map of [sinks, names, leaving]) map.clear();
+  await Promise.allSettled(all.map((sink) => sink.end()));
+  await clearSinks().catch(() => undefined); // signing out goes on without it, and the next start clears too
+}
+
+/** Nobody is handed this document any more. A file that was just handed over stays until the browser has opened it. */
+async function dismiss(transfer: string): Promise<void> {
+  const sink = sinks.get(transfer);
+  const handed = names.has(transfer);
+  sinks.delete(transfer);
+  names.delete(transfer);
+  if (!sink) return;
+  if (!handed) return sink.end();
+  leaving.add(sink);
+  setTimeout(() => leaving.delete(sink) && void sink.end(), SAVING);
+}
 
 /** Size, time of change and the ends of the content tell one file from another without reading it whole. */
 async function describe(file: File): Promise<{ file: File; size: number; identity: string }> {
@@ -108,26 +138,47 @@ async function handle(method: string, params: Record<string, unknown>): Promise<
       return JSON.parse(await call(method, JSON.stringify({ ...rest, file: undefined, type: file.type }), null, [await describe(file)]));
     }
     case "download": {
+      const mine = visit;
       const sink = new Sink();
       const result = JSON.parse(await call(method, JSON.stringify(rest), null, [sink])) as { transfer: string };
+      if (mine !== visit) {
+        await sink.end();
+        throw new PumpError("cancelled");
+      }
       sinks.set(result.transfer, sink);
       return result;
     }
     case "downloadFile":
       return downloadFile(call, String(params["transfer"]));
+    case "transferDismiss": {
+      const done: unknown = JSON.parse(await call(method, JSON.stringify(rest), null, []));
+      await dismiss(String(params["transfer"]));
+      return done;
+    }
+    case "signOut":
+      await forget(); // first: the server may be slow to answer
+      try {
+        return JSON.parse(await call(method, JSON.stringify(rest), null, []));
+      } finally {
+        await forget();
+      }
   }
   const result: unknown = JSON.parse(await call(method, JSON.stringify(rest), prf, []));
   return withSalt(result);
 }
 
 async function downloadFile(call: Call, transfer: string): Promise<{ name: string; file: File }> {
+  const mine = visit;
   const sink = sinks.get(transfer);
   const { transfers } = JSON.parse(await call("transfers", "{}", null, [])) as { transfers: { id: string; name: string; phase: string }[] };
   const found = transfers.find((t) => t.id === transfer && t.phase === "done");
   const name = found?.name ?? names.get(transfer);
   if (!sink || name === undefined) throw new PumpError("not-here");
+  if (mine !== visit) throw new PumpError("cancelled");
   names.set(transfer, name);
-  return { name, file: await sink.file() };
+  const file = await sink.file();
+  if (mine !== visit) throw new PumpError("cancelled");
+  return { name, file };
 }
 
 function splitPasskey(params: Record<string, unknown>): { prf: Uint8Array | null; passkey: unknown } {
