@@ -6,7 +6,8 @@ BIN := bin/underseal
 .PHONY: help build run test check vectors attacks bench clean tools
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+	@for first in run build test; do sed -nE "s/^($$first):.*## /\1\t/p" Makefile; done
+	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | grep -vE '^(run|build|test)	' | sort
 
 build: ## the module, the screens and the binary, into webapp/dist and bin
 	@echo "== build: module and screens"
@@ -42,7 +43,7 @@ check: ## formatting, vet, layout (also for js/wasm), types of the screens
 	@[ -d webapp/node_modules/typescript ] || npm --prefix webapp ci --no-audit --no-fund
 	npm --prefix webapp run --silent check
 
-vectors: tools ## every vector, natively, under Node and in Chromium; fails where ../shared/vectors is absent
+vectors: tools ## every vector, natively, under Node and in Chromium; fails where UNDERSEAL_VECTORS, or else ../shared/vectors, is absent
 	@echo "== vectors: native, Node, Chromium"
 	cd test && $(GO) run ./vectors
 
