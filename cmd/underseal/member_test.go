@@ -324,6 +324,36 @@ func TestMemberPassphrase(t *testing.T) {
 	}
 }
 
+// TestMemberReadme runs the README's example in its order, on a fresh matter and in one folder.
+func TestMemberReadme(t *testing.T) {
+	w := newWorld(t)
+	p := w.person()
+	folder := t.TempDir()
+	w.must(os.WriteFile(filepath.Join(folder, "brief.pdf"), []byte("brief"), 0o600))
+	readme, err := os.ReadFile("../../README.md")
+	w.must(err)
+	example := regexp.MustCompile(`(?m)^    underseal (join|whoami|ls|put|get|rm|invite)\b(.*)$`).FindAllStringSubmatch(string(readme), -1)
+	if len(example) != 8 {
+		t.Fatalf("%d commands", len(example))
+	}
+	link := w.link(chain.RoleOwner, chain.ModeOpensAtOnce)
+	for _, line := range example {
+		args := []string{line[1]}
+		for _, word := range regexp.MustCompile(`'([^']*)'|\S+`).FindAllStringSubmatch(line[2], -1) {
+			text := or(word[1], word[0])
+			if strings.HasPrefix(text, "https://") {
+				text = link
+			}
+			args = append(args, strings.Replace(text, "Doe v. Roe", "Roe v. Wade", 1))
+		}
+		cmd, stdout, stderr := p.command(args...)
+		cmd.Dir = folder
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("%q: %v\n%s%s", args, err, stdout, stderr)
+		}
+	}
+}
+
 func TestMemberUsage(t *testing.T) {
 	w := &world{t: t}
 	p := w.person()
