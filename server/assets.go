@@ -49,6 +49,7 @@ func (s *Server) pages(e *echo.Echo) {
 		e.GET(p, s.index)
 		e.HEAD(p, s.index)
 	}
+	e.RouteNotFound("/*", s.nowhere)
 	e.GET("/manifest.json", s.manifest)
 	e.GET("/a/:name", s.asset)
 	e.HEAD("/a/:name", s.asset)
@@ -58,21 +59,32 @@ func (s *Server) index(c echo.Context) error {
 	if s.static.files == nil {
 		return c.String(http.StatusServiceUnavailable, "This server was built without its pages: run make.\n")
 	}
-	return s.static.serve(c, "index.html", "no-cache")
+	return s.static.serve(c, http.StatusOK, "index.html", "no-cache")
+}
+
+// nowhere answers an address that leads to nothing: a person who typed it gets the page, which says so, and a program
+// the refusal that it reads.
+func (s *Server) nowhere(c echo.Context) error {
+	r := c.Request()
+	program := r.Method != http.MethodGet || r.URL.Path == "/v1" || isAPI(r) || strings.HasPrefix(r.URL.Path, "/a/") || path.Ext(r.URL.Path) != ""
+	if program || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		return access.Deny(api.CodeNotFound)
+	}
+	return s.static.serve(c, http.StatusNotFound, "index.html", "no-cache")
 }
 
 func (s *Server) manifest(c echo.Context) error {
-	return s.static.serve(c, "manifest.json", "no-cache")
+	return s.static.serve(c, http.StatusOK, "manifest.json", "no-cache")
 }
 
 // asset serves a file whose name changes with its content.
 func (s *Server) asset(c echo.Context) error {
-	return s.static.serve(c, "a/"+c.Param("name"), "public, max-age=31536000, immutable")
+	return s.static.serve(c, http.StatusOK, "a/"+c.Param("name"), "public, max-age=31536000, immutable")
 }
 
 // serve sends a file, compressed beforehand where the client takes that: nothing here was made for one reader, so its
 // length tells nothing.
-func (a *assets) serve(c echo.Context, name, cache string) error {
+func (a *assets) serve(c echo.Context, status int, name, cache string) error {
 	kind, known := types[path.Ext(name)]
 	if a.files == nil || !known || !fs.ValidPath(name) {
 		return access.Deny(api.CodeNotFound)
@@ -94,10 +106,10 @@ func (a *assets) serve(c echo.Context, name, cache string) error {
 			break
 		}
 	}
-	return send(c, a.files, name)
+	return send(c, status, a.files, name)
 }
 
-func send(c echo.Context, files fs.FS, name string) error {
+func send(c echo.Context, status int, files fs.FS, name string) error {
 	file, err := files.Open(name)
 	if err != nil {
 		return access.Deny(api.CodeNotFound)
@@ -108,7 +120,7 @@ func send(c echo.Context, files fs.FS, name string) error {
 		return err
 	}
 	c.Response().Header().Set("Content-Length", strconv.FormatInt(info.Size(), 10))
-	c.Response().WriteHeader(http.StatusOK)
+	c.Response().WriteHeader(status)
 	if c.Request().Method == http.MethodHead {
 		return nil
 	}

@@ -86,6 +86,20 @@ func TestPagesAndAssets(t *testing.T) {
 			t.Errorf("%s: %d %q", path, got.status, got.body)
 		}
 	}
+	reading := map[string]string{"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Encoding": "gzip"}
+	for _, path := range []string{"/nothing", "/setup/x", "/m", "/v2/x"} {
+		if got := p.do("GET", path, "", nil, reading); got.status != 404 || string(got.body) != "GZ" || got.header.Get("Content-Type") != "text/html; charset=utf-8" || got.header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s for a person: %d %q %v", path, got.status, got.body, got.header)
+		}
+	}
+	for _, path := range []string{"/v1", "/v1/", "/v1/nothing", "/a/", "/a/none.js", "/a/x/y", "/secret.js", "/index.html"} {
+		if got := p.do("GET", path, "", nil, reading); got.status != 404 || got.code() != api.CodeNotFound {
+			t.Errorf("%s for a program: %d %q", path, got.status, got.body)
+		}
+	}
+	if got := p.do("POST", "/nothing", api.TypeJSON, strings.NewReader("{}"), reading); strings.Contains(string(got.body), "GZ") || got.status < 400 {
+		t.Errorf("POST: %d %q", got.status, got.body)
+	}
 	if got := p.do("HEAD", "/", "", nil, map[string]string{"Accept-Encoding": "identity"}); got.status != 200 || len(got.body) != 0 || got.header.Get("Content-Length") != "15" {
 		t.Errorf("HEAD: %d %v", got.status, got.header)
 	}

@@ -91,13 +91,12 @@ class Program implements App {
   #screenFor(path: string): Screen {
     if (path === "/setup") return setupScreen(this, this.#setupSecret);
     if (path === "/join") return joinScreen(this, this.#overview?.name ?? null);
+    const matter = matterPath.exec(path)?.[1];
+    if (path !== "/" && path !== "/account" && matter === undefined) return nowhereScreen();
     if (!this.#overview) return signinScreen(this, this.invitation !== null ? "/join" : path, null);
     this.invitation = null; // whoever is signed in and went elsewhere has left the invitation behind
-    if (path === "/") return mattersScreen(this);
     if (path === "/account") return accountScreen(this);
-    const matter = matterPath.exec(path)?.[1];
-    if (matter !== undefined) return matterScreen(this, matter);
-    return { node: page(say.notFound.title, h("p", { class: "lead" }, say.notFound.text), h("a", { class: "button", href: "/" }, say.notFound.button)) };
+    return matter === undefined ? mattersScreen(this) : matterScreen(this, matter);
   }
 
   #event(event: Event) {
@@ -161,6 +160,10 @@ class Program implements App {
   #beforeLeaving(event: BeforeUnloadEvent) {
     if (this.transfers.underWay()) event.preventDefault();
   }
+}
+
+function nowhereScreen(): Screen {
+  return { node: page(say.notFound.title, h("p", { class: "lead" }, say.notFound.text), h("div", { class: "actions start" }, h("a", { class: "button", href: "/" }, say.notFound.button))) };
 }
 
 // The secret leaves the address bar and the history entry before anything else happens: before a request could carry it.
