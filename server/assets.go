@@ -49,7 +49,7 @@ func (s *Server) pages(e *echo.Echo) {
 		e.GET(p, s.index)
 		e.HEAD(p, s.index)
 	}
-	e.RouteNotFound("/*", s.nowhere)
+	e.GET("/*", s.nowhere)
 	e.GET("/manifest.json", s.manifest)
 	e.GET("/a/:name", s.asset)
 	e.HEAD("/a/:name", s.asset)
@@ -66,7 +66,7 @@ func (s *Server) index(c echo.Context) error {
 // the refusal that it reads.
 func (s *Server) nowhere(c echo.Context) error {
 	r := c.Request()
-	program := r.Method != http.MethodGet || r.URL.Path == "/v1" || isAPI(r) || strings.HasPrefix(r.URL.Path, "/a/") || path.Ext(r.URL.Path) != ""
+	program := r.URL.Path == "/v1" || isAPI(r) || strings.HasPrefix(r.URL.Path, "/a/") || path.Ext(r.URL.Path) != ""
 	if program || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return access.Deny(api.CodeNotFound)
 	}
