@@ -14,6 +14,8 @@ const over: ReadonlySet<Phase> = new Set(["done", "cancelled"]);
 const stuck: ReadonlySet<Phase> = new Set(["failed", "needs-file"]);
 const pausable: ReadonlySet<Phase> = new Set(["queued", "sealing", "fetching", "waiting"]);
 const endless: ReadonlySet<Phase> = new Set(["committing", "verifying", "saving"]);
+const phone = matchMedia("(max-width: 480px)");
+const rest = 4000; // ms
 const shownAtOnce = 40; // rows; a dropped folder of thousands is summed up below them
 
 export class Transfers {
@@ -28,7 +30,11 @@ export class Transfers {
   readonly #more = h("p", { class: "hint tray-more", hidden: true });
   readonly #clear = button(say.transfers.clear, { id: "transfers-clear", class: "quiet small" }, () => this.#clearFinished());
   readonly #rows: (items: readonly Transfer[]) => void;
+  readonly #details = h("details", { open: true });
   #painting = false;
+  #resting: ReturnType<typeof setTimeout> | undefined;
+  #worked = false; // since the tray last folded by itself
+  #folded = false; // by itself: then it opens by itself
 
   /** saved is called after a document reached this person's disk. */
   constructor(engine: Engine, saved: () => void) {
@@ -36,10 +42,12 @@ export class Transfers {
     this.#saved = saved;
     this.#rows = keyedList(this.#list, (t) => t.id, (t) => this.#row(t));
     this.node = h("section", { id: "transfers", class: "tray", "aria-label": say.transfers.title, hidden: true },
-      h("details", { open: true },
-        h("summary", {}, this.#summary),
-        this.#list, this.#more,
-        h("div", { class: "tray-foot" }, this.#clear)));
+      this.#details);
+    fill(this.#details,
+      h("summary", {}, this.#summary),
+      this.#list, this.#more,
+      h("div", { class: "tray-foot" }, this.#clear));
+    phone.addEventListener("change", () => this.#unfold());
     engine.listen((event) => this.#event(event));
   }
 
@@ -120,6 +128,28 @@ export class Transfers {
     this.#more.hidden = inOrder.length <= shownAtOnce;
     this.#more.textContent = say.transfers.more(inOrder.length - shownAtOnce);
     this.#clear.hidden = done.length === 0;
+    this.#rest(urgent.length + active.length > 0);
+  }
+
+  // On a phone the tray covers what is read: it folds a moment after the last transfer, once, and opens for the next.
+  #rest(busy: boolean) {
+    if (busy) {
+      clearTimeout(this.#resting);
+      this.#unfold();
+      this.#worked = true;
+    } else if (this.#worked && phone.matches) {
+      this.#worked = false;
+      this.#resting = setTimeout(() => {
+        if (!phone.matches || this.#list.contains(document.activeElement)) return;
+        this.#folded = this.#details.open;
+        this.#details.open = false;
+      }, rest);
+    }
+  }
+
+  #unfold() {
+    if (this.#folded) this.#details.open = true;
+    this.#folded = false;
   }
 
   #clearFinished() {
