@@ -294,10 +294,10 @@ export const say = {
   },
 
   lied: {
-    title: "The server contradicted itself",
+    title: "The server contradicted what was signed",
     lead: "This is not a network problem. What the server showed you contradicts what members signed. This device refused it: nothing was opened, saved or sealed on it.",
-    promised: "What was promised",
-    shown: "What was shown",
+    promised: "What was asked",
+    shown: "What was found",
     todo: "What to do",
     todos: [
       "Export the evidence: it holds what was asked, what was found, and when, and no document.",

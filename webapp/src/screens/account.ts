@@ -6,7 +6,7 @@ import type { AccountView } from "../engine.ts";
 import { failureOf } from "../engine-client.ts";
 import { date, dateTime, name } from "../format.ts";
 import { saveText } from "../savefile.ts";
-import { explain, say } from "../sentences.ts";
+import { explain, known, say } from "../sentences.ts";
 import { busy, button, problem, problemSlot, words } from "../ui.ts";
 
 const t = say.account;
@@ -52,7 +52,7 @@ function refusals(app: App, account: AccountView): HTMLElement {
   if (account.refusals.length === 0) return section(t.refusals, h("p", { id: "no-refusals" }, t.noRefusals));
   return section(t.refusals, h("p", { class: "hint" }, t.refusalsHint),
     h("ul", { id: "refusals", class: "plain" }, account.refusals.map((refusal) =>
-      h("li", {}, h("span", {}, dateTime(refusal.at)), " ", h("code", {}, refusal.code), h("span", { class: "block" }, explain({ code: refusal.code, detail: "" }).what), name([refusal.what, refusal.found].filter((text) => text !== "").join(": "), "hint block")))),
+      h("li", {}, h("span", {}, dateTime(refusal.at)), " ", h("code", {}, known(refusal.code)), h("span", { class: "block" }, explain({ code: refusal.code, detail: "" }).what), name([refusal.what, refusal.found].filter((text) => text !== "").join(": "), "hint block")))),
     slot.node, save);
 }
 
