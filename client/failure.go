@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 
 	"github.com/underseal/underseal/keys/seal"
 	"github.com/underseal/underseal/keys/vault"
@@ -64,7 +65,7 @@ func failureOf(err error) *Failure {
 	case errors.As(err, &e):
 		return &Failure{Code: e.Code, cause: err}
 	case errors.As(err, &kit):
-		return &Failure{Code: api.CodeKitTypo, Detail: kit.Error(), cause: err}
+		return &Failure{Code: api.CodeKitTypo, Detail: "Group " + strconv.Itoa(kit.Group), cause: err}
 	case errors.Is(err, context.Canceled):
 		return &Failure{Code: api.CodeCancelled, cause: err}
 	case errors.Is(err, vault.ErrUnlock):
