@@ -126,7 +126,7 @@ func (c *Client) send(ctx context.Context, r Request) ([]byte, error) {
 		return nil, &Failure{Code: api.CodeOffline, cause: err}
 	}
 	if reply.Status < 200 || reply.Status > 299 {
-		return nil, parseError(reply.Status, reply.Body)
+		return nil, ReplyError(reply.Body)
 	}
 	return reply.Body, nil
 }

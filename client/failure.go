@@ -86,7 +86,9 @@ func failureOf(err error) *Failure {
 // FailureOf is the failure that err is: every error of this package has one.
 func FailureOf(err error) *Failure { return failureOf(err) }
 
-func parseError(status int, body []byte) error {
+// ReplyError is the error that an answer with a status of no success is. A Pump, which reads its answers itself, uses it so
+// that both sides know the same codes, and no others.
+func ReplyError(body []byte) error {
 	var e api.Error
 	if json.Unmarshal(body, &e) != nil || e.Code == "" || len(e.Code) > 40 {
 		return &api.Error{Code: api.CodeInternal}
@@ -97,6 +99,5 @@ func parseError(status int, body []byte) error {
 			return &e
 		}
 	}
-	_ = status
 	return &api.Error{Code: api.CodeInternal}
 }

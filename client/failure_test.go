@@ -71,20 +71,20 @@ func TestServersSentencesAreNotShown(t *testing.T) {
 		}
 		r, err := answer(403, api.Error{Code: code, Message: phishing})
 		must(t, err)
-		if got := failureOf(parseError(r.Status, r.Body)); got.Code != api.CodeInternal || strings.Contains(fmt.Sprintf("%v %v", got, got.Unwrap()), "555") {
+		if got := failureOf(ReplyError(r.Body)); got.Code != api.CodeInternal || strings.Contains(fmt.Sprintf("%v %v", got, got.Unwrap()), "555") {
 			t.Errorf("%q: %v", code, got)
 		}
 	}
 	for _, code := range api.ServerCodes() {
 		r, err := answer(403, api.Error{Code: code, Message: phishing})
 		must(t, err)
-		got := failureOf(ReplyError(r.Status, r.Body))
+		got := failureOf(ReplyError(r.Body))
 		if got.Code != code || got.Detail != "" || strings.Contains(fmt.Sprintf("%v %v", got, got.Unwrap()), "555") {
 			t.Errorf("%s: %v", code, got)
 		}
 	}
 	for _, body := range []string{"", "<html>" + phishing, "null", "[]", `{"code":7}`} {
-		if got := failureOf(parseError(502, []byte(body))); got.Code != api.CodeInternal || got.Detail != "" {
+		if got := failureOf(ReplyError([]byte(body))); got.Code != api.CodeInternal || got.Detail != "" {
 			t.Errorf("%q: %v", body, got)
 		}
 	}

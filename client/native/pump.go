@@ -202,7 +202,7 @@ func (p *Pump) put(ctx context.Context, path string, digest wire.Hash, body []by
 		return lost(ctx, err)
 	}
 	if reply.StatusCode < 200 || reply.StatusCode > 299 {
-		return client.ReplyError(reply.StatusCode, answer)
+		return client.ReplyError(answer)
 	}
 	return nil
 }
@@ -312,7 +312,7 @@ func (p *Pump) getOnce(ctx context.Context, f client.Fetch, c chunkOf) ([]byte, 
 		if err != nil && !errors.Is(err, errTooLong) {
 			return nil, lost(ctx, err)
 		}
-		return nil, client.ReplyError(reply.StatusCode, answer)
+		return nil, client.ReplyError(answer)
 	}
 	// Lengths first: neither memory nor a cipher is spent on an answer that cannot be the chunk (attack 40).
 	if reply.ContentLength >= 0 && reply.ContentLength != c.size {

@@ -120,7 +120,7 @@ func (s *State) Apply(e Entry) error {
 
 // Ended reports whether a statement that this client has no key for is one by which an owner ended our seat: it stands where
 // it claims, an owner of the state we verified signed its clear part, and its roster is one that state allows. Who only
-// holds a link key, like any member or guest, cannot make one (SPEC S-EPOCH-10).
+// holds a link key, like any member or guest, cannot make one (SPEC S-EPOCH-17).
 func (s *State) Ended(e Entry, self wire.ObjectID) bool {
 	effect, err := ParseEffect(e.Effect)
 	if err != nil || effect.Kind != KindStatement || effect.Position != s.Position || effect.Previous != s.Head || effect.Chain != s.ID || effect.Epoch != s.Epoch+1 {
@@ -191,7 +191,7 @@ func (s *State) applyStatement(effect *Effect, e Entry) error {
 	if err := checkClear(effect, author.Keys); err != nil {
 		return err
 	}
-	// The trail never goes back: an owner who was shown a shorter one would sign away what was released (S-EPOCH-11).
+	// The trail never goes back: an owner who was shown a shorter one would sign away what was released (S-EPOCH-18).
 	st := effect.Statement
 	if st.TrailPosition < s.TrailPosition || (st.TrailPosition == s.TrailPosition && st.TrailHead != s.TrailHead) {
 		return ErrOrder

@@ -245,9 +245,6 @@ func StatementKey(chain wire.ChainID, epoch uint32) []byte {
 	return key("statement", chain.String(), number(uint64(epoch)))
 }
 
-// StatementsOf is the prefix of a chain's statements.
-func StatementsOf(chain wire.ChainID) []byte { return key("statement", chain.String(), "") }
-
 // RowsKey are the hashes of a statement's rows.
 func RowsKey(chain wire.ChainID, epoch uint32) []byte {
 	return key("rows", chain.String(), number(uint64(epoch)))
