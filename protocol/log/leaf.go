@@ -14,8 +14,11 @@ const LeafSize = 98
 
 // Leaf types.
 const (
-	TypeState uint16 = 1 // an entry of a chain's state sequence
-	TypeTrail uint16 = 2 // an entry of its trail sequence
+	TypeState   uint16 = 1 // an entry of a chain's state sequence
+	TypeTrail   uint16 = 2 // an entry of its trail sequence
+	TypeServer  uint16 = 3 // an entry of its server sequence: what only the server sees
+	TypeKeys    uint16 = 4 // a person's public-key link
+	TypeMapRoot uint16 = 5 // the root of the map of all leaves before it
 )
 
 // ErrLink says that a leaf does not stand where it claims: its tag or link is not the one the link key gives.
@@ -105,7 +108,7 @@ func (l Leaf) Bytes() []byte {
 func ParseLeaf(b []byte) (Leaf, error) {
 	r := wire.NewReader(b)
 	l := Leaf{Type: r.Uint16(), Tag: r.Hash(), Link: r.Hash(), Commit: r.Hash()}
-	if l.Type != TypeState && l.Type != TypeTrail {
+	if l.Type < TypeState || l.Type > TypeMapRoot || (l.Type == TypeMapRoot && !l.Tag.IsZero()) || (l.Type >= TypeKeys && !l.Link.IsZero()) {
 		r.Refuse()
 	}
 	if err := r.Done(); err != nil {
@@ -113,6 +116,25 @@ func ParseLeaf(b []byte) (Leaf, error) {
 	}
 	return l, nil
 }
+
+// MapRootLeaf puts the root of the map into the log. One is the last leaf under every signed checkpoint.
+func MapRootLeaf(root wire.Hash) Leaf { return Leaf{Type: TypeMapRoot, Commit: root} }
+
+// KeysLeaf puts a public-key link into the log, under its label in the directory.
+func KeysLeaf(label, commit wire.Hash) Leaf { return Leaf{Type: TypeKeys, Tag: label, Commit: commit} }
+
+// ServerLeaf puts an entry of the server sequence into the log. Both halves come from one VRF output: whoever is shown the
+// proof can tell where the entry stands, and nobody else can tell that two of them are of one chain.
+func ServerLeaf(output [64]byte, previous, commit wire.Hash) Leaf {
+	w := wire.NewWriter()
+	w.Fixed([]byte("underseal/v1/server-link\x00"))
+	w.Fixed(previous[:])
+	w.Fixed(commit[:])
+	return Leaf{Type: TypeServer, Tag: wire.Hash(output[:32]), Link: LinkKey(output[32:]).mac(w.Bytes()), Commit: commit}
+}
+
+// Tag is the tag of a position: what the map is asked whether a sequence goes on there.
+func (k LinkKey) Tag(kind uint16, seq uint64) wire.Hash { return k.tag(kind, seq) }
 
 // Hash is the RFC 6962 leaf hash.
 func (l Leaf) Hash() wire.Hash { return LeafHash(l.Bytes()) }

@@ -29,7 +29,7 @@ func TestLeaf(t *testing.T) {
 	if _, err := ParseLeaf(append(bytes.Clone(b), 0)); !errors.Is(err, wire.ErrMalformed) {
 		t.Errorf("99 bytes: %v", err)
 	}
-	for _, kind := range []byte{0, 3, 255} {
+	for _, kind := range []byte{0, 4, 5, 6, 255} { // 4 and 5 have no link, 5 no tag
 		x := bytes.Clone(b)
 		x[1] = kind
 		if _, err := ParseLeaf(x); !errors.Is(err, wire.ErrMalformed) {
