@@ -40,6 +40,7 @@ const (
 	LabelSignKeys      Label = "underseal/v1/sign/keys"
 	LabelSignSession   Label = "underseal/v1/sign/session"
 	LabelSignRelease   Label = "underseal/v1/sign/release"
+	LabelSignKeyLink   Label = "underseal/v1/sign/key-link"
 )
 
 // Invites.
@@ -88,7 +89,7 @@ func Labels() []Label {
 
 		LabelWrapEpoch, LabelWrapTrail, LabelWrapInvite,
 
-		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease,
+		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink,
 
 		LabelInviteKey, LabelInviteSeal, LabelInviteAccept, LabelInviteAcceptKey,
 

@@ -17,7 +17,7 @@ type Author struct {
 	Identity   *keys.Identity
 	Random     io.Reader
 	Now        func() time.Time
-	Checkpoint []byte // the newest checkpoint of the log that this client verified
+	Checkpoint []byte // the newest checkpoint of the log that this client verified, as log.Carried has it
 }
 
 func (a Author) head() head {
@@ -138,7 +138,8 @@ func (s *State) seal(a Author, effect *Effect, body *statementBody, k *EpochKeys
 	st := effect.Statement
 	st.OpensState = k.stateLink().Opening(log.TypeState, effect.Position, effect.Previous)
 	st.OpensTrail = k.trailLink().Opening(log.TypeTrail, st.TrailPosition, st.TrailHead)
-	body.Commitments, body.TrailKey, body.RowsRoot, body.StateRoot = k.commitments(), pair.Public(), rowsRoot(rows), s.Root()
+	st.TrailKey = pair.Public()
+	body.Commitments, body.RowsRoot, body.StateRoot = k.commitments(), rowsRoot(rows), s.Root()
 	return rows, nil
 }
 
@@ -296,6 +297,24 @@ func (s *State) change(a Author, c Change, k *EpochKeys) (OpEffect, Op, error) {
 		return oe, Op{}, nil
 	}
 	return oe, Op{}, ErrInput
+}
+
+// Erase takes the envelopes of the trail's entries away, from a position up to another that the trail has reached.
+func (s *State) Erase(a Author, from, to uint64, rule EraseRule) (Submission, error) {
+	if err := s.may(a, RightManage); err != nil {
+		return Submission{}, err
+	}
+	if from >= to || rule < EraseRetention || rule > EraseRequest {
+		return Submission{}, ErrInput
+	}
+	effect, err := s.effect(a, KindErase)
+	if err != nil {
+		return Submission{}, err
+	}
+	effect.Erase = &EraseEffect{From: from, To: to, Rule: rule}
+	w := wire.NewWriter()
+	a.head().write(w)
+	return s.submit(a, effect, w.Bytes())
 }
 
 // Cancel ends an invite that has not been confirmed.

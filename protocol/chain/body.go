@@ -42,13 +42,13 @@ const (
 	maxLogKeys    = 8
 	maxLogKey     = 4096
 	maxPolicy     = 16 << 10
-	trailKeySize  = 1216
+	trailKeySize  = 1216 // of an X-Wing public key
 )
 
 // head starts every body.
 type head struct {
 	Time       uint64 // the author's clock, milliseconds since 1970
-	Checkpoint []byte // the author's newest verified checkpoint of the log; empty before the first
+	Checkpoint []byte // the author's newest verified checkpoint of the log, as log.Carried has it; empty before the first
 }
 
 func (h head) write(w *wire.Writer) {
@@ -72,7 +72,6 @@ type statementBody struct {
 	Reason      Reason
 	Subject     wire.ObjectID // whom the reason is about
 	Commitments [commitmentCount]wire.Hash
-	TrailKey    []byte // X-Wing public key that trail entries are sealed to
 	RowsRoot    wire.Hash
 	StateRoot   wire.Hash
 	Founding    *founding // of a first statement
@@ -86,7 +85,6 @@ func (s *statementBody) bytes() []byte {
 	for _, c := range s.Commitments {
 		w.Fixed(c[:])
 	}
-	w.Fixed(s.TrailKey)
 	w.Fixed(s.RowsRoot[:])
 	w.Fixed(s.StateRoot[:])
 	w.Bool(s.Founding != nil)
@@ -108,7 +106,7 @@ func parseStatementBody(b []byte) (*statementBody, error) {
 	for i := range s.Commitments {
 		s.Commitments[i] = r.Hash()
 	}
-	s.TrailKey, s.RowsRoot, s.StateRoot = r.Fixed(trailKeySize), r.Hash(), r.Hash()
+	s.RowsRoot, s.StateRoot = r.Hash(), r.Hash()
 	if r.Bool() {
 		f := &founding{Charter: readCharter(r), Name: r.Text(document.MaxName), Person: r.Text(document.MaxName)}
 		bundle, err := ParseBundle(r.Fixed(BundleSize))

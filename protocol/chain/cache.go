@@ -11,7 +11,7 @@ import (
 )
 
 // cacheVersion is of the device's own format: a cache of another is thrown away and the chain replayed.
-const cacheVersion uint16 = 1
+const cacheVersion uint16 = 2
 
 // Marshal encodes a verified state with its keys, for the device to seal and keep: a warm open then verifies only what is
 // new. It is secret.
@@ -39,6 +39,10 @@ func (s *State) Marshal() []byte {
 		w.Uint64(v.Position)
 		w.Fixed(v.Actor[:])
 		w.Fixed(v.Document[:])
+	}
+	w.Uint32(uint32(len(s.Erasures)))
+	for _, e := range s.Erasures {
+		w.Fixed(e.item())
 	}
 	for _, m := range sortedByID(s.Members) {
 		w.Bytes32(m.item())
@@ -85,6 +89,13 @@ func Unmarshal(b []byte) (*State, error) {
 			break
 		}
 		s.Voids = append(s.Voids, Void{Position: r.Uint64(), Actor: r.ID(), Document: r.ID()})
+	}
+	for range r.Uint32() {
+		if r.Uint8() != itemErasure || r.Failed() {
+			r.Refuse()
+			break
+		}
+		s.Erasures = append(s.Erasures, parseErasure(r))
 	}
 	var before []byte
 	for r.More() {

@@ -9,7 +9,7 @@ import (
 // Kind is what an entry does.
 type Kind uint8
 
-// Kinds. Release is of the trail sequence, the others of the state sequence.
+// Kinds. Release is of the trail sequence, the others of the state sequence. What the server adds is no Effect: see Event.
 const (
 	KindStatement Kind = iota + 1
 	KindBatch
@@ -18,6 +18,7 @@ const (
 	KindAccept
 	KindAdmit
 	KindRelease
+	KindErase
 )
 
 // Limits of one entry. No stored value passes 1 MiB.
@@ -47,6 +48,7 @@ type Effect struct {
 	Accept    *AcceptEffect
 	Admit     *AdmitEffect
 	Release   *ReleaseEffect
+	Erase     *EraseEffect
 }
 
 // Seat is one member of a roster.
@@ -65,6 +67,7 @@ type StatementEffect struct {
 	TrailHead     wire.Hash
 	OpensState    wire.Hash // MACs under the new link keys over where each sequence continues
 	OpensTrail    wire.Hash
+	TrailKey      []byte // X-Wing public key of the epoch's auditors: releases and what the server sees are sealed to it
 	Boxes         Boxes
 	// Signature is the author's over the whole effect but itself. The envelope is sealed under the new epoch's key, which
 	// who is removed has not: he verifies this one, and so knows that an owner ended his seat and not a holder of a link key.
@@ -164,6 +167,32 @@ type ReleaseEffect struct {
 	Session  wire.ObjectID
 }
 
+// EraseRule says why envelopes were erased.
+type EraseRule uint8
+
+// Rules of erasure.
+const (
+	EraseRetention EraseRule = iota + 1 // older than the firm keeps
+	EraseRequest                        // somebody asked, and had the right to
+)
+
+func (r EraseRule) String() string {
+	switch r {
+	case EraseRetention:
+		return "retention"
+	case EraseRequest:
+		return "request"
+	}
+	return "unknown"
+}
+
+// EraseEffect takes the envelopes of trail entries away, from a position up to another. Effects and leaves stay: the log's
+// root does not change, and a gap cannot be taken for an omission.
+type EraseEffect struct {
+	From, To uint64
+	Rule     EraseRule
+}
+
 // Bytes is the encoding: SPEC S-CHAIN-01.
 func (e *Effect) Bytes() []byte {
 	w := wire.NewWriter()
@@ -204,6 +233,10 @@ func (e *Effect) Bytes() []byte {
 		w.Fixed(e.Release.Document[:])
 		w.Fixed(e.Release.Version[:])
 		w.Fixed(e.Release.Session[:])
+	case KindErase:
+		w.Uint64(e.Erase.From)
+		w.Uint64(e.Erase.To)
+		w.Uint8(uint8(e.Erase.Rule))
 	}
 	return w.Bytes()
 }
@@ -247,6 +280,12 @@ func ParseEffect(b []byte) (*Effect, error) {
 	case KindRelease:
 		want = log.TypeTrail
 		e.Release = &ReleaseEffect{Document: r.ID(), Version: r.ID(), Session: r.ID()}
+	case KindErase:
+		x := &EraseEffect{From: r.Uint64(), To: r.Uint64(), Rule: EraseRule(r.Uint8())}
+		if x.From >= x.To || x.Rule < EraseRetention || x.Rule > EraseRequest {
+			r.Refuse()
+		}
+		e.Erase = x
 	default:
 		r.Refuse()
 	}
@@ -272,6 +311,7 @@ func (s *StatementEffect) write(w *wire.Writer) {
 	w.Fixed(s.TrailHead[:])
 	w.Fixed(s.OpensState[:])
 	w.Fixed(s.OpensTrail[:])
+	w.Fixed(s.TrailKey)
 	for _, box := range [][]byte{s.Boxes.Content, s.Boxes.Entry, s.Boxes.Link, s.Boxes.Trail} {
 		w.Bytes16(box)
 	}
@@ -295,6 +335,7 @@ func readStatementEffect(r *wire.Reader) *StatementEffect {
 		s.Invites = append(s.Invites, id)
 	}
 	s.TrailPosition, s.TrailHead, s.OpensState, s.OpensTrail = r.Uint64(), r.Hash(), r.Hash(), r.Hash()
+	s.TrailKey = r.Fixed(trailKeySize)
 	s.Boxes = Boxes{Content: r.Bytes16(maxBox), Entry: r.Bytes16(maxBox), Link: r.Bytes16(maxBox), Trail: r.Bytes16(maxBox)}
 	if s.Signature = r.Bytes16(signatureSize); len(s.Signature) != 0 && len(s.Signature) != signatureSize {
 		r.Refuse()

@@ -15,6 +15,31 @@ type Entry struct {
 	Leaf     log.Leaf
 	Effect   []byte
 	Envelope []byte
+	// Erased is the hash of an envelope that is gone: the entry is a tombstone, and still counts. Nil for one that is there.
+	Erased *wire.Hash
+}
+
+// Forms of what an entry has for an envelope.
+const (
+	formEnvelope = 0
+	formErased   = 1
+)
+
+// Commit is what the entry's leaf commits to.
+func (e Entry) Commit() wire.Hash {
+	if e.Erased != nil {
+		return log.CommitErased(e.Effect, *e.Erased)
+	}
+	return log.Commit(e.Effect, e.Envelope)
+}
+
+// Erase is the tombstone of an entry.
+func (e Entry) Erase() Entry {
+	if e.Erased == nil {
+		h := wire.Hash(sha256.Sum256(e.Envelope))
+		e.Envelope, e.Erased = nil, &h
+	}
+	return e
 }
 
 // RowKind is what a row holds.
@@ -65,6 +90,12 @@ func (e Entry) Bytes() []byte {
 	w := wire.NewWriter()
 	w.Fixed(e.Leaf.Bytes())
 	w.Bytes32(e.Effect)
+	if e.Erased != nil {
+		w.Uint8(formErased)
+		w.Fixed(e.Erased[:])
+		return w.Bytes()
+	}
+	w.Uint8(formEnvelope)
 	w.Bytes32(e.Envelope)
 	return w.Bytes()
 }
@@ -74,7 +105,17 @@ func readEntry(r *wire.Reader) Entry {
 	if err != nil {
 		r.Refuse()
 	}
-	return Entry{Leaf: leaf, Effect: r.Bytes32(MaxEffect), Envelope: r.Bytes32(MaxEnvelope)}
+	e := Entry{Leaf: leaf, Effect: r.Bytes32(MaxEffect)}
+	switch r.Uint8() {
+	case formEnvelope:
+		e.Envelope = r.Bytes32(MaxEnvelope)
+	case formErased:
+		h := r.Hash()
+		e.Erased = &h
+	default:
+		r.Refuse()
+	}
+	return e
 }
 
 // ParseEntry is the inverse of Bytes. It checks form, not truth.
@@ -114,6 +155,9 @@ func (s Submission) Bytes() []byte {
 func ParseSubmission(b []byte) (Submission, error) {
 	r := wire.NewReader(b)
 	s := Submission{Entry: readEntry(r)}
+	if s.Entry.Erased != nil {
+		r.Refuse() // nobody adds what is gone
+	}
 	for range r.Count(2*MaxSeats, 21) {
 		row := Row{Kind: RowKind(r.Uint8()), Recipient: r.ID(), Bytes: r.Bytes32(MaxRow)}
 		if row.Kind != RowWrap && row.Kind != RowPackage {

@@ -6,6 +6,8 @@ import "errors"
 var (
 	ErrOrder      = errors.New("entry does not follow the one before it")
 	ErrWrongChain = errors.New("entry belongs to another chain")
+	ErrErased     = errors.New("an envelope is gone, and no owner said so")
+	ErrEvent      = errors.New("not an entry of the server sequence at this place")
 	ErrLeaf       = errors.New("entry is not committed to by its leaf")
 	ErrEpoch      = errors.New("entry is of another epoch")
 	ErrEnvelope   = errors.New("entry does not open under its epoch's key")

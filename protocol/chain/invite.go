@@ -193,7 +193,7 @@ func (s *State) Invite(a Author, person string, role Role, mode InviteMode, expi
 		}
 	}
 	// A chain of more than MaxSeats could never rotate again: every invite that is out counts as a seat.
-	if role.Rung() != RungContent || !expires.After(a.Now()) || s.claims() >= MaxSeats {
+	if !role.Valid() || !expires.After(a.Now()) || s.claims() >= MaxSeats {
 		return Submission{}, Link{}, ErrInput
 	}
 	k, err := s.Keys()

@@ -12,7 +12,7 @@ import (
 
 // Start verifies a first statement against the id that names it, and is the state it founds.
 func Start(id wire.ChainID, first Entry, held KeySet) (*State, error) {
-	if first.ID() != id {
+	if first.Erased != nil || first.ID() != id {
 		return nil, ErrFirst
 	}
 	effect, err := ParseEffect(first.Effect)
@@ -64,7 +64,7 @@ func Start(id wire.ChainID, first Entry, held KeySet) (*State, error) {
 	if err := s.checkStatement(effect, body, k); err != nil {
 		return nil, err
 	}
-	s.commit(first, body.Time)
+	s.commit(first, effect.Actor, body.head)
 	return s, nil
 }
 
@@ -80,6 +80,9 @@ func (s *State) Apply(e Entry) error {
 		return ErrWrongChain
 	case effect.Sequence != log.TypeState || effect.Position != s.Position || effect.Previous != s.Head:
 		return ErrOrder
+	}
+	if e.Erased != nil {
+		return ErrErased // only the trail is erased
 	}
 	if want, pinned := s.expected[s.Position]; pinned && want != e.Leaf.Hash() {
 		return ErrAnchor
@@ -114,6 +117,8 @@ func (s *State) Apply(e Entry) error {
 		return s.applyCancel(effect, e, raw, author)
 	case KindAdmit:
 		return s.applyAdmit(effect, e, raw, author)
+	case KindErase:
+		return s.applyErase(effect, e, raw, author)
 	}
 	return ErrMismatch
 }
@@ -166,11 +171,29 @@ func (s *State) openSigned(effect *Effect, e Entry, key Secret) ([]byte, *Member
 }
 
 // commit moves the head past a verified entry.
-func (s *State) commit(e Entry, at uint64) {
+func (s *State) commit(e Entry, author wire.ObjectID, h head) {
 	delete(s.expected, s.Position)
+	if len(h.Checkpoint) > 0 {
+		s.carried = append(s.carried, Carried{Position: s.Position, Author: author, Checkpoint: h.Checkpoint})
+	}
 	s.Head = e.Leaf.Hash()
 	s.Position++
-	s.ChangedAt = max(s.ChangedAt, at)
+	s.ChangedAt = max(s.ChangedAt, h.Time)
+}
+
+// Carried is the checkpoint that the author of an entry had verified.
+type Carried struct {
+	Position   uint64
+	Author     wire.ObjectID
+	Checkpoint []byte
+}
+
+// TakeCarried hands over the checkpoints of the entries applied since it was last called, for the client to compare with
+// its own: this is where members' views of the log meet (attacks 3, 71).
+func (s *State) TakeCarried() []Carried {
+	c := s.carried
+	s.carried = nil
+	return c
 }
 
 func (s *State) applyStatement(effect *Effect, e Entry) error {
@@ -208,7 +231,7 @@ func (s *State) applyStatement(effect *Effect, e Entry) error {
 	if err := next.checkStatement(effect, body, k); err != nil {
 		return err
 	}
-	next.commit(e, body.Time)
+	next.commit(e, effect.Actor, body.head)
 	*s = *next
 	return nil
 }
@@ -279,7 +302,7 @@ func (s *State) checkStatement(effect *Effect, body *statementBody, k *EpochKeys
 	}
 	if k.Audit {
 		pair, err := keys.NewWrapKeyPair(k.Trail)
-		if err != nil || string(pair.Public()) != string(body.TrailKey) {
+		if err != nil || string(pair.Public()) != string(st.TrailKey) {
 			return ErrCommitment
 		}
 	}
@@ -291,7 +314,7 @@ func (s *State) checkStatement(effect *Effect, body *statementBody, k *EpochKeys
 	if s.Root() != body.StateRoot {
 		return ErrStateRoot
 	}
-	s.RowsRoot, s.TrailKey, s.TrailPosition, s.TrailHead = body.RowsRoot, body.TrailKey, st.TrailPosition, st.TrailHead
+	s.RowsRoot, s.TrailKey, s.TrailPosition, s.TrailHead = body.RowsRoot, st.TrailKey, st.TrailPosition, st.TrailHead
 	return nil
 }
 
@@ -319,7 +342,7 @@ func (s *State) applyBatch(effect *Effect, e Entry, raw []byte, author *Member, 
 			s.Voids = append(s.Voids, Void{Position: effect.Position, Actor: effect.Actor, Document: op.Document})
 		}
 	}
-	s.commit(e, body.Time)
+	s.commit(e, effect.Actor, body.head)
 	return nil
 }
 
@@ -399,12 +422,12 @@ func (s *State) applyInvite(effect *Effect, e Entry, raw []byte, author *Member)
 	}
 	body, err := parseInviteBody(raw)
 	i := effect.Invite
-	if err != nil || s.Invites[i.Invite] != nil || i.Role.Rung() != RungContent || document.CheckTitle(body.Person) != nil {
+	if err != nil || s.Invites[i.Invite] != nil || document.CheckTitle(body.Person) != nil {
 		return ErrMismatch
 	}
 	s.Invites[i.Invite] = &Invite{ID: i.Invite, PublicKey: i.PublicKey, Inviter: author.ID, InviterKeys: wire.Hash(author.Keys.Fingerprint()), Person: body.Person,
 		Role: i.Role, Mode: i.Mode, Expires: i.Expires, AcceptKey: body.AcceptKey, Secrets: body.Secrets, PackageHash: body.PackageHash, State: InviteOpen, At: body.Time}
-	s.commit(e, body.Time)
+	s.commit(e, effect.Actor, body.head)
 	return nil
 }
 
@@ -424,7 +447,7 @@ func (s *State) applyCancel(effect *Effect, e Entry, raw []byte, author *Member)
 		g.State, g.RemovedBy, g.RemovedAt = MemberRemoved, author.ID, h.Time
 	}
 	i.State = InviteCancelled
-	s.commit(e, h.Time)
+	s.commit(e, effect.Actor, h)
 	return nil
 }
 
@@ -492,7 +515,7 @@ func (s *State) applyAccept(effect *Effect, e Entry) error {
 		}
 		s.Members[m.ID] = m
 	}
-	s.commit(e, body.Time)
+	s.commit(e, effect.Actor, body.head)
 	return nil
 }
 
@@ -520,7 +543,31 @@ func (s *State) applyAdmit(effect *Effect, e Entry, raw []byte, author *Member) 
 		return ErrRoster
 	}
 	i.State, m.State, m.AddedBy, m.AddedAt = InviteSeated, MemberSeated, author.ID, body.Time
-	s.commit(e, body.Time)
+	s.commit(e, effect.Actor, body.head)
+	return nil
+}
+
+func (s *State) applyErase(effect *Effect, e Entry, raw []byte, author *Member) error {
+	if !author.Role.May(RightManage) {
+		return ErrRights
+	}
+	h, err := parseHeadBody(raw)
+	if err != nil {
+		return ErrMismatch
+	}
+	x := effect.Erase
+	s.Erasures = append(s.Erasures, Erasure{From: x.From, To: x.To, Rule: x.Rule, Position: effect.Position, By: effect.Actor, At: h.Time})
+	s.commit(e, effect.Actor, h)
+	return nil
+}
+
+// ErasureOf is the erasure that covers a position of the trail, nil where none does.
+func (s *State) ErasureOf(position uint64) *Erasure {
+	for i := range s.Erasures {
+		if x := &s.Erasures[i]; x.From <= position && position < x.To {
+			return x
+		}
+	}
 	return nil
 }
 
@@ -531,7 +578,7 @@ func (s *State) Clone() *State {
 	for _, d := range c.Documents {
 		d.Versions = append([]*Version(nil), d.Versions...) // versions never change
 	}
-	c.Voids = append([]Void(nil), s.Voids...)
+	c.Voids, c.Erasures, c.carried = append([]Void(nil), s.Voids...), append([]Erasure(nil), s.Erasures...), append([]Carried(nil), s.carried...)
 	c.versions, c.expected, c.keys = maps.Clone(s.versions), maps.Clone(s.expected), maps.Clone(s.keys)
 	return &c
 }

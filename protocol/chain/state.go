@@ -100,6 +100,15 @@ type Void struct {
 	Document wire.ObjectID
 }
 
+// Erasure is an owner's word that the envelopes of a part of the trail are gone.
+type Erasure struct {
+	From, To uint64 // positions of the trail
+	Rule     EraseRule
+	Position uint64 // of the entry that says so
+	By       wire.ObjectID
+	At       uint64
+}
+
 // KeySet are the keys a client holds of a chain, by epoch.
 type KeySet map[uint32]*EpochKeys
 
@@ -117,6 +126,7 @@ type State struct {
 	Invites   map[wire.ObjectID]*Invite
 	Documents map[wire.ObjectID]*Document
 	Voids     []Void
+	Erasures  []Erasure // of the trail, oldest first
 	ChangedAt uint64
 
 	RowsRoot wire.Hash // of the statement that opened the epoch
@@ -128,6 +138,7 @@ type State struct {
 	keys     KeySet
 	versions map[wire.ObjectID]bool // every version id ever used
 	expected map[uint64]wire.Hash   // leaf hashes that links or earlier visits pinned
+	carried  []Carried              // since TakeCarried
 }
 
 // Keys are the keys of the current epoch.
@@ -189,6 +200,7 @@ const (
 	itemMember   = 'm'
 	itemInvite   = 'i'
 	itemDocument = 'd'
+	itemErasure  = 'e'
 )
 
 // items is the canonical encoding of the derived state: SPEC S-STATE-01.
@@ -202,6 +214,9 @@ func (s *State) items() [][]byte {
 	}
 	for _, d := range sortedByID(s.Documents) {
 		items = append(items, d.item())
+	}
+	for _, e := range s.Erasures {
+		items = append(items, e.item())
 	}
 	return items
 }
@@ -223,6 +238,22 @@ func (s *State) charterItem() []byte {
 	w.Text(s.Name)
 	w.Uint32(s.Epoch)
 	return w.Bytes()
+}
+
+func (e Erasure) item() []byte {
+	w := wire.NewWriter()
+	w.Uint8(itemErasure)
+	w.Uint64(e.From)
+	w.Uint64(e.To)
+	w.Uint8(uint8(e.Rule))
+	w.Uint64(e.Position)
+	w.Fixed(e.By[:])
+	w.Uint64(e.At)
+	return w.Bytes()
+}
+
+func parseErasure(r *wire.Reader) Erasure {
+	return Erasure{From: r.Uint64(), To: r.Uint64(), Rule: EraseRule(r.Uint8()), Position: r.Uint64(), By: r.ID(), At: r.Uint64()}
 }
 
 func (m *Member) item() []byte {

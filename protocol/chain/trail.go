@@ -52,6 +52,8 @@ type Release struct {
 	Time          uint64
 	StatePosition uint64 // the state it was made under
 	StateHead     wire.Hash
+	Checkpoint    []byte // that its author had verified
+	Erased        bool   // the envelope is gone, by an owner's word: only Effect is set
 }
 
 func trailInfo(effect []byte) []byte {
@@ -144,8 +146,15 @@ func (s *State) OpenRelease(e Entry, position uint64, previous wire.Hash) (Relea
 	if !k.Audit {
 		return Release{}, ErrRights
 	}
-	if e.Leaf.Check(log.TypeTrail, k.trailLink(), position, previous, log.Commit(e.Effect, e.Envelope)) != nil {
+	if e.Leaf.Check(log.TypeTrail, k.trailLink(), position, previous, e.Commit()) != nil {
 		return Release{}, ErrLeaf
+	}
+	if e.Erased != nil {
+		// A tombstone is one that an owner signed for; any other is an omission.
+		if s.ErasureOf(position) == nil {
+			return Release{}, ErrErased
+		}
+		return Release{Effect: effect, Erased: true}, nil
 	}
 	body, signature, err := openTrail(k, e)
 	if err != nil {
@@ -153,7 +162,7 @@ func (s *State) OpenRelease(e Entry, position uint64, previous wire.Hash) (Relea
 	}
 	r := wire.NewReader(body)
 	h := readHead(r)
-	out := Release{Effect: effect, Time: h.Time, StatePosition: r.Uint64(), StateHead: r.Hash()}
+	out := Release{Effect: effect, Time: h.Time, StatePosition: r.Uint64(), StateHead: r.Hash(), Checkpoint: h.Checkpoint}
 	public, expires, certificate := r.Fixed(ed25519.PublicKeySize), r.Uint64(), r.Bytes16(4096)
 	m := s.Members[effect.Actor]
 	if r.Done() != nil || m == nil {

@@ -141,3 +141,39 @@ func (s *State) CheckRow(self wire.ObjectID, row []byte, hashes []wire.Hash) err
 	}
 	return ErrWrap
 }
+
+// Links are the reviewer's keys of every epoch that held has, with the place where each epoch's sequences begin. Statements
+// are as the server lists them, from the first: an opening that the epoch's own link key did not make is refused.
+func Links(origin string, id wire.ChainID, held KeySet, statements []Entry) (log.LinkKeys, error) {
+	out := log.LinkKeys{Origin: origin, Chain: id}
+	for i, e := range statements {
+		effect, err := ParseEffect(e.Effect)
+		if err != nil {
+			return log.LinkKeys{}, err
+		}
+		if effect.Kind != KindStatement || effect.Epoch != uint32(i+1) {
+			return log.LinkKeys{}, ErrEpoch
+		}
+		k := held[effect.Epoch]
+		if k == nil {
+			return log.LinkKeys{}, ErrNoKey
+		}
+		st := effect.Statement
+		if k.stateLink().Opening(log.TypeState, effect.Position, effect.Previous) != st.OpensState ||
+			k.trailLink().Opening(log.TypeTrail, st.TrailPosition, st.TrailHead) != st.OpensTrail {
+			return log.LinkKeys{}, ErrLeaf
+		}
+		links := log.EpochLinks{Epoch: effect.Epoch, StateFrom: effect.Position + 1, TrailFrom: st.TrailPosition, State: k.stateLink(), Trail: k.trailLink()}
+		if i == 0 {
+			if e.ID() != id {
+				return log.LinkKeys{}, ErrFirst
+			}
+			links.StateFrom = 0
+		}
+		out.Epochs = append(out.Epochs, links)
+	}
+	if len(out.Epochs) != len(held) {
+		return log.LinkKeys{}, ErrEpoch
+	}
+	return out, nil
+}

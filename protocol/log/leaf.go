@@ -37,7 +37,11 @@ type LinkKey [32]byte
 
 // Commit hashes an entry. The envelope enters as its hash, so that an erased one can still be counted.
 func Commit(effect, envelope []byte) wire.Hash {
-	inner := sha256.Sum256(envelope)
+	return CommitErased(effect, sha256.Sum256(envelope))
+}
+
+// CommitErased is the same of an entry whose envelope is gone, from the hash that is left of it.
+func CommitErased(effect []byte, inner wire.Hash) wire.Hash {
 	w := wire.NewWriter()
 	w.Fixed([]byte("underseal/v1/commit\x00"))
 	w.Bytes32(effect)

@@ -199,7 +199,6 @@ type Statement struct {
 	Reason      uint8
 	Subject     wire.ObjectID
 	Commitments [9]wire.Hash
-	TrailKey    []byte
 	RowsRoot    wire.Hash
 	StateRoot   wire.Hash
 }
@@ -213,7 +212,7 @@ func (w *World) readStatement(b []byte) (s Statement) {
 	for i := range s.Commitments {
 		s.Commitments[i] = r.Hash()
 	}
-	s.TrailKey, s.RowsRoot, s.StateRoot = r.Fixed(1216), r.Hash(), r.Hash()
+	s.RowsRoot, s.StateRoot = r.Hash(), r.Hash()
 	if r.Bool() || r.Done() != nil {
 		w.Fatal("not a further statement")
 	}
@@ -228,7 +227,6 @@ func (s Statement) Bytes() []byte {
 	for _, c := range s.Commitments {
 		w.Fixed(c[:])
 	}
-	w.Fixed(s.TrailKey)
 	w.Fixed(s.RowsRoot[:])
 	w.Fixed(s.StateRoot[:])
 	w.Bool(false)
