@@ -64,6 +64,7 @@ type rule struct {
 
 var rules = []rule{
 	{below: []string{"keys/seal"}, linking: []string{"keys/vault", "protocol", "client", "server"}},
+	{below: []string{"keys/vrf"}, linking: []string{"keys", "protocol", "client", "server", "wasm", "webapp", "cmd"}},
 	{below: []string{"keys"}, linking: []string{"protocol", "client", "server", "wasm", "webapp", "cmd"}},
 	{below: []string{"protocol"}, linking: []string{"client", "server", "wasm", "webapp", "cmd"}},
 	{below: []string{"client"}, linking: []string{"server", "wasm", "webapp", "cmd"}},

@@ -37,6 +37,9 @@ func (h *harness) collect() (pack.Pack, error) {
 	if p.HPKE, err = os.ReadFile(filepath.Join(h.goroot, "src", "crypto", "hpke", "testdata", "hpke-pq.json")); err != nil {
 		return p, err
 	}
+	if p.VRF, err = os.ReadFile(filepath.Join(h.root, "keys", "vrf", "testdata", "rfc9381.json")); err != nil {
+		return p, err
+	}
 	if p.Own, err = jsonFiles(filepath.Join(h.root, "keys", "testdata", "*.json")); err != nil {
 		return p, err
 	}

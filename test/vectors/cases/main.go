@@ -65,6 +65,7 @@ func sets(p pack.Pack) []set {
 		{"Wycheproof ML-KEM-768 keygen", wycheproof("mlkem_768_keygen_seed_test", mlkemKeygen)},
 		{"HPKE X-Wing (Go tree)", func(c *counter) error { return hpkeVectors(c, p.HPKE) }},
 		{"HPKE against crypto/hpke", hpkeDifferential},
+		{"ECVRF (RFC 9381)", func(c *counter) error { return vrfExamples(c, p.VRF) }},
 	}
 	if len(p.Floe) > 0 {
 		all = append(all, set{"FLOE specification", func(c *counter) error { return floe(c, p.Floe) }})

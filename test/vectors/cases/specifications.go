@@ -15,6 +15,7 @@ import (
 
 	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/keys/seal"
+	"github.com/underseal/underseal/keys/vrf"
 	"github.com/underseal/underseal/test/vectors/pack"
 )
 
@@ -214,6 +215,55 @@ func hpkeDifferential(c *counter) error {
 		}
 		got, err = ours.Unwrap(info, wrap)
 		c.check(fmt.Sprintf("ours of theirs %d", n), same(got, payload, err))
+	}
+	return nil
+}
+
+// vrfExamples computes and verifies the examples of RFC 9381, appendix B.3, and
+// refuses each of them for another input and with each byte of its proof
+// changed.
+func vrfExamples(c *counter, data json.RawMessage) error {
+	var file struct {
+		Examples []struct {
+			Name                    string
+			SK, PK, Alpha, Pi, Beta hexBytes
+		}
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		return err
+	}
+	for _, e := range file.Examples {
+		key, err := vrf.NewPrivateKey(e.SK)
+		if err != nil {
+			return err
+		}
+		check := func(name string, got, want []byte, err error) {
+			why := ""
+			if err != nil || !bytes.Equal(got, want) {
+				why = fmt.Sprintf("%x, %v, want %x", got, err, want)
+			}
+			c.check(e.Name+" "+name, why)
+		}
+		refuse := func(name string, alpha, proof []byte) {
+			why := ""
+			if _, err := vrf.Verify(e.PK, alpha, proof); !errors.Is(err, vrf.ErrProof) {
+				why = fmt.Sprintf("%v, want %v", err, vrf.ErrProof)
+			}
+			c.check(e.Name+" "+name, why)
+		}
+		check("public key", key.Public(), e.PK, nil)
+		beta, proof, err := key.Prove(e.Alpha)
+		check("proof", proof[:], e.Pi, err)
+		check("output", beta[:], e.Beta, err)
+		beta, err = vrf.Verify(e.PK, e.Alpha, e.Pi)
+		check("verified output", beta[:], e.Beta, err)
+		refuse("another input", append(bytes.Clone(e.Alpha), 0), e.Pi)
+		refuse("trailing byte", e.Alpha, append(bytes.Clone(e.Pi), 0))
+		for i := range e.Pi {
+			changed := bytes.Clone(e.Pi)
+			changed[i] ^= 1
+			refuse(fmt.Sprintf("byte %d changed", i), e.Alpha, changed)
+		}
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ type Pack struct {
 	Wycheproof map[string]json.RawMessage `json:"wycheproof"`
 	// HPKE is hpke-pq.json of the Go tree.
 	HPKE json.RawMessage `json:"hpke"`
+	// VRF are the examples of RFC 9381 for the suite, of keys/vrf/testdata.
+	VRF json.RawMessage `json:"vrf"`
 	// Own are the files of keys/testdata by name.
 	Own map[string]json.RawMessage `json:"own"`
 	// Formats are the files of protocol/testdata by name.
