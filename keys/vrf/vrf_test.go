@@ -133,6 +133,16 @@ func TestEveryChangedBitIsRefused(t *testing.T) {
 	}
 }
 
+// TestManyResponsesAreRefused: a comparison that looked at one byte of the
+// challenge alone would let a few of these through.
+func TestManyResponsesAreRefused(t *testing.T) {
+	e := examples(t)[0]
+	for n := range uint64(2000) {
+		s := uniform(sha512.Sum512(binary.BigEndian.AppendUint64(nil, n)))
+		refuses(t, fmt.Sprintf("response %d", n), e.PK, e.Alpha, append(slices.Clone(e.Pi[:pointSize+challengeSize]), s.Bytes()...))
+	}
+}
+
 func TestOtherLengthsAreRefused(t *testing.T) {
 	e := examples(t)[2]
 	refuses(t, "no key", nil, e.Alpha, e.Pi)
