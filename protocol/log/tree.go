@@ -3,12 +3,15 @@ package log
 import (
 	"crypto/sha256"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/underseal/underseal/protocol/wire"
 )
 
 // LeafHash is RFC 6962's hash of one leaf's data.
 func LeafHash(data []byte) wire.Hash {
-	return sha256.Sum256(append([]byte{0}, data...))
+	var b [1 + LeafSize]byte // on the stack: a verifier hashes every leaf there is
+	return sha256.Sum256(append(b[:1], data...))
 }
 
 // Root is RFC 6962's Merkle tree hash over leaf hashes. The root of none is SHA-256 of nothing.
@@ -23,10 +26,9 @@ func Root(leaves []wire.Hash) wire.Hash {
 	for split*2 < len(leaves) {
 		split *= 2
 	}
-	left, right := Root(leaves[:split]), Root(leaves[split:])
-	var b [65]byte
-	b[0] = 1
-	copy(b[1:], left[:])
-	copy(b[33:], right[:])
-	return sha256.Sum256(b[:])
+	return node(Root(leaves[:split]), Root(leaves[split:]))
+}
+
+func node(left, right wire.Hash) wire.Hash {
+	return wire.Hash(tlog.NodeHash(tlog.Hash(left), tlog.Hash(right)))
 }

@@ -3,15 +3,13 @@ package ledger
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"io"
 	"sync"
 
 	"github.com/cloudflare/circl/sign/mldsa/mldsa44"
 
 	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/log"
 )
 
 // LogKeys keeps the private keys of logs. It is the server's one secret that is not in its store, so that a thief of the
@@ -44,12 +42,6 @@ func (LogSeeds) String() string { return "ledger.LogSeeds(private)" }
 // GoString hides the seeds.
 func (s LogSeeds) GoString() string { return s.String() }
 
-// Algorithms of verifier keys (c2sp.org/signed-note).
-const (
-	noteEd25519 = 0x01
-	noteMLDSA44 = 0x06
-)
-
 // Public are the keys that a firm's first statement names.
 func (s LogSeeds) Public(origin string) api.LogKeys {
 	ed := ed25519.NewKeyFromSeed(s.Ed25519[:]).Public().(ed25519.PublicKey)
@@ -58,18 +50,9 @@ func (s LogSeeds) Public(origin string) api.LogKeys {
 	vrf := ed25519.NewKeyFromSeed(s.VRF[:]).Public().(ed25519.PublicKey)
 	return api.LogKeys{
 		Origin: origin,
-		Keys:   []string{VerifierKey(origin, noteEd25519, ed), VerifierKey(origin, noteMLDSA44, ml.Bytes())},
+		Keys:   []string{log.VerifierKey(origin, log.AlgEd25519, ed), log.VerifierKey(origin, log.AlgMLDSA44, ml.Bytes())},
 		VRF:    vrf,
 	}
-}
-
-// VerifierKey spells a public key as signed notes do: name, key id, and algorithm with key.
-func VerifierKey(name string, algorithm byte, public []byte) string {
-	h := sha256.New()
-	h.Write([]byte(name))
-	h.Write([]byte{'\n', algorithm})
-	h.Write(public)
-	return name + "+" + hex.EncodeToString(h.Sum(nil)[:4]) + "+" + base64.StdEncoding.EncodeToString(append([]byte{algorithm}, public...))
 }
 
 // MemoryKeys keeps seeds in memory, for tests.
