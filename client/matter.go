@@ -498,7 +498,7 @@ func (c *Client) submit(ctx context.Context, m *matter, s *chain.State, sub chai
 	if err != nil {
 		return err
 	}
-	var head api.ChainHead
+	var head api.Appended
 	if err := decode(reply, &head); err != nil {
 		return err
 	}

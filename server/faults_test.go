@@ -9,6 +9,7 @@ import (
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/server/blob/memblob"
+	"github.com/underseal/underseal/server/store"
 	"github.com/underseal/underseal/server/store/faultstore"
 	"github.com/underseal/underseal/server/store/memstore"
 )
@@ -40,8 +41,10 @@ func faultedStory(t *testing.T, n int64, fault faultstore.Fault) bool {
 		}
 		return faultstore.None
 	}
-	faults = faultstore.New(memstore.New(nil), plan)
-	w := newWorldOn(t, faults, memblob.New(), nil)
+	w := newWorldOn(t, func(hook store.Hook) store.Store {
+		faults = faultstore.New(memstore.New(hook), plan)
+		return faults
+	}, memblob.New(), nil)
 	met := false
 	// send does a request again for as long as the server says that it may be.
 	send := func(do func() answer) answer {
@@ -124,8 +127,7 @@ func faultedStory(t *testing.T, n int64, fault faultstore.Fault) bool {
 // TestAnErrorSaysNothingElse: what fails below is told as a code and a sentence.
 func TestAnErrorSaysNothingElse(t *testing.T) {
 	broken := errors.New("SECRET " + "detail of a disk")
-	faults := faultstore.New(memstore.New(nil), func(int64, string) faultstore.Fault { return faultstore.None })
-	w := newWorldOn(t, faults, &failing{Store: memblob.New(), puts: broken}, nil)
+	w := newWorldOn(t, memory, &failing{Store: memblob.New(), puts: broken}, nil)
 	m := w.founder().matter()
 	f := m.newFile(newID(t), 100)
 	want[api.Upload](t, m.beginUpload(f))

@@ -216,9 +216,17 @@ func (s *Server) body(c echo.Context, now time.Time, caller access.Caller) error
 	if err != nil {
 		return err
 	}
-	v, err := view(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (layout.Version, error) {
-		return ledger.Body(tx, now, caller, id, doc, version)
+	ctx, told := c.Request().Context(), false
+	v, err := view(ctx, s, caller.Firm, func(tx store.Tx) (v layout.Version, err error) {
+		v, told, err = ledger.Body(tx, now, caller, id, doc, version)
+		return v, err
 	})
+	if err == nil && !told {
+		// The auditors are told before the first byte leaves.
+		v, err = update(ctx, s, caller.Firm, func(tx store.Tx) (layout.Version, error) {
+			return s.config.Log.Serve(tx, s.config.Random, now, caller, id, doc, version)
+		})
+	}
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/underseal/underseal/server"
 	"github.com/underseal/underseal/server/blob"
 	"github.com/underseal/underseal/server/blob/memblob"
-	"github.com/underseal/underseal/server/store/memstore"
 )
 
 func TestUploadRefusesWhatItWasNotTold(t *testing.T) {
@@ -141,7 +140,7 @@ func TestConcurrentChunks(t *testing.T) {
 }
 
 func TestUploadsExpireAndCancel(t *testing.T) {
-	w := newWorldOn(t, memstore.New(nil), memblob.New(), func(c *server.Config) { c.Idle, c.Absolute = 60*24*time.Hour, 60*24*time.Hour })
+	w := newWorldOn(t, memory, memblob.New(), func(c *server.Config) { c.Idle, c.Absolute = 60*24*time.Hour, 60*24*time.Hour })
 	ada := w.founder()
 	m := ada.matter()
 	old, cancelled := m.newFile(newID(t), 100), m.newFile(newID(t), 100)
@@ -286,7 +285,7 @@ func (f *failing) Put(ctx context.Context, key blob.Key, size int64, digest [32]
 
 func TestDeletedBytesGoLaterWhereTheyCannotGoNow(t *testing.T) {
 	b := &failing{Store: memblob.New()}
-	w := newWorldOn(t, memstore.New(nil), b, nil)
+	w := newWorldOn(t, memory, b, nil)
 	m := w.founder().matter()
 	f := m.newFile(newID(t), 100)
 	m.put(f)
@@ -313,7 +312,7 @@ func TestDeletedBytesGoLaterWhereTheyCannotGoNow(t *testing.T) {
 
 func TestFullDisk(t *testing.T) {
 	b := &failing{Store: memblob.New()}
-	w := newWorldOn(t, memstore.New(nil), b, nil)
+	w := newWorldOn(t, memory, b, nil)
 	m := w.founder().matter()
 	f := m.newFile(newID(t), 100)
 	want[api.Upload](t, m.beginUpload(f))
@@ -327,7 +326,7 @@ func TestFullDisk(t *testing.T) {
 // TestRemovedWhileReading: the bytes on their way stop being read from where they were deleted, and no half is passed
 // off as whole.
 func TestDeletedWhileReading(t *testing.T) {
-	w := newWorldOn(t, memstore.New(nil), memblob.New(), func(*server.Config) {})
+	w := newWorldOn(t, memory, memblob.New(), func(*server.Config) {})
 	m := w.founder().matter()
 	f := m.newFile(newID(t), 5<<20)
 	m.put(f)

@@ -41,40 +41,63 @@ func (s *Server) found(c echo.Context, now time.Time, account wire.ObjectID) err
 	if err != nil {
 		return err
 	}
-	out, err := s.foundFirm(c.Request().Context(), now, account, req)
-	return reply(c, out, err)
+	out, firm, err := s.foundFirm(c.Request().Context(), now, account, req)
+	return s.appended(c, firm, out, err)
+}
+
+// appended answers an accepted entry with its receipt. The log's newest checkpoint is remembered outside the store first.
+func (s *Server) appended(c echo.Context, firm wire.ChainID, out ledger.Appended, err error) error {
+	if err != nil {
+		return err
+	}
+	seen := uint64(0)
+	if q := c.QueryParam(api.QuerySeen); q != "" {
+		if seen, err = number(q, 64); err != nil {
+			return err
+		}
+	}
+	r, err := published(c.Request().Context(), s, firm, func(tx store.Tx) (api.Appended, ledger.Published, error) { return ledger.Receipt(tx, out, seen) })
+	return reply(c, r, err)
 }
 
 // foundFirm uses the setup link up for this one request, then makes the firm. Either half may be repeated: the same
 // request finishes what it began.
-func (s *Server) foundFirm(ctx context.Context, now time.Time, account wire.ObjectID, req api.FoundRequest) (api.ChainHead, error) {
+func (s *Server) foundFirm(ctx context.Context, now time.Time, account wire.ObjectID, req api.FoundRequest) (ledger.Appended, wire.ChainID, error) {
+	fail := func(err error) (ledger.Appended, wire.ChainID, error) { return ledger.Appended{}, wire.ChainID{}, err }
 	bundle, err := chain.ParseBundle(req.Bundle)
 	if err != nil || bundle.Member != req.Member || bundle.Verify() != nil {
-		return api.ChainHead{}, access.Deny(api.CodeBadRequest)
+		return fail(access.Deny(api.CodeBadRequest))
 	}
 	sub, err := ledger.Parse(req.Submission)
 	if err != nil {
-		return api.ChainHead{}, err
+		return fail(err)
 	}
 	firm := sub.Entry.ID()
 	caller := access.Caller{Firm: firm, Account: account, Member: req.Member}
 	// What can be seen to be wrong is refused before the link is used up.
 	if err := access.First(caller, wire.Hash(bundle.Keys.Fingerprint()), sub.Submission, sub.Effect); err != nil {
-		return api.ChainHead{}, err
+		return fail(err)
 	}
 	name, err := s.auth.ClaimSetup(ctx, now, account, req.Setup, firm, requestHash(req))
 	if err != nil {
-		return api.ChainHead{}, err
+		return fail(err)
 	}
-	return update(ctx, s, firm, func(tx store.Tx) (api.ChainHead, error) {
-		if err := auth.PutMember(tx, account, bundle); err != nil {
-			return api.ChainHead{}, err
+	out, err := update(ctx, s, firm, func(tx store.Tx) (ledger.Appended, error) {
+		f := layout.Firm{Founded: now.Unix(), Log: name, Origin: s.auth.LogOrigin(name), Policy: s.config.Policy}
+		if old, found, err := layout.Get[layout.Firm](tx, layout.FirmKey()); err != nil {
+			return ledger.Appended{}, err
+		} else if found {
+			f = old // the same request, again
 		}
-		if err := layout.Put(tx, layout.FirmKey(), layout.Firm{Founded: now.Unix(), Log: name}); err != nil {
-			return api.ChainHead{}, err
+		if err := layout.Put(tx, layout.FirmKey(), f); err != nil {
+			return ledger.Appended{}, err
+		}
+		if err := auth.PutMember(tx, s.config.Log, firm, account, bundle); err != nil {
+			return ledger.Appended{}, err
 		}
 		return ledger.Found(tx, caller, sub)
 	})
+	return out, firm, err
 }
 
 func requestHash(req api.FoundRequest) wire.Hash {
@@ -85,25 +108,16 @@ func requestHash(req api.FoundRequest) wire.Hash {
 	return sha256.Sum256(w.Bytes())
 }
 
-func (s *Server) endSession(c echo.Context, _ time.Time, caller access.Caller) error {
+func (s *Server) endSession(c echo.Context, now time.Time, caller access.Caller) error {
 	t, err := token(c, firmCookie(caller.Firm))
 	if err != nil {
 		return err
 	}
-	if err := s.auth.EndSession(c.Request().Context(), layout.FirmPartition(caller.Firm), t); err != nil {
+	if err := s.auth.EndFirmSession(c.Request().Context(), now, caller, t); err != nil {
 		return err
 	}
 	setCookie(c, firmCookie(caller.Firm), nil, 0)
 	return c.NoContent(http.StatusNoContent)
-}
-
-func (s *Server) keys(c echo.Context, _ time.Time, caller access.Caller) error {
-	id, err := objectParam(c, "member")
-	if err != nil {
-		return err
-	}
-	out, err := view(c.Request().Context(), s, caller.Firm, func(tx store.Tx) ([]byte, error) { return ledger.Keys(tx, caller, id) })
-	return replyBinary(c, out, err)
 }
 
 func replyBinary(c echo.Context, b []byte, err error) error {
@@ -123,8 +137,8 @@ func (s *Server) openChain(c echo.Context, _ time.Time, caller access.Caller) er
 	if err != nil {
 		return err
 	}
-	out, err := update(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (api.ChainHead, error) { return ledger.Found(tx, caller, sub) })
-	return reply(c, out, err)
+	out, err := update(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (ledger.Appended, error) { return ledger.Found(tx, caller, sub) })
+	return s.appended(c, caller.Firm, out, err)
 }
 
 func submission(c echo.Context) (ledger.Submitted, error) {
@@ -153,6 +167,13 @@ func (s *Server) trail(c echo.Context, _ time.Time, caller access.Caller) error 
 }
 
 func (s *Server) page(c echo.Context, caller access.Caller, sequence string) error {
+	return s.chainPage(c, caller, func(tx store.Tx, id wire.ChainID, from uint64) ([]byte, error) {
+		return ledger.Entries(tx, caller, id, sequence, from)
+	})
+}
+
+// chainPage answers with a page of the chain that the path names, from the position that the query names.
+func (s *Server) chainPage(c echo.Context, caller access.Caller, read func(store.Tx, wire.ChainID, uint64) ([]byte, error)) error {
 	id, err := chainParam(c, "chain")
 	if err != nil {
 		return err
@@ -161,7 +182,7 @@ func (s *Server) page(c echo.Context, caller access.Caller, sequence string) err
 	if err != nil {
 		return err
 	}
-	out, err := view(c.Request().Context(), s, caller.Firm, func(tx store.Tx) ([]byte, error) { return ledger.Entries(tx, caller, id, sequence, from) })
+	out, err := view(c.Request().Context(), s, caller.Firm, func(tx store.Tx) ([]byte, error) { return read(tx, id, from) })
 	return replyBinary(c, out, err)
 }
 
@@ -175,11 +196,11 @@ func (s *Server) append(c echo.Context, now time.Time, caller access.Caller) err
 		return err
 	}
 	ctx, insists := c.Request().Context(), c.Request().Header.Get(api.HeaderSecondGuest) == "1"
-	out, err := update(ctx, s, caller.Firm, func(tx store.Tx) (api.ChainHead, error) { return ledger.Append(tx, now, caller, id, sub, insists) })
+	out, err := update(ctx, s, caller.Firm, func(tx store.Tx) (ledger.Appended, error) { return ledger.Append(tx, now, caller, id, sub, insists) })
 	if err == nil {
 		s.purge(ctx, caller.Firm)
 	}
-	return reply(c, out, err)
+	return s.appended(c, caller.Firm, out, err)
 }
 
 func (s *Server) release(c echo.Context, now time.Time, caller access.Caller) error {
@@ -191,8 +212,8 @@ func (s *Server) release(c echo.Context, now time.Time, caller access.Caller) er
 	if err != nil {
 		return err
 	}
-	out, err := update(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (api.ChainHead, error) { return ledger.Release(tx, now, caller, id, sub) })
-	return reply(c, out, err)
+	out, err := update(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (ledger.Appended, error) { return ledger.Release(tx, now, caller, id, sub) })
+	return s.appended(c, caller.Firm, out, err)
 }
 
 // statements streams every statement, in pages, so that a long history is never held whole.

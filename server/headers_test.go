@@ -24,7 +24,7 @@ func pages() fstest.MapFS {
 }
 
 func newPagesWorld(t *testing.T, origin string) *world {
-	return newWorldOn(t, memstore.New(nil), memblob.New(), func(c *server.Config) { c.Assets, c.Origin = pages(), origin })
+	return newWorldOn(t, memory, memblob.New(), func(c *server.Config) { c.Assets, c.Origin = pages(), origin })
 }
 
 func TestHeadersOnEveryAnswer(t *testing.T) {
@@ -190,7 +190,7 @@ func TestOrigins(t *testing.T) {
 		"http://files.example": false, "https://files.example/": false, "files.example": false, "": false, "https://": false, "http://127.0.0.1:8420": false,
 		"https://10.0.0.1": false, "ftp://files.example": false, "https://user@files.example": false, "https://files.example?x": false,
 	} {
-		_, err := server.New(server.Config{Store: memstore.New(nil), Blobs: memblob.New(), LogKeys: &ledger.MemoryKeys{}, Origin: origin})
+		_, err := server.New(server.Config{Store: memstore.New(nil), Blobs: memblob.New(), Log: ledger.NewLog(&ledger.MemoryKeys{}, nil), Origin: origin})
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", origin, err)
 		}

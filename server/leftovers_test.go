@@ -15,7 +15,6 @@ import (
 	"github.com/underseal/underseal/server/blob/memblob"
 	"github.com/underseal/underseal/server/layout"
 	"github.com/underseal/underseal/server/store"
-	"github.com/underseal/underseal/server/store/memstore"
 )
 
 // has looks into the store, where no answer shows what stayed.
@@ -125,7 +124,7 @@ func TestEnrolmentAfterTheLinkWasUsed(t *testing.T) {
 // TestUploadOnItsWayOut: an id whose bytes are not gone yet is not begun anew, or old bytes would be in the new upload.
 func TestUploadOnItsWayOut(t *testing.T) {
 	b := &failing{Store: memblob.New(), deletes: errors.New("busy")}
-	m := newWorldOn(t, memstore.New(nil), b, nil).founder().matter()
+	m := newWorldOn(t, memory, b, nil).founder().matter()
 	f := m.newFile(newID(t), 100)
 	m.bring(f)
 	want[struct{}](t, m.do("DELETE", api.UploadPath(m.firm, m.id, f.upload), "", nil, nil))
@@ -153,7 +152,7 @@ func (s *slow) Put(ctx context.Context, key blob.Key, size int64, digest [32]byt
 
 func TestCancelledWhileAChunkComesIn(t *testing.T) {
 	b := &slow{Store: memblob.New()}
-	w := newWorldOn(t, memstore.New(nil), b, nil)
+	w := newWorldOn(t, memory, b, nil)
 	m := w.founder().matter()
 	f := m.newFile(newID(t), 100)
 	want[api.Upload](t, m.beginUpload(f))

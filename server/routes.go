@@ -39,6 +39,7 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST(api.RouteSignIn, s.asAnybody(s.finishSignIn))
 	e.POST(api.RouteSessions, s.asAnybody(s.openSession)) // by its ticket
 	e.GET(api.RouteInvite, s.asAnybody(s.invite))         // by its id
+	e.GET(api.RoutePublicLog, s.asAnybody(s.publicLog))   // which nobody can read
 
 	e.GET(api.RouteAccount, s.asAccount(s.account))
 	e.DELETE(api.RouteAccountSession, s.asAccount(s.endAccountSession))
@@ -48,7 +49,12 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST(api.RouteFirms, s.asAccount(s.found))
 
 	e.DELETE(api.RouteSession, s.asMember(s.endSession))
-	e.GET(api.RouteKeys, s.asMember(s.keys))
+	e.POST(api.RouteLookup, s.asMember(s.lookup))
+	e.GET(api.RouteLog, s.asMember(s.logState))
+	e.POST(api.RouteMap, s.asMember(s.logMap))
+	e.GET(api.RouteTiles, s.asMember(s.memberTiles))
+	e.GET(api.RouteLeaves, s.asMember(s.leaves))
+	e.GET(api.RouteEvents, s.asMember(s.events))
 	e.GET(api.RouteChains, s.asMember(s.chains))
 	e.POST(api.RouteChains, s.asMember(s.openChain))
 	e.GET(api.RouteChain, s.asMember(s.chain))
@@ -102,6 +108,8 @@ func (s *Server) asMember(h member) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		return h(c, now, caller)
+		err = h(c, now, caller)
+		s.denied(c, now, caller, err)
+		return err
 	}
 }

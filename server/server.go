@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/server/auth"
 	"github.com/underseal/underseal/server/blob"
 	"github.com/underseal/underseal/server/layout"
@@ -27,11 +28,11 @@ import (
 	"github.com/underseal/underseal/server/store"
 )
 
-// Config is what a server is made of. Store, Blobs, Origin and LogKeys are required.
+// Config is what a server is made of. Store, Blobs, Origin and Log are required.
 type Config struct {
-	Store   store.Store
-	Blobs   blob.Store
-	LogKeys ledger.LogKeys
+	Store store.Store // opened with Log.Integrate as its hook
+	Blobs blob.Store
+	Log   *ledger.Log
 
 	// Origin is where browsers find the server, such as https://files.example or http://localhost:8420. Plain http is
 	// for localhost alone: passkeys, cookies and this product do not work without a secure origin.
@@ -41,6 +42,9 @@ type Config struct {
 	Now    func() time.Time // nil is time.Now
 	Random io.Reader        // nil is crypto/rand
 	Logger *slog.Logger     // nil discards. It is handed no name, body, token or address
+
+	Policy   string // witness policy (c2sp.org/tlog-policy) that new firms get; empty: no witnesses
+	LogToken string // who reads a public log must show it; empty: anybody may
 
 	Idle     time.Duration // after which an unused session ends; 0 is an hour
 	Absolute time.Duration // after which any session ends; 0 is twelve hours
@@ -56,14 +60,20 @@ type Server struct {
 
 // New checks the configuration.
 func New(c Config) (*Server, error) {
-	if c.Store == nil || c.Blobs == nil || c.LogKeys == nil {
-		return nil, errors.New("server: a store, a blob store and log keys are needed")
+	if c.Store == nil || c.Blobs == nil || c.Log == nil {
+		return nil, errors.New("server: a store, a blob store and a log are needed")
 	}
 	if err := CheckOrigin(c.Origin); err != nil {
 		return nil, err
 	}
+	if _, err := log.ParsePolicy(c.Policy); c.Policy != "" && err != nil {
+		return nil, fmt.Errorf("server: the witness policy: %w", err)
+	}
+	if err := c.Log.Check(context.Background(), c.Store); err != nil {
+		return nil, err
+	}
 	c.fill()
-	a, err := auth.New(auth.Config{Store: c.Store, Origin: c.Origin, Random: c.Random, LogKeys: c.LogKeys, Idle: c.Idle, Absolute: c.Absolute})
+	a, err := auth.New(auth.Config{Store: c.Store, Origin: c.Origin, Random: c.Random, Log: c.Log, Policy: c.Policy, Idle: c.Idle, Absolute: c.Absolute})
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/server/blob"
 	"github.com/underseal/underseal/server/blob/memblob"
-	"github.com/underseal/underseal/server/store/memstore"
 )
 
 // One test for each rule of SPEC.md's chapter on servers; the variants stand with the tests of their files.
@@ -351,7 +350,7 @@ func await(c chan struct{}) bool {
 // beginning of a body before the store gave its end.
 func TestSpecStreams(t *testing.T) {
 	b := &tap{Store: memblob.New(), begun: make(chan struct{}), more: make(chan struct{})}
-	m := newWorldOn(t, memstore.New(nil), b, nil).founder().matter()
+	m := newWorldOn(t, memory, b, nil).founder().matter()
 	f := m.newFile(newID(t), 3<<20)
 	want[api.Upload](t, m.beginUpload(f))
 	chunk := f.chunk(0)

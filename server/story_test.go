@@ -12,22 +12,25 @@ import (
 	"github.com/underseal/underseal/protocol/document"
 	"github.com/underseal/underseal/server/blob/dirblob"
 	"github.com/underseal/underseal/server/blob/memblob"
+	"github.com/underseal/underseal/server/store"
 	"github.com/underseal/underseal/server/store/boltstore"
-	"github.com/underseal/underseal/server/store/memstore"
 )
 
 func TestStory(t *testing.T) {
-	t.Run("memory", func(t *testing.T) { story(t, newWorldOn(t, memstore.New(nil), memblob.New(), nil)) })
+	t.Run("memory", func(t *testing.T) { story(t, newWorldOn(t, memory, memblob.New(), nil)) })
 	t.Run("disk", func(t *testing.T) {
-		s, err := boltstore.Open(boltstore.Config{Folder: t.TempDir(), NoSync: true})
-		if err != nil {
-			t.Fatal(err)
+		disk := func(hook store.Hook) store.Store {
+			s, err := boltstore.Open(boltstore.Config{Folder: t.TempDir(), NoSync: true, Hook: hook})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
 		}
 		b, err := dirblob.Open(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
-		story(t, newWorldOn(t, s, b, nil))
+		story(t, newWorldOn(t, disk, b, nil))
 	})
 }
 

@@ -60,12 +60,17 @@ type world struct {
 	http   *httptest.Server
 }
 
-func newWorld(t testing.TB) *world { return newWorldOn(t, memstore.New(nil), memblob.New(), nil) }
+func newWorld(t testing.TB) *world { return newWorldOn(t, memory, memblob.New(), nil) }
 
-func newWorldOn(t testing.TB, s store.Store, b blob.Store, change func(*server.Config)) *world {
+// memory opens a store in memory.
+func memory(hook store.Hook) store.Store { return memstore.New(hook) }
+
+func newWorldOn(t testing.TB, open func(store.Hook) store.Store, b blob.Store, change func(*server.Config)) *world {
 	t.Helper()
+	l := ledger.NewLog(&ledger.MemoryKeys{Random: rand.Reader}, &ledger.MemoryGuard{})
+	s := open(l.Integrate)
 	w := &world{t: t, store: s, blobs: b, clock: &clock{t: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}}
-	c := server.Config{Store: s, Blobs: b, LogKeys: &ledger.MemoryKeys{Random: rand.Reader}, Origin: testOrigin, Now: w.clock.now}
+	c := server.Config{Store: s, Blobs: b, Log: l, Origin: testOrigin, Now: w.clock.now}
 	if change != nil {
 		change(&c)
 	}

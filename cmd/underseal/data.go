@@ -20,18 +20,21 @@ import (
 // errInUse says that a server runs on the data.
 var errInUse = errors.New("a server is running on this data folder: stop it first")
 
-// data is an open data folder: store/, blobs/ and log.key.
+// data is an open data folder: store/, blobs/, log.key and last-signed/.
 type data struct {
 	store *boltstore.Store
 	blobs *dirblob.Store
-	keys  *keyFile
+	log   *ledger.Log
+	guard *guardFolder
 }
 
 func openData(folder string) (*data, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
 	}
-	s, err := boltstore.Open(boltstore.Config{Folder: filepath.Join(folder, "store")})
+	guard := &guardFolder{path: filepath.Join(folder, "last-signed")}
+	l := ledger.NewLog(&keyFile{path: filepath.Join(folder, "log.key")}, guard)
+	s, err := boltstore.Open(boltstore.Config{Folder: filepath.Join(folder, "store"), Hook: l.Integrate})
 	if errors.Is(err, store.ErrLocked) {
 		return nil, errInUse
 	}
@@ -45,10 +48,10 @@ func openData(folder string) (*data, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &data{store: s, blobs: b, keys: &keyFile{path: filepath.Join(folder, "log.key")}}, nil
+	return &data{store: s, blobs: b, log: l, guard: guard}, nil
 }
 
-func (d *data) Close() error { return errors.Join(d.blobs.Close(), d.store.Close()) }
+func (d *data) Close() error { return errors.Join(d.blobs.Close(), d.store.Close(), d.guard.Close()) }
 
 // keyFile keeps the seeds of logs in one file that only its owner reads. It stands beside the store and not in it, so
 // that a copy of the store signs nothing.

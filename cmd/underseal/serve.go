@@ -124,7 +124,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) (err err
 }
 
 func newServer(origin string, d *data, logger *slog.Logger) (*server.Server, error) {
-	c := server.Config{Store: d.store, Blobs: d.blobs, LogKeys: d.keys, Origin: origin, Logger: logger}
+	c := server.Config{Store: d.store, Blobs: d.blobs, Log: d.log, Origin: origin, Logger: logger}
 	files, err := webapp.Files()
 	if err != nil {
 		logger.Warn(err.Error())

@@ -87,6 +87,7 @@ type LogKeys struct {
 	Origin string   `json:"origin"`
 	Keys   []string `json:"keys"` // verifier keys, as signed notes spell them: Ed25519 and ML-DSA-44
 	VRF    []byte   `json:"vrf"`
+	Policy string   `json:"policy"` // witness policy (c2sp.org/tlog-policy); empty: no witnesses
 }
 
 // EnrolFinish completes an account: POST /v1/enrolments/{enrolment}. It has a Credential or a Login.

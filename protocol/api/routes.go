@@ -18,15 +18,14 @@ const (
 	RouteKeyring        = "/v1/account/keyring"                                                // PUT PutKeyring
 	RouteVault          = "/v1/account/vault"                                                  // PUT PutVault
 	RouteTickets        = "/v1/account/tickets"                                                // POST TicketRequest: Ticket
-	RouteFirms          = "/v1/firms"                                                          // POST FoundRequest: ChainHead
+	RouteFirms          = "/v1/firms"                                                          // POST FoundRequest: Appended
 	RouteSessions       = "/v1/firms/:firm/sessions"                                           // POST OpenSession, and the firm's cookie
 	RouteSession        = "/v1/firms/:firm/session"                                            // DELETE: ends it
-	RouteKeys           = "/v1/firms/:firm/members/:member/keys"                               // GET: a bundle (binary)
-	RouteChains         = "/v1/firms/:firm/chains"                                             // GET: Chains · POST a first statement (binary): ChainHead
+	RouteChains         = "/v1/firms/:firm/chains"                                             // GET: Chains · POST a first statement (binary): Appended
 	RouteChain          = "/v1/firms/:firm/chains/:chain"                                      // GET: ChainHead
-	RouteEntries        = "/v1/firms/:firm/chains/:chain/entries"                              // GET ?from=: entries (binary) · POST a submission (binary): ChainHead
+	RouteEntries        = "/v1/firms/:firm/chains/:chain/entries"                              // GET ?from=: entries (binary) · POST a submission (binary): Appended
 	RouteStatements     = "/v1/firms/:firm/chains/:chain/statements"                           // GET: entries (binary), oldest first
-	RouteTrail          = "/v1/firms/:firm/chains/:chain/trail"                                // GET ?from=: entries (auditors) · POST a submission: ChainHead
+	RouteTrail          = "/v1/firms/:firm/chains/:chain/trail"                                // GET ?from=: entries (auditors) · POST a submission: Appended
 	RouteWrap           = "/v1/firms/:firm/chains/:chain/wraps/:epoch"                         // GET: WrapReply
 	RouteInvite         = "/v1/firms/:firm/chains/:chain/invites/:invite"                      // GET: InviteReply, without a session
 	RouteUploads        = "/v1/firms/:firm/chains/:chain/uploads"                              // POST NewUpload: Upload

@@ -244,13 +244,13 @@ func Statement(s *Seat, head api.ChainHead, sub chain.Submission, effect *chain.
 	return Rows(sub, effect, st.Seats, s.Fingerprint, st.Invites)
 }
 
-// NewInvite: an owner invites somebody to read, at least.
+// NewInvite: an owner invites somebody, with the keys of the rung that the role has.
 func NewInvite(s *Seat, now int64, sub chain.Submission, effect *chain.Effect, taken bool) error {
 	if err := require(s, chain.RightManage, Seated); err != nil {
 		return err
 	}
 	i := effect.Invite
-	if taken || i.Role.Rung() != chain.RungContent || i.Expires > 1<<62 {
+	if taken || i.Expires > 1<<62 {
 		return Deny(api.CodeBadRequest)
 	}
 	if int64(i.Expires) <= now {
@@ -346,6 +346,20 @@ func Admit(s *Seat, sub chain.Submission, effect *chain.Effect, i *Invite, guest
 		return Deny(api.CodeForbidden)
 	}
 	return Rows(sub, effect, []chain.Seat{guest.Seat}, s.Fingerprint, nil)
+}
+
+// MaxErase bounds what one entry erases: it is one transaction.
+const MaxErase = 4096
+
+// Erase: an owner erases a part of the trail that is there.
+func Erase(s *Seat, head api.ChainHead, sub chain.Submission, x *chain.EraseEffect) error {
+	if err := require(s, chain.RightManage, Seated); err != nil {
+		return err
+	}
+	if x.To > head.TrailPosition || x.To-x.From > MaxErase {
+		return Deny(api.CodeBadRequest)
+	}
+	return noRows(sub)
 }
 
 // Batch: who may upload adds versions, a writer changes documents, only an owner renames the matter.

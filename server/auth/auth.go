@@ -18,6 +18,7 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/access"
 	"github.com/underseal/underseal/server/layout"
@@ -44,7 +45,8 @@ type Config struct {
 	Store    store.Store
 	Origin   string // of the pages, as browsers spell it
 	Random   io.Reader
-	LogKeys  ledger.LogKeys
+	Log      *ledger.Log
+	Policy   string        // witness policy that new firms get
 	Idle     time.Duration // of a session
 	Absolute time.Duration
 }
@@ -171,6 +173,16 @@ func (a *Service) touch(ctx context.Context, partition string, token Token, s an
 			return access.Deny(api.CodeNotSignedIn)
 		}
 		return layout.Put(tx, layout.SessionKey(token), s)
+	})
+}
+
+// EndFirmSession signs out of a firm, and tells its auditors.
+func (a *Service) EndFirmSession(ctx context.Context, now time.Time, c access.Caller, token Token) error {
+	return a.Store.Update(ctx, layout.FirmPartition(c.Firm), func(tx store.Tx) error {
+		if err := tx.Delete(layout.SessionKey(token)); err != nil {
+			return err
+		}
+		return a.Log.Record(tx, a.Random, now, c.Firm, chain.Event{Kind: chain.EventSessionEnded, Member: c.Member, Session: c.Session})
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/directory"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/access"
 	"github.com/underseal/underseal/server/layout"
@@ -53,6 +54,10 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 			return access.Deny(api.CodeForbidden)
 		}
 		if err := putSession(tx, s, token); err != nil {
+			return err
+		}
+		opened := chain.Event{Kind: chain.EventSessionOpened, Member: s.Member, Session: s.Session}
+		if err := a.Log.Record(tx, a.Random, now, firm, opened); err != nil {
 			return err
 		}
 		return ledger.Sweep(tx, now.Unix())
@@ -133,12 +138,12 @@ func (a *Service) bindGuest(tx store.Tx, now time.Time, firm wire.ChainID, accou
 	if bundle.Member != req.Member || bundle.Verify() != nil {
 		return chain.Bundle{}, access.Deny(api.CodeForbidden)
 	}
-	return bundle, PutMember(tx, account, bundle)
+	return bundle, PutMember(tx, a.Log, firm, account, bundle)
 }
 
 // PutMember binds a member to an account and enters its keys into the directory. A member that is another account's, or
 // has other keys, is refused: nobody's keys change but by an entry (attack 2).
-func PutMember(tx store.Tx, account wire.ObjectID, b chain.Bundle) error {
+func PutMember(tx store.Tx, l *ledger.Log, firm wire.ChainID, account wire.ObjectID, b chain.Bundle) error {
 	want := layout.Member{Account: account, Fingerprint: wire.Hash(b.Keys.Fingerprint())}
 	old, found, err := layout.Get[layout.Member](tx, layout.MemberKey(b.Member))
 	if err != nil {
@@ -163,5 +168,5 @@ func PutMember(tx store.Tx, account wire.ObjectID, b chain.Bundle) error {
 	if err := layout.Put(tx, layout.MemberKey(b.Member), want); err != nil {
 		return err
 	}
-	return tx.Put(layout.KeysKey(b.Member), b.Bytes())
+	return l.PutLink(tx, directory.First(firm, b))
 }

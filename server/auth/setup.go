@@ -48,12 +48,17 @@ func (a *Service) useSetup(ctx context.Context, now time.Time, secret string) (a
 	if err != nil {
 		return api.LogKeys{}, err
 	}
-	seeds, err := a.LogKeys.Seeds(ctx, s.Log)
+	seeds, err := a.Log.Keys.Seeds(ctx, s.Log)
 	if err != nil {
 		return api.LogKeys{}, err
 	}
-	return seeds.Public(a.host + "/log/" + s.Log), nil
+	keys := seeds.Public(a.LogOrigin(s.Log))
+	keys.Policy = a.Policy
+	return keys, nil
 }
+
+// LogOrigin is the origin of the log of a name (c2sp.org/tlog-checkpoint): where it is served, without the scheme.
+func (a *Service) LogOrigin(name string) string { return a.host + "/log/" + name }
 
 // ClaimSetup uses a setup link up, for one account, one firm and one request. The same again is the same answer, so that
 // a founding whose second half failed can be repeated. It returns the name of the firm's log.
@@ -73,6 +78,9 @@ func (a *Service) ClaimSetup(ctx context.Context, now time.Time, account wire.Ob
 		}
 		s.Account, s.Firm, s.Request, s.Expires = account, firm, request, 0
 		if err := tx.Put(layout.MembershipKey(account, firm), nil); err != nil {
+			return err
+		}
+		if err := tx.Put(layout.LogNameKey(s.Log), firm[:]); err != nil {
 			return err
 		}
 		return layout.Put(tx, layout.SetupKey(secret), s)

@@ -19,6 +19,7 @@
 //	session/<hash>                     AccountSession, by SHA-256 of the cookie's token
 //	ticket/<hash>                      Ticket
 //	membership/<account>/<firm>        empty
+//	log/<name>                         the firm's id: whose log has that name
 //	due/<seconds>/<key>                empty: when to look whether the row at key is past its time
 //
 // In a firm:
@@ -34,8 +35,8 @@
 //	seats-of/<member>/<chain>          empty
 //	invite/<chain>/<invite>            access.Invite
 //	package/<chain>/<invite>           the newest package of an invite that is open (bytes of a chain.Row)
-//	state/<chain>/<position>           chain.Entry
-//	trail/<chain>/<position>           chain.Entry
+//	state/<chain>/<position>           the leaf's index in the log, 8 bytes ‖ chain.Entry
+//	trail/<chain>/<position>           the same
 //	entry/<chain>/<entry>              Accepted     what was answered to an entry, for who asks again
 //	statement/<chain>/<epoch>          the statement's position
 //	rows/<chain>/<epoch>               hashes of the statement's rows, 32 bytes each
@@ -48,8 +49,19 @@
 //	chunk/<upload>/<number>            32 bytes: the digest of a chunk that is in the blob store
 //	purge/<upload>                     empty: bytes and chunk rows that are to go
 //	release/<chain>/<version>/<session>  Release
+//	event/<chain>/<position>           VRF proof ‖ chain.Entry: the server sequence
+//	events/<chain>                     Sequence     where it stands
+//	auditors/<chain>                   Auditors     whom it is sealed to
+//	denials/<session>                  Denials      how many were recorded this minute
+//	key-link/<member>/<number>         directory.Link
 //	log/size                           8 bytes
 //	log/leaf/<index>                   98 bytes: the firm's one log, in order
+//	log/tile/<level>/<number>          a row of the log's tree (log.Rows)
+//	log/integrated                     size u64 ‖ root of the newest checkpoint
+//	log/checkpoint                     the newest checkpoint, a signed note
+//	log/witnessed                      the newest that satisfies the policy, with cosignatures
+//	log/pending/<key>                  a leaf hash: what this commit adds to the map; none is left by it
+//	map/<path>                         a page of the map (log.MapPages)
 //	due/<seconds>/<key>                as above
 //
 // The blob store keeps chunk n of an upload at firm, upload, n.
@@ -315,6 +327,58 @@ func LogSizeKey() []byte { return key("log", "size") }
 
 // LeafKey is one leaf.
 func LeafKey(index uint64) []byte { return key("log", "leaf", number(index)) }
+
+// TileKey is a row of the log's tree.
+func TileKey(level int, n uint64) []byte { return key("log", "tile", strconv.Itoa(level), number(n)) }
+
+// IntegratedKey is the newest checkpoint without its signatures.
+func IntegratedKey() []byte { return key("log", "integrated") }
+
+// CheckpointKey is the newest checkpoint.
+func CheckpointKey() []byte { return key("log", "checkpoint") }
+
+// WitnessedKey is the newest checkpoint that satisfies the policy.
+func WitnessedKey() []byte { return key("log", "witnessed") }
+
+// PendingKey is what a commit adds to the map.
+func PendingKey(k wire.Hash) []byte { return key("log", "pending", hex.EncodeToString(k[:])) }
+
+// Pendings is the prefix of what a commit adds to the map.
+func Pendings() []byte { return key("log", "pending", "") }
+
+// ParsePending is the inverse of PendingKey.
+func ParsePending(k []byte) (h wire.Hash, ok bool) {
+	n, err := hex.Decode(h[:], []byte(Last(k)))
+	return h, err == nil && n == len(h)
+}
+
+// MapPageKey is a page of the map.
+func MapPageKey(path string) []byte { return key("map", path) }
+
+// LogNameKey says whose log has a name.
+func LogNameKey(name string) []byte { return key("log", name) }
+
+// EventKey is an entry of a chain's server sequence.
+func EventKey(chain wire.ChainID, position uint64) []byte {
+	return key("event", chain.String(), number(position))
+}
+
+// EventsKey is where a chain's server sequence stands.
+func EventsKey(chain wire.ChainID) []byte { return key("events", chain.String()) }
+
+// AuditorsKey is the key that a chain's server sequence is sealed to.
+func AuditorsKey(chain wire.ChainID) []byte { return key("auditors", chain.String()) }
+
+// DenialsKey is how many refusals of a session were recorded.
+func DenialsKey(session wire.ObjectID) []byte { return key("denials", session.String()) }
+
+// KeyLinkKey is a person's public-key link.
+func KeyLinkKey(member wire.ObjectID, n uint32) []byte {
+	return key("key-link", member.String(), number(uint64(n)))
+}
+
+// KeyLinksOf is the prefix of a person's links.
+func KeyLinksOf(member wire.ObjectID) []byte { return key("key-link", member.String(), "") }
 
 // Last is what follows the last '/' of a key.
 func Last(k []byte) string {

@@ -77,7 +77,27 @@ type Ticket struct {
 // Firm is a firm.
 type Firm struct {
 	Founded int64  `json:"founded"`
-	Log     string `json:"log"`
+	Log     string `json:"log"`              // name of the log's keys
+	Origin  string `json:"origin"`           // of the log, fixed for good
+	Policy  string `json:"policy,omitempty"` // whose cosignatures its checkpoints need
+}
+
+// Sequence is where a sequence stands.
+type Sequence struct {
+	Position uint64    `json:"position"`
+	Head     wire.Hash `json:"head"`
+}
+
+// Auditors is the X-Wing key of an epoch's auditors.
+type Auditors struct {
+	Epoch uint32 `json:"epoch"`
+	Key   []byte `json:"key"`
+}
+
+// Denials counts what a session was refused.
+type Denials struct {
+	Expires int64 `json:"expires"`
+	Count   int   `json:"count"`
 }
 
 // Member binds a member to an account and to keys.
@@ -118,6 +138,7 @@ type Accepted struct {
 	Submission wire.Hash     `json:"submission"` // SHA-256
 	Actor      wire.ObjectID `json:"actor"`
 	Chain      Chain         `json:"chain"`
+	Index      uint64        `json:"index"` // of its leaf in the log
 }
 
 // Document is a document: all that the server knows is whether it was deleted.
@@ -146,6 +167,7 @@ type Upload struct {
 type Release struct {
 	Expires int64         `json:"expires"`
 	Member  wire.ObjectID `json:"member"`
+	Served  bool          `json:"served"` // and the auditors were told
 }
 
 // Get reads a record. found is false where there is none.

@@ -33,6 +33,8 @@ func (a *appending) apply() error {
 		return a.cancel()
 	case chain.KindAdmit:
 		return a.admit()
+	case chain.KindErase:
+		return a.erase()
 	}
 	return access.Deny(api.CodeBadRequest)
 }
@@ -237,6 +239,38 @@ func (a *appending) admit() error {
 		return err
 	}
 	return a.putInvite(i)
+}
+
+// erase leaves tombstones where an owner says so. Leaves and effects stay, so the log's root does not change.
+func (a *appending) erase() error {
+	x := a.Effect.Erase
+	if err := access.Erase(a.seat, a.head, a.Submission, x); err != nil {
+		return err
+	}
+	for p := x.From; p < x.To; p++ {
+		key := layout.EntryKey(layout.Trail, a.head.Chain, p)
+		index, e, err := entryAt(a.tx, key)
+		if err != nil {
+			return err
+		}
+		if err := a.tx.Put(key, append(index, e.Erase().Bytes()...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entryAt reads an entry with the index of its leaf, as stored.
+func entryAt(tx store.Tx, key []byte) (index []byte, e chain.Entry, err error) {
+	b, err := tx.Get(key)
+	if err != nil {
+		return nil, e, err
+	}
+	if len(b) < 8 {
+		return nil, e, errLayout
+	}
+	e, err = chain.ParseEntry(b[8:])
+	return b[:8:8], e, err
 }
 
 func (a *appending) batch() error {

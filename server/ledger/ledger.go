@@ -72,8 +72,14 @@ func putSeat(tx store.Tx, id wire.ChainID, s *access.Seat) error {
 	return layout.Put(tx, layout.SeatKey(id, s.Member), s)
 }
 
+// Appended is an entry that was taken: where its chain stands, and the index of its leaf in the log.
+type Appended struct {
+	api.ChainHead
+	Index uint64
+}
+
 // again is the answer that an entry got before, or nil. Another entry under its id is refused.
-func again(tx store.Tx, c access.Caller, id wire.ChainID, s Submitted) (*api.ChainHead, error) {
+func again(tx store.Tx, c access.Caller, id wire.ChainID, s Submitted) (*Appended, error) {
 	a, err := pointer[layout.Accepted](tx, layout.AcceptedKey(id, s.Effect.Entry))
 	if err != nil || a == nil {
 		return nil, err
@@ -81,21 +87,20 @@ func again(tx store.Tx, c access.Caller, id wire.ChainID, s Submitted) (*api.Cha
 	if a.Submission != s.Hash || a.Actor != c.Member {
 		return nil, access.Deny(api.CodeBadRequest)
 	}
-	h := Head(id, a.Chain)
-	return &h, nil
+	return &Appended{Head(id, a.Chain), a.Index}, nil
 }
 
 // Found begins a chain with its first statement. Where the chain is a firm's own, its caller has claimed a setup link;
 // else the caller owns the firm.
-func Found(tx store.Tx, c access.Caller, s Submitted) (api.ChainHead, error) {
+func Found(tx store.Tx, c access.Caller, s Submitted) (Appended, error) {
 	id := s.Entry.ID()
 	if id != c.Firm {
 		owner, err := Seat(tx, c.Firm, c.Member)
 		if err != nil {
-			return api.ChainHead{}, err
+			return Appended{}, err
 		}
 		if err := access.OpenChain(owner); err != nil {
-			return api.ChainHead{}, err
+			return Appended{}, err
 		}
 	}
 	if h, err := again(tx, c, id, s); err != nil || h != nil {
@@ -103,48 +108,48 @@ func Found(tx store.Tx, c access.Caller, s Submitted) (api.ChainHead, error) {
 	}
 	m, err := pointer[layout.Member](tx, layout.MemberKey(c.Member))
 	if err != nil {
-		return api.ChainHead{}, err
+		return Appended{}, err
 	}
 	if m == nil {
-		return api.ChainHead{}, access.Deny(api.CodeForbidden)
+		return Appended{}, access.Deny(api.CodeForbidden)
 	}
 	if err := access.First(c, m.Fingerprint, s.Submission, s.Effect); err != nil {
-		return api.ChainHead{}, err
+		return Appended{}, err
 	}
 	if taken, err := layout.Has(tx, layout.ChainKey(id)); err != nil || taken {
-		return api.ChainHead{}, errors.Join(err, access.Deny(api.CodeBadRequest))
+		return Appended{}, errors.Join(err, access.Deny(api.CodeBadRequest))
 	}
 	if err := putSeat(tx, id, &access.Seat{Seat: s.Effect.Statement.Seats[0], State: access.Seated}); err != nil {
-		return api.ChainHead{}, err
+		return Appended{}, err
 	}
 	if err := statementRows(tx, id, s); err != nil {
-		return api.ChainHead{}, err
+		return Appended{}, err
 	}
 	return commit(tx, api.ChainHead{Chain: id}, s)
 }
 
-func deref(h *api.ChainHead) api.ChainHead {
-	if h == nil {
-		return api.ChainHead{}
+func deref[T any](v *T) (out T) {
+	if v != nil {
+		out = *v
 	}
-	return *h
+	return out
 }
 
 // Append adds an entry to the state sequence. insists is the caller's word that a second guest may take an invite that
 // somebody used.
-func Append(tx store.Tx, now time.Time, c access.Caller, id wire.ChainID, s Submitted, insists bool) (api.ChainHead, error) {
+func Append(tx store.Tx, now time.Time, c access.Caller, id wire.ChainID, s Submitted, insists bool) (Appended, error) {
 	head, seat, err := place(tx, c, id)
 	if err != nil {
-		return api.ChainHead{}, err
+		return Appended{}, err
 	}
 	if head == nil || s.Effect.Kind == chain.KindRelease {
-		return api.ChainHead{}, access.Deny(notHere(head))
+		return Appended{}, access.Deny(notHere(head))
 	}
 	// An accept comes from somebody who has no seat; nobody else learns more than that the chain is not found.
 	joining := s.Effect.Kind == chain.KindAccept && access.Joins(seat)
 	if !joining {
 		if err := access.Head(seat); err != nil {
-			return api.ChainHead{}, err
+			return Appended{}, err
 		}
 	}
 	if h, err := again(tx, c, id, s); err != nil || h != nil {
@@ -158,7 +163,7 @@ func Append(tx store.Tx, now time.Time, c access.Caller, id wire.ChainID, s Subm
 		err = a.apply()
 	}
 	if err != nil {
-		return api.ChainHead{}, err
+		return Appended{}, err
 	}
 	return commit(tx, *head, s)
 }
@@ -182,39 +187,39 @@ func place(tx store.Tx, c access.Caller, id wire.ChainID) (*api.ChainHead, *acce
 }
 
 // Release adds an entry to the trail, and opens the version to the caller's session.
-func Release(tx store.Tx, now time.Time, c access.Caller, id wire.ChainID, s Submitted) (api.ChainHead, error) {
+func Release(tx store.Tx, now time.Time, c access.Caller, id wire.ChainID, s Submitted) (Appended, error) {
 	head, seat, err := place(tx, c, id)
 	if err != nil {
-		return api.ChainHead{}, err
+		return Appended{}, err
 	}
 	if err := access.Head(seat); err != nil {
-		return api.ChainHead{}, err
+		return Appended{}, err
 	}
 	if s.Effect.Kind != chain.KindRelease {
-		return api.ChainHead{}, access.Deny(api.CodeBadRequest)
+		return Appended{}, access.Deny(api.CodeBadRequest)
 	}
 	if h, err := again(tx, c, id, s); err != nil || h != nil {
 		return deref(h), err
 	}
 	if err := access.Append(c, *head, s.Entry, s.Effect); err != nil {
-		return api.ChainHead{}, err
+		return Appended{}, err
 	}
 	if err := access.Release(c, seat, s.Submission, s.Effect); err != nil {
-		return api.ChainHead{}, err
+		return Appended{}, err
 	}
 	r := s.Effect.Release
 	if _, err := livingVersion(tx, id, r.Document, r.Version); err != nil {
-		return api.ChainHead{}, err
+		return Appended{}, err
 	}
 	open := layout.Release{Expires: now.Unix() + api.ReleaseLifetime, Member: c.Member}
 	if err := layout.PutEphemeral(tx, layout.ReleaseKey(id, r.Version, c.Session), open, open.Expires); err != nil {
-		return api.ChainHead{}, err
+		return Appended{}, err
 	}
 	return commit(tx, *head, s)
 }
 
 // commit stores the entry, its leaf and the answer, and moves the head past it.
-func commit(tx store.Tx, head api.ChainHead, s Submitted) (api.ChainHead, error) {
+func commit(tx store.Tx, head api.ChainHead, s Submitted) (Appended, error) {
 	sequence, position := layout.State, head.Position
 	if s.Effect.Kind == chain.KindRelease {
 		sequence, position = layout.Trail, head.TrailPosition
@@ -222,38 +227,33 @@ func commit(tx store.Tx, head api.ChainHead, s Submitted) (api.ChainHead, error)
 	} else {
 		head.Position, head.Head, head.Epoch = position+1, s.Entry.Leaf.Hash(), s.Effect.Epoch
 	}
+	index, err := appendLeaf(tx, s.Entry.Leaf)
+	if err != nil {
+		return Appended{}, err
+	}
 	for _, put := range []func() error{
-		func() error { return tx.Put(layout.EntryKey(sequence, head.Chain, position), s.Entry.Bytes()) },
-		func() error { return appendLeaf(tx, s.Entry.Leaf.Bytes()) },
+		func() error {
+			return tx.Put(layout.EntryKey(sequence, head.Chain, position), append(layout.Uint64(index), s.Entry.Bytes()...))
+		},
 		func() error { return layout.Put(tx, layout.ChainKey(head.Chain), record(head)) },
 		func() error {
-			return layout.Put(tx, layout.AcceptedKey(head.Chain, s.Effect.Entry), layout.Accepted{Submission: s.Hash, Actor: s.Effect.Actor, Chain: record(head)})
+			return layout.Put(tx, layout.AcceptedKey(head.Chain, s.Effect.Entry), layout.Accepted{Submission: s.Hash, Actor: s.Effect.Actor, Chain: record(head), Index: index})
 		},
 		func() error {
 			if s.Effect.Kind != chain.KindStatement {
 				return nil
 			}
+			if err := layout.Put(tx, layout.AuditorsKey(head.Chain), layout.Auditors{Epoch: s.Effect.Epoch, Key: s.Effect.Statement.TrailKey}); err != nil {
+				return err
+			}
 			return tx.Put(layout.StatementKey(head.Chain, s.Effect.Epoch), layout.Uint64(position))
 		},
 	} {
 		if err := put(); err != nil {
-			return api.ChainHead{}, err
+			return Appended{}, err
 		}
 	}
-	return head, nil
-}
-
-// appendLeaf adds a leaf to the firm's one log.
-func appendLeaf(tx store.Tx, leaf []byte) error {
-	b, err := tx.Get(layout.LogSizeKey())
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	size := layout.ParseUint64(b)
-	if err := tx.Put(layout.LeafKey(size), leaf); err != nil {
-		return err
-	}
-	return tx.Put(layout.LogSizeKey(), layout.Uint64(size+1))
+	return Appended{head, index}, nil
 }
 
 // statementRows keeps a statement's rows: wraps by member, packages by invite, and the hashes of all.

@@ -67,7 +67,7 @@ func Entries(tx store.Tx, c access.Caller, id wire.ChainID, sequence string, fro
 	}
 	var page []byte
 	for p := from; p < end; p++ {
-		e, err := tx.Get(layout.EntryKey(sequence, id, p))
+		e, err := storedEntry(tx, sequence, id, p)
 		if err != nil {
 			return nil, err
 		}
@@ -77,6 +77,18 @@ func Entries(tx store.Tx, c access.Caller, id wire.ChainID, sequence string, fro
 		page = append(page, e...)
 	}
 	return page, nil
+}
+
+// storedEntry is an entry's bytes, without the index of its leaf.
+func storedEntry(tx store.Tx, sequence string, id wire.ChainID, position uint64) ([]byte, error) {
+	b, err := tx.Get(layout.EntryKey(sequence, id, position))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) < 8 {
+		return nil, errLayout
+	}
+	return b[8:], nil
 }
 
 // Statements is a page of statements from an epoch on, and the epoch that comes after it: 0 at the end.
@@ -90,7 +102,7 @@ func Statements(tx store.Tx, c access.Caller, id wire.ChainID, from uint32) (pag
 		if err != nil {
 			return nil, 0, err
 		}
-		e, err := tx.Get(layout.EntryKey(layout.State, id, layout.ParseUint64(position)))
+		e, err := storedEntry(tx, layout.State, id, layout.ParseUint64(position))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -230,23 +242,4 @@ func Digests(tx store.Tx, c access.Caller, id wire.ChainID, doc, version wire.Ob
 		return nil
 	})
 	return out, err
-}
-
-// Body is where a version's bytes are, for a session that it was released to.
-func Body(tx store.Tx, now time.Time, c access.Caller, id wire.ChainID, doc, version wire.ObjectID) (layout.Version, error) {
-	if _, err := seen(tx, c, id, access.Body); err != nil {
-		return layout.Version{}, err
-	}
-	v, err := livingVersion(tx, id, doc, version)
-	if err != nil {
-		return v, err
-	}
-	r, found, err := layout.Get[layout.Release](tx, layout.ReleaseKey(id, version, c.Session))
-	if err != nil {
-		return v, err
-	}
-	if !found || r.Member != c.Member || now.Unix() >= r.Expires {
-		return v, access.Deny(api.CodeNotReleased)
-	}
-	return v, nil
 }

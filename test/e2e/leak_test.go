@@ -61,7 +61,8 @@ func leakServer(t testing.TB) (origin string, setup string, seen *recorder, data
 		t.Fatalf("the leak build: %v\n%s", err, out)
 	}
 	data = t.TempDir()
-	store, err := boltstore.Open(boltstore.Config{Folder: filepath.Join(data, "store")})
+	l := ledger.NewLog(&ledger.MemoryKeys{Random: rand.Reader}, nil)
+	store, err := boltstore.Open(boltstore.Config{Folder: filepath.Join(data, "store"), Hook: l.Integrate})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func leakServer(t testing.TB) (origin string, setup string, seen *recorder, data
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	origin = "http://localhost:" + port
-	s, err := server.New(server.Config{Store: store, Blobs: blobs, LogKeys: &ledger.MemoryKeys{Random: rand.Reader}, Origin: origin, Assets: os.DirFS(pages)})
+	s, err := server.New(server.Config{Store: store, Blobs: blobs, Log: l, Origin: origin, Assets: os.DirFS(pages)})
 	if err != nil {
 		t.Fatal(err)
 	}

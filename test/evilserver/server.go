@@ -87,11 +87,12 @@ type World struct {
 // NewWorld starts a server. change may be nil.
 func NewWorld(t testing.TB, change func(*server.Config)) *World {
 	t.Helper()
-	w := &World{TB: t, Store: memstore.New(nil), Blobs: memblob.New(), told: -1}
+	l := ledger.NewLog(&ledger.MemoryKeys{Random: rand.Reader}, nil)
+	w := &World{TB: t, Store: memstore.New(l.Integrate), Blobs: memblob.New(), told: -1}
 	front := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
 	_, port, _ := strings.Cut(front.Listener.Addr().String(), ":")
 	w.Origin = "http://localhost:" + port
-	c := server.Config{Store: w.Store, Blobs: w.Blobs, LogKeys: &ledger.MemoryKeys{Random: rand.Reader}, Origin: w.Origin}
+	c := server.Config{Store: w.Store, Blobs: w.Blobs, Log: l, Origin: w.Origin}
 	if change != nil {
 		change(&c)
 	}

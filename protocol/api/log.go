@@ -1,0 +1,119 @@
+package api
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/underseal/underseal/protocol/directory"
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+// Appended is the answer to an accepted entry: where the chain stands, and the receipt (c2sp.org/tlog-proof, with the leaf
+// as its extra data) that the entry is in the log. Consistency leads from the size of the log that the request's seen names
+// to the receipt's checkpoint.
+type Appended struct {
+	ChainHead
+	Receipt     string      `json:"receipt"`
+	Consistency []wire.Hash `json:"consistency"`
+}
+
+// QuerySeen is the size of the newest checkpoint that the sender of an entry has verified.
+const QuerySeen = "seen"
+
+// Seen is a path with what its sender has seen of the log.
+func Seen(path string, size uint64) string {
+	return path + "?" + QuerySeen + "=" + strconv.FormatUint(size, 10)
+}
+
+// LogState is where a firm's log stands: GET /v1/firms/{firm}/log?from={size}. Checkpoints are signed notes.
+type LogState struct {
+	Checkpoint  string      `json:"checkpoint"`          // the newest
+	Consistency []wire.Hash `json:"consistency"`         // between the size that was asked with and Checkpoint
+	Witnessed   string      `json:"witnessed,omitempty"` // the newest that satisfies the firm's witness policy
+	Extends     []wire.Hash `json:"extends,omitempty"`   // consistency from Witnessed to Checkpoint
+}
+
+// MapRoot is the root of the map under a checkpoint: its leaf is the checkpoint's last. Consistency is between the size that
+// the request names as seen and the checkpoint's, whichever is smaller.
+type MapRoot struct {
+	Checkpoint  string      `json:"checkpoint"`
+	Consistency []wire.Hash `json:"consistency"`
+	Root        wire.Hash   `json:"root"`
+	Inclusion   []wire.Hash `json:"inclusion"`
+}
+
+// MapRequest asks whether leaves stand in the map: POST /v1/firms/{firm}/log/map. Witnessed asks under the newest checkpoint
+// that satisfies the policy, else under the newest.
+type MapRequest struct {
+	Keys      []wire.Hash `json:"keys"` // log.MapKey
+	Seen      uint64      `json:"seen"` // size of the newest checkpoint that the client verified
+	Witnessed bool        `json:"witnessed"`
+}
+
+// MapReply proves each key present or absent: log.MapProof.
+type MapReply struct {
+	MapRoot
+	Proofs [][]byte `json:"proofs"`
+}
+
+// KeysRequest asks for people's public keys: POST /v1/firms/{firm}/keys.
+type KeysRequest struct {
+	Members   []wire.ObjectID `json:"members"`
+	Seen      uint64          `json:"seen"`
+	Witnessed bool            `json:"witnessed"`
+}
+
+// KeysReply has one lookup for each member, in the order asked.
+type KeysReply struct {
+	MapRoot
+	Lookups []directory.Lookup `json:"lookups"`
+}
+
+// Limits of one request.
+const (
+	MaxMapKeys    = 256
+	MaxKeyMembers = 64
+	MaxLeaves     = 4096 // of one page
+)
+
+// Routes of the log.
+const (
+	RouteLog    = "/v1/firms/:firm/log"                  // GET ?from=: LogState
+	RouteMap    = "/v1/firms/:firm/log/map"              // POST MapRequest: MapReply
+	RouteTiles  = "/v1/firms/:firm/log/tiles/*"          // GET: what the public log serves at the same path, for members
+	RouteLookup = "/v1/firms/:firm/keys"                 // POST KeysRequest: KeysReply
+	RouteLeaves = "/v1/firms/:firm/chains/:chain/leaves" // GET ?sequence=&from=: index u64 ‖ leaf, for each (binary)
+	RouteEvents = "/v1/firms/:firm/chains/:chain/events" // GET ?from=: VRF proof ‖ entry, for each (auditors; binary)
+
+	RoutePublicLog = "/log/:log/*" // GET checkpoint, tile/…: c2sp.org/tlog-tiles
+)
+
+// Sequences, as queries name them.
+const (
+	SequenceState  = "state"
+	SequenceTrail  = "trail"
+	SequenceServer = "server"
+)
+
+// Leaves is where a sequence's leaves are read.
+func Leaves(firm, chain wire.ChainID, sequence string, from uint64) string {
+	return Chain(firm, chain) + "/leaves?sequence=" + sequence + "&from=" + strconv.FormatUint(from, 10)
+}
+
+// Events is where a chain's server sequence is read.
+func Events(firm, chain wire.ChainID, from uint64) string {
+	return Chain(firm, chain) + "/events?from=" + strconv.FormatUint(from, 10)
+}
+
+// Trail is where a chain's trail is read, from a position, and appended.
+func Trail(firm, chain wire.ChainID, from uint64) string {
+	return Chain(firm, chain) + "/trail?from=" + strconv.FormatUint(from, 10)
+}
+
+// Log is a firm's log.
+func Log(firm wire.ChainID, from uint64) string {
+	return Firm(firm) + "/log?from=" + strconv.FormatUint(from, 10)
+}
+
+// LogName is the last part of a log's origin: what its public paths are under.
+func LogName(origin string) string { return origin[strings.LastIndexByte(origin, '/')+1:] }

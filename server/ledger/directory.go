@@ -1,0 +1,341 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/directory"
+	"github.com/underseal/underseal/protocol/log"
+	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/access"
+	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/store"
+)
+
+// PutLink enters a person's next public keys into the directory and the log. Links only follow: one that does not, or that
+// the keys before did not sign, is refused.
+func (l *Log) PutLink(tx store.Tx, link directory.Link) error {
+	var before *directory.Link
+	if link.Number > 0 {
+		b, err := tx.Get(layout.KeyLinkKey(link.Member, link.Number-1))
+		if err != nil {
+			return orNotFound(err)
+		}
+		old, err := directory.ParseLink(b)
+		if err != nil {
+			return err
+		}
+		before = &old
+	}
+	if taken, err := layout.Has(tx, layout.KeyLinkKey(link.Member, link.Number)); err != nil || taken {
+		return deny(err, api.CodeBadRequest)
+	}
+	if link.Follows(before) != nil {
+		return access.Deny(api.CodeForbidden)
+	}
+	f, err := firmOf(tx)
+	if err != nil {
+		return err
+	}
+	s, err := l.signer(f)
+	if err != nil {
+		return err
+	}
+	output, _, err := s.vrf.Prove(directory.Label(link.Firm, link.Member, link.Number))
+	if err != nil {
+		return err
+	}
+	if _, err := appendLeaf(tx, link.Leaf(output)); err != nil {
+		return err
+	}
+	if err := tx.Put(layout.KeysKey(link.Member), link.Bundle.Bytes()); err != nil {
+		return err
+	}
+	return tx.Put(layout.KeyLinkKey(link.Member, link.Number), link.Bytes())
+}
+
+func deny(err error, code api.Code) error {
+	if err != nil {
+		return err
+	}
+	return access.Deny(code)
+}
+
+// State is where the log stands, with the proof that it extends what the caller saw.
+func State(tx store.Tx, from uint64) (api.LogState, Published, error) {
+	p, err := Newest(tx)
+	if err != nil {
+		return api.LogState{}, p, err
+	}
+	out := api.LogState{Checkpoint: string(p.Checkpoint)}
+	if out.Consistency, err = between(tx, from, p.Size); err != nil {
+		return out, p, err
+	}
+	witnessed, err := optional(tx.Get(layout.WitnessedKey()))
+	if err != nil || witnessed == nil {
+		return out, p, err
+	}
+	size, err := sizeOf(witnessed)
+	if err != nil {
+		return out, p, err
+	}
+	out.Witnessed = string(witnessed)
+	out.Extends, err = between(tx, size, p.Size)
+	return out, p, err
+}
+
+// between proves two sizes of the log consistent, whichever is smaller. Of a size that the log has not reached, and of
+// nothing, there is no proof.
+func between(tx store.Tx, a, b uint64) ([]wire.Hash, error) {
+	signed, err := integrated(tx)
+	if err != nil || min(a, b) == 0 || max(a, b) > signed.Size {
+		return []wire.Hash{}, err
+	}
+	proof, err := log.ProveConsistency(tree{tx}, min(a, b), max(a, b))
+	if proof == nil {
+		proof = []wire.Hash{}
+	}
+	return proof, err
+}
+
+// mapAt is the map under a checkpoint: the newest, or the newest that satisfies the policy. Of an older one it is what is
+// left without the keys that came after.
+func mapAt(tx store.Tx, seen uint64, witnessed bool) (log.MapPages, api.MapRoot, Published, error) {
+	p, err := Newest(tx)
+	if err != nil {
+		return nil, api.MapRoot{}, p, err
+	}
+	note, size := p.Checkpoint, p.Size
+	if witnessed {
+		if w, err := optional(tx.Get(layout.WitnessedKey())); err != nil {
+			return nil, api.MapRoot{}, p, err
+		} else if w != nil {
+			note = w
+		}
+		if size, err = sizeOf(note); err != nil {
+			return nil, api.MapRoot{}, p, err
+		}
+	}
+	over := &overlay{tx: tx, changed: map[string][]byte{}}
+	root, err := without(tx, over, size, p.Size)
+	if err != nil {
+		return nil, api.MapRoot{}, p, err
+	}
+	inclusion, err := log.ProveInclusion(tree{tx}, size-1, size)
+	if err != nil {
+		return nil, api.MapRoot{}, p, err
+	}
+	consistency, err := between(tx, seen, size)
+	return over, api.MapRoot{Checkpoint: string(note), Consistency: consistency, Root: root, Inclusion: inclusion}, p, err
+}
+
+// without takes the keys of leaves from a size up to another out of the map.
+func without(tx store.Tx, over *overlay, from, to uint64) (wire.Hash, error) {
+	var keys []wire.Hash
+	for i := from; i < to; i++ {
+		b, err := tx.Get(layout.LeafKey(i))
+		if err != nil {
+			return wire.Hash{}, err
+		}
+		leaf, err := log.ParseLeaf(b)
+		if err != nil {
+			return wire.Hash{}, err
+		}
+		if item, ok := log.MapItemOf(leaf); ok {
+			keys = append(keys, item.Key)
+		}
+	}
+	root, err := log.MapRemove(over, keys)
+	if err != nil {
+		return root, err
+	}
+	// What is shown is what the log says: a store that was changed by hand proves nothing.
+	b, err := tx.Get(layout.LeafKey(from - 1))
+	if err != nil {
+		return root, err
+	}
+	if leaf, err := log.ParseLeaf(b); err != nil || leaf != log.MapRootLeaf(root) {
+		return root, errLayout
+	}
+	return root, nil
+}
+
+// overlay is the map with changes that are not kept.
+type overlay struct {
+	tx      store.Tx
+	changed map[string][]byte // nil: deleted
+}
+
+var _ log.MapPages = (*overlay)(nil)
+
+// Page implements log.MapPages.
+func (o *overlay) Page(path string) ([]byte, error) {
+	if page, ok := o.changed[path]; ok {
+		return page, nil
+	}
+	return pages{o.tx}.Page(path)
+}
+
+// PutPage implements log.MapPages.
+func (o *overlay) PutPage(path string, page []byte) error {
+	o.changed[path] = slices.Clone(page)
+	return nil
+}
+
+// DeletePage implements log.MapPages.
+func (o *overlay) DeletePage(path string) error {
+	o.changed[path] = nil
+	return nil
+}
+
+func sizeOf(note []byte) (uint64, error) {
+	c, err := log.Unverified(note)
+	return c.Size, err
+}
+
+// Map proves keys present or absent.
+func Map(tx store.Tx, req api.MapRequest) (api.MapReply, Published, error) {
+	if len(req.Keys) > api.MaxMapKeys {
+		return api.MapReply{}, Published{}, access.Deny(api.CodeTooLarge)
+	}
+	m, root, p, err := mapAt(tx, req.Seen, req.Witnessed)
+	if err != nil {
+		return api.MapReply{}, p, err
+	}
+	out := api.MapReply{MapRoot: root, Proofs: [][]byte{}}
+	for _, k := range req.Keys {
+		proof, err := log.MapProve(m, k)
+		if err != nil {
+			return out, p, err
+		}
+		out.Proofs = append(out.Proofs, proof.Bytes())
+	}
+	return out, p, nil
+}
+
+// Lookup is the public keys of people who share, or shared, a chain with the caller.
+func (l *Log) Lookup(tx store.Tx, c access.Caller, req api.KeysRequest) (api.KeysReply, Published, error) {
+	if len(req.Members) > api.MaxKeyMembers {
+		return api.KeysReply{}, Published{}, access.Deny(api.CodeTooLarge)
+	}
+	m, root, p, err := mapAt(tx, req.Seen, req.Witnessed)
+	if err != nil {
+		return api.KeysReply{}, p, err
+	}
+	f, err := firmOf(tx)
+	if err != nil {
+		return api.KeysReply{}, p, err
+	}
+	s, err := l.signer(f)
+	if err != nil {
+		return api.KeysReply{}, p, err
+	}
+	out := api.KeysReply{MapRoot: root, Lookups: []directory.Lookup{}}
+	for _, member := range req.Members {
+		if member != c.Member {
+			if _, err := Keys(tx, c, member); err != nil {
+				return out, p, err
+			}
+		}
+		lookup, err := lookup(tx, m, s, c.Firm, member)
+		if err != nil {
+			return out, p, err
+		}
+		out.Lookups = append(out.Lookups, lookup)
+	}
+	return out, p, nil
+}
+
+func lookup(tx store.Tx, m log.MapPages, s *signer, firm wire.ChainID, member wire.ObjectID) (directory.Lookup, error) {
+	var out directory.Lookup
+	err := tx.Scan(layout.KeyLinksOf(member), nil, 0, func(_, link []byte) error {
+		out.Links = append(out.Links, link)
+		return nil
+	})
+	if err != nil {
+		return out, err
+	}
+	for n := 0; ; n++ {
+		output, proof, err := s.vrf.Prove(directory.Label(firm, member, uint32(n)))
+		if err != nil {
+			return out, err
+		}
+		at, err := log.MapProve(m, log.MapKey(log.TypeKeys, wire.Hash(output[:32])))
+		if err != nil {
+			return out, err
+		}
+		out.Proofs = append(out.Proofs, proof[:])
+		if n == len(out.Links) || at.Other == nil || at.Other.Key != log.MapKey(log.TypeKeys, wire.Hash(output[:32])) {
+			out.Links, out.Absent = out.Links[:n], at.Bytes() // a link that came after the checkpoint is not in it
+			return out, nil
+		}
+		out.Present = append(out.Present, at.Bytes())
+	}
+}
+
+// Leaves is a page of a sequence's leaves with their indices in the log.
+func Leaves(tx store.Tx, c access.Caller, id wire.ChainID, sequence string, from uint64) ([]byte, error) {
+	head, err := seen(tx, c, id, access.Entries)
+	if err != nil {
+		return nil, err
+	}
+	at := map[string]func(uint64) []byte{
+		api.SequenceState:  func(p uint64) []byte { return layout.EntryKey(layout.State, id, p) },
+		api.SequenceTrail:  func(p uint64) []byte { return layout.EntryKey(layout.Trail, id, p) },
+		api.SequenceServer: func(p uint64) []byte { return layout.EventKey(id, p) },
+	}[sequence]
+	end := map[string]uint64{api.SequenceState: head.Position, api.SequenceTrail: head.TrailPosition}[sequence]
+	if at == nil {
+		return nil, access.Deny(api.CodeBadRequest)
+	}
+	if sequence == api.SequenceServer {
+		s, _, err := layout.Get[layout.Sequence](tx, layout.EventsKey(id))
+		if err != nil {
+			return nil, err
+		}
+		end = s.Position
+	}
+	var page []byte
+	for p := from; p < end && p-from < api.MaxLeaves; p++ {
+		row, err := tx.Get(at(p))
+		if err != nil {
+			return nil, err
+		}
+		if len(row) < 8 {
+			return nil, errLayout
+		}
+		leaf, err := tx.Get(layout.LeafKey(binary.BigEndian.Uint64(row)))
+		if err != nil {
+			return nil, err
+		}
+		page = append(append(page, row[:8]...), leaf...)
+	}
+	return page, nil
+}
+
+// Events is a page of a chain's server sequence.
+func Events(tx store.Tx, c access.Caller, id wire.ChainID, from uint64) ([]byte, error) {
+	if _, err := seen(tx, c, id, access.Trail); err != nil {
+		return nil, err
+	}
+	s, _, err := layout.Get[layout.Sequence](tx, layout.EventsKey(id))
+	if err != nil {
+		return nil, err
+	}
+	var page []byte
+	for p := from; p < s.Position; p++ {
+		row, err := tx.Get(layout.EventKey(id, p))
+		if err != nil {
+			return nil, err
+		}
+		if len(row) < 8 {
+			return nil, errLayout
+		}
+		if len(page) > 0 && len(page)+len(row) > api.MaxEntriesReply {
+			break
+		}
+		page = append(page, row[8:]...)
+	}
+	return page, nil
+}

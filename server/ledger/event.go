@@ -1,0 +1,113 @@
+package ledger
+
+import (
+	"io"
+	"time"
+
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/access"
+	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/store"
+)
+
+// Record seals what only the server saw to a chain's auditors, puts it into the log and forgets it.
+func (l *Log) Record(tx store.Tx, random io.Reader, now time.Time, id wire.ChainID, e chain.Event) error {
+	auditors, found, err := layout.Get[layout.Auditors](tx, layout.AuditorsKey(id))
+	if err != nil || !found {
+		return err // before there is a chain there is nobody to tell
+	}
+	f, err := firmOf(tx)
+	if err != nil {
+		return err
+	}
+	s, err := l.signer(f)
+	if err != nil {
+		return err
+	}
+	at, _, err := layout.Get[layout.Sequence](tx, layout.EventsKey(id))
+	if err != nil {
+		return err
+	}
+	e.Time = uint64(now.UnixMilli())
+	place := chain.EventPlace{Chain: id, Position: at.Position, Previous: at.Head, Epoch: auditors.Epoch}
+	entry, proof, err := chain.NewEvent(random, s.vrf, auditors.Key, place, e)
+	if err != nil {
+		return err
+	}
+	index, err := appendLeaf(tx, entry.Leaf)
+	if err != nil {
+		return err
+	}
+	row := append(append(layout.Uint64(index), proof...), entry.Bytes()...)
+	if err := tx.Put(layout.EventKey(id, at.Position), row); err != nil {
+		return err
+	}
+	return layout.Put(tx, layout.EventsKey(id), layout.Sequence{Position: at.Position + 1, Head: entry.Leaf.Hash()})
+}
+
+// A session's refusals are recorded up to a bound a minute: who is refused cannot fill the log.
+const (
+	denialSeconds = 60
+	maxDenials    = 10
+)
+
+// Denied records that a member was refused, and says so once when it stops counting for the minute.
+func (l *Log) Denied(tx store.Tx, random io.Reader, now time.Time, c access.Caller, id wire.ChainID, code api.Code, route string) error {
+	d, _, err := layout.Get[layout.Denials](tx, layout.DenialsKey(c.Session))
+	if err != nil {
+		return err
+	}
+	if now.Unix() >= d.Expires {
+		d = layout.Denials{Expires: now.Unix() + denialSeconds}
+	}
+	if d.Count++; d.Count > maxDenials {
+		return nil
+	}
+	if err := layout.PutEphemeral(tx, layout.DenialsKey(c.Session), d, d.Expires); err != nil {
+		return err
+	}
+	detail := string(code) + " " + route
+	if d.Count == maxDenials {
+		detail += ", and no more are recorded for a minute"
+	}
+	return l.Record(tx, random, now, id, chain.Event{Kind: chain.EventDenied, Member: c.Member, Session: c.Session, Detail: detail})
+}
+
+// Serve is Body, and records the first time that ciphertext leaves under a release.
+func (l *Log) Serve(tx store.Tx, random io.Reader, now time.Time, c access.Caller, id wire.ChainID, doc, version wire.ObjectID) (layout.Version, error) {
+	v, r, err := released(tx, now, c, id, doc, version)
+	if err != nil || r.Served {
+		return v, err
+	}
+	r.Served = true
+	if err := layout.Put(tx, layout.ReleaseKey(id, version, c.Session), r); err != nil {
+		return v, err
+	}
+	return v, l.Record(tx, random, now, id, chain.Event{Kind: chain.EventServed, Member: c.Member, Session: c.Session, Document: doc, Version: version})
+}
+
+// Body is where a version's bytes are, for a session that it was released to. told is false as long as the auditors do not
+// know: Serve tells them.
+func Body(tx store.Tx, now time.Time, c access.Caller, id wire.ChainID, doc, version wire.ObjectID) (v layout.Version, told bool, err error) {
+	v, r, err := released(tx, now, c, id, doc, version)
+	return v, r.Served, err
+}
+
+func released(tx store.Tx, now time.Time, c access.Caller, id wire.ChainID, doc, version wire.ObjectID) (v layout.Version, r layout.Release, err error) {
+	if _, err := seen(tx, c, id, access.Body); err != nil {
+		return v, r, err
+	}
+	if v, err = livingVersion(tx, id, doc, version); err != nil {
+		return v, r, err
+	}
+	r, found, err := layout.Get[layout.Release](tx, layout.ReleaseKey(id, version, c.Session))
+	if err != nil {
+		return v, r, err
+	}
+	if !found || r.Member != c.Member || now.Unix() >= r.Expires {
+		return v, r, access.Deny(api.CodeNotReleased)
+	}
+	return v, r, nil
+}

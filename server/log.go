@@ -1,0 +1,158 @@
+package server
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/log"
+	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/access"
+	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/ledger"
+	"github.com/underseal/underseal/server/store"
+)
+
+// published reads something that comes with a checkpoint, and lets it out when the checkpoint is remembered outside the
+// store.
+func published[T any](ctx context.Context, s *Server, firm wire.ChainID, fn func(store.Tx) (T, ledger.Published, error)) (T, error) {
+	var p ledger.Published
+	out, err := view(ctx, s, firm, func(tx store.Tx) (out T, err error) {
+		out, p, err = fn(tx)
+		return out, err
+	})
+	if err != nil {
+		return out, err
+	}
+	return out, s.config.Log.Publish(ctx, p)
+}
+
+func (s *Server) logState(c echo.Context, _ time.Time, caller access.Caller) error {
+	from, err := fromParam(c)
+	if err != nil {
+		return err
+	}
+	out, err := published(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (api.LogState, ledger.Published, error) { return ledger.State(tx, from) })
+	return reply(c, out, err)
+}
+
+func (s *Server) logMap(c echo.Context, _ time.Time, caller access.Caller) error {
+	req, err := decode[api.MapRequest](c, api.MaxJSON)
+	if err != nil {
+		return err
+	}
+	out, err := published(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (api.MapReply, ledger.Published, error) { return ledger.Map(tx, req) })
+	return reply(c, out, err)
+}
+
+func (s *Server) lookup(c echo.Context, _ time.Time, caller access.Caller) error {
+	req, err := decode[api.KeysRequest](c, api.MaxJSON)
+	if err != nil {
+		return err
+	}
+	out, err := published(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (api.KeysReply, ledger.Published, error) {
+		return s.config.Log.Lookup(tx, caller, req)
+	})
+	return reply(c, out, err)
+}
+
+func (s *Server) leaves(c echo.Context, _ time.Time, caller access.Caller) error {
+	sequence := c.QueryParam("sequence")
+	return s.chainPage(c, caller, func(tx store.Tx, id wire.ChainID, from uint64) ([]byte, error) {
+		return ledger.Leaves(tx, caller, id, sequence, from)
+	})
+}
+
+func (s *Server) events(c echo.Context, _ time.Time, caller access.Caller) error {
+	return s.chainPage(c, caller, func(tx store.Tx, id wire.ChainID, from uint64) ([]byte, error) {
+		return ledger.Events(tx, caller, id, from)
+	})
+}
+
+// memberTiles serves the log to members, who need no token for it.
+func (s *Server) memberTiles(c echo.Context, _ time.Time, caller access.Caller) error {
+	return s.tile(c, caller.Firm, c.Param("*"))
+}
+
+// publicLog serves a firm's log to anybody, as c2sp.org/tlog-tiles says: it shows sizes and hashes, and when they came.
+func (s *Server) publicLog(c echo.Context, _ time.Time) error {
+	if t := s.config.LogToken; t != "" {
+		given, ok := strings.CutPrefix(c.Request().Header.Get("Authorization"), "Bearer ")
+		if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(t)) != 1 {
+			c.Response().Header().Set("WWW-Authenticate", "Bearer")
+			return access.Deny(api.CodeNotSignedIn)
+		}
+	}
+	ctx := c.Request().Context()
+	var firm wire.ChainID
+	err := s.config.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
+		b, err := tx.Get(layout.LogNameKey(c.Param("log")))
+		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrKey) || (err == nil && len(b) != len(firm)) {
+			return access.Deny(api.CodeNotFound)
+		}
+		firm = wire.ChainID(b)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if c.Param("*") == "checkpoint" {
+		return s.checkpoint(c, firm)
+	}
+	return s.tile(c, firm, c.Param("*"))
+}
+
+// checkpoint serves the newest checkpoint that satisfies the firm's witness policy, or the newest where there is none.
+func (s *Server) checkpoint(c echo.Context, firm wire.ChainID) error {
+	b, err := published(c.Request().Context(), s, firm, ledger.PublicCheckpoint)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "no-cache")
+	return c.Blob(http.StatusOK, "text/plain; charset=utf-8", b)
+}
+
+const forever = "public, max-age=31536000, immutable"
+
+func (s *Server) tile(c echo.Context, firm wire.ChainID, path string) error {
+	t, err := log.ParseTilePath(path)
+	if err != nil {
+		return access.Deny(api.CodeNotFound)
+	}
+	b, err := view(c.Request().Context(), s, firm, func(tx store.Tx) ([]byte, error) { return ledger.Tile(tx, t) })
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", forever)
+	return c.Blob(http.StatusOK, api.TypeBinary, b)
+}
+
+// denied tells the auditors what a member was refused: of the chain that the path names, or else of the firm's. That it
+// could not be recorded does not change the answer, which is a refusal already.
+func (s *Server) denied(c echo.Context, now time.Time, caller access.Caller, cause error) {
+	var code api.Code
+	for _, of := range []api.Code{api.CodeForbidden, api.CodeNotReleased} {
+		if access.Is(cause, of) {
+			code = of
+		}
+	}
+	if code == "" {
+		return
+	}
+	id := caller.Firm
+	if named, err := wire.ParseHash(c.Param("chain")); err == nil {
+		id = named
+	}
+	_, err := update(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (struct{}, error) {
+		return struct{}{}, s.config.Log.Denied(tx, s.config.Random, now, caller, id, code, c.Request().Method+" "+c.Path())
+	})
+	if err != nil {
+		s.config.Logger.Error("a refusal was not recorded", "route", c.Path(), "error", err.Error())
+	}
+}
