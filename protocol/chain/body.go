@@ -1,6 +1,8 @@
 package chain
 
 import (
+	"slices"
+
 	"github.com/underseal/underseal/protocol/document"
 	"github.com/underseal/underseal/protocol/wire"
 )
@@ -14,16 +16,54 @@ const (
 	KindCompartment
 )
 
-// Charter is what a first statement fixes for good.
+// Charter is what a first statement fixes for good. A compartment's repeats what the firm's says of the log: its guests never
+// see the firm's own chain.
 type Charter struct {
 	Kind       ChainKind
 	Firm       wire.ChainID // of a compartment: the firm it belongs to. Zero for a firm.
 	Nonce      wire.Hash
-	LogOrigin  string   // of a firm: where its log stands
+	LogOrigin  string   // of the firm's log
 	LogKeys    []string // verifier keys of the log, as signed notes name them
 	VRFKey     []byte
 	Policy     string // witness policy (c2sp.org/tlog-policy); empty: none
 	Succession uint8  // firm seats that may together appoint an owner; 0: none may
+}
+
+// LogTrust is what a chain's members hold its firm's log to.
+type LogTrust struct {
+	Origin string
+	Keys   []string
+	VRFKey []byte
+	Policy string
+}
+
+// Log is what the charter says of the firm's log.
+func (c Charter) Log() LogTrust {
+	return LogTrust{Origin: c.LogOrigin, Keys: c.LogKeys, VRFKey: c.VRFKey, Policy: c.Policy}
+}
+
+// Equal reports whether two say the same.
+func (t LogTrust) Equal(o LogTrust) bool {
+	return t.Origin == o.Origin && slices.Equal(t.Keys, o.Keys) && string(t.VRFKey) == string(o.VRFKey) && t.Policy == o.Policy
+}
+
+func (t LogTrust) write(w *wire.Writer) {
+	w.Text(t.Origin)
+	w.Count(len(t.Keys))
+	for _, k := range t.Keys {
+		w.Text(k)
+	}
+	w.Bytes16(t.VRFKey)
+	w.Text(t.Policy)
+}
+
+func readLogTrust(r *wire.Reader) LogTrust {
+	t := LogTrust{Origin: r.Text(document.MaxName)}
+	for range r.Count(maxLogKeys, 2) {
+		t.Keys = append(t.Keys, r.Text(maxLogKey))
+	}
+	t.VRFKey, t.Policy = r.Bytes16(64), r.Text(maxPolicy)
+	return t
 }
 
 // Reason says why an epoch was opened.
@@ -123,22 +163,14 @@ func (c Charter) write(w *wire.Writer) {
 	w.Uint8(uint8(c.Kind))
 	w.Fixed(c.Firm[:])
 	w.Fixed(c.Nonce[:])
-	w.Text(c.LogOrigin)
-	w.Count(len(c.LogKeys))
-	for _, k := range c.LogKeys {
-		w.Text(k)
-	}
-	w.Bytes16(c.VRFKey)
-	w.Text(c.Policy)
+	c.Log().write(w)
 	w.Uint8(c.Succession)
 }
 
 func readCharter(r *wire.Reader) Charter {
-	c := Charter{Kind: ChainKind(r.Uint8()), Firm: r.Hash(), Nonce: r.Hash(), LogOrigin: r.Text(document.MaxName)}
-	for range r.Count(maxLogKeys, 2) {
-		c.LogKeys = append(c.LogKeys, r.Text(maxLogKey))
-	}
-	c.VRFKey, c.Policy, c.Succession = r.Bytes16(64), r.Text(maxPolicy), r.Uint8()
+	c := Charter{Kind: ChainKind(r.Uint8()), Firm: r.Hash(), Nonce: r.Hash()}
+	t := readLogTrust(r)
+	c.LogOrigin, c.LogKeys, c.VRFKey, c.Policy, c.Succession = t.Origin, t.Keys, t.VRFKey, t.Policy, r.Uint8()
 	if (c.Kind != KindFirm && c.Kind != KindCompartment) || (c.Kind == KindFirm) != c.Firm.IsZero() {
 		r.Refuse()
 	}

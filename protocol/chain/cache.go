@@ -22,6 +22,7 @@ func (s *State) Marshal() []byte {
 	s.Charter.write(w)
 	w.Text(s.Name)
 	w.Uint32(s.Epoch)
+	w.Uint64(s.OpenedAt)
 	w.Uint64(s.Position)
 	w.Fixed(s.Head[:])
 	w.Uint64(s.ChangedAt)
@@ -69,7 +70,7 @@ func Unmarshal(b []byte) (*State, error) {
 	if r.Uint16() != cacheVersion {
 		return nil, wire.ErrMalformed
 	}
-	s := &State{ID: r.Hash(), Charter: readCharter(r), Name: r.Text(document.MaxName), Epoch: r.Uint32(), Position: r.Uint64(), Head: r.Hash(), ChangedAt: r.Uint64(),
+	s := &State{ID: r.Hash(), Charter: readCharter(r), Name: r.Text(document.MaxName), Epoch: r.Uint32(), OpenedAt: r.Uint64(), Position: r.Uint64(), Head: r.Hash(), ChangedAt: r.Uint64(),
 		RowsRoot: r.Hash(), TrailKey: r.Bytes16(4096), TrailPosition: r.Uint64(), TrailHead: r.Hash(),
 		Members: map[wire.ObjectID]*Member{}, Invites: map[wire.ObjectID]*Invite{}, Documents: map[wire.ObjectID]*Document{},
 		keys: KeySet{}, versions: map[wire.ObjectID]bool{}, expected: map[uint64]wire.Hash{}}

@@ -89,6 +89,8 @@ type Package struct {
 	Expires   uint64
 	StateLink Secret // to place the accept entry
 	Grant     []byte // empty where an owner confirms first
+	// Log is what a reviewer holds the firm's log to: he cannot open the charter that says it to everybody else.
+	Log *LogTrust
 }
 
 func packageContext(firm, chain wire.ChainID, invite wire.ObjectID, inviter wire.Hash, epoch uint32) []byte {
@@ -129,6 +131,10 @@ func (p Package) bytes() []byte {
 	w.Uint64(p.Expires)
 	w.Fixed(p.StateLink[:])
 	w.Bytes16(p.Grant)
+	w.Bool(p.Log != nil)
+	if p.Log != nil {
+		p.Log.write(w)
+	}
 	inner := w.Bytes()
 	plain := wire.NewWriter()
 	plain.Bytes32(inner)
@@ -142,6 +148,10 @@ func parsePackage(plain []byte, epoch uint32) (Package, error) {
 	r := wire.NewReader(outer.Bytes32(MaxRow))
 	p := Package{Epoch: epoch, FirmName: r.Text(document.MaxName), ChainName: r.Text(document.MaxName), Inviter: r.Text(document.MaxName), Person: r.Text(document.MaxName),
 		Role: Role(r.Uint8()), Mode: InviteMode(r.Uint8()), Expires: r.Uint64(), StateLink: Secret(r.Hash()), Grant: r.Bytes16(512)}
+	if r.Bool() {
+		t := readLogTrust(r)
+		p.Log = &t
+	}
 	rest := outer.Rest()
 	for _, z := range rest {
 		if z != 0 {
@@ -151,7 +161,7 @@ func parsePackage(plain []byte, epoch uint32) (Package, error) {
 	if outer.Failed() || r.Done() != nil || len(plain)%packageStep != 0 || len(rest) >= packageStep {
 		return Package{}, ErrInvite
 	}
-	if !p.Role.Valid() || p.Mode < ModeOpensAtOnce || p.Mode > ModeAfterIConfirm || (p.Mode == ModeOpensAtOnce) != (len(p.Grant) > 0) {
+	if !p.Role.Valid() || p.Mode < ModeOpensAtOnce || p.Mode > ModeAfterIConfirm || (p.Mode == ModeOpensAtOnce) != (len(p.Grant) > 0) || (p.Role.Rung() == RungLink) != (p.Log != nil) {
 		return Package{}, ErrInvite
 	}
 	return p, nil
@@ -178,6 +188,10 @@ func (s *State) newPackage(i *Invite, firmName string, k *EpochKeys) Package {
 		Expires: i.Expires, StateLink: k.StateLink}
 	if i.Mode == ModeOpensAtOnce {
 		p.Grant = k.grant(i.Role, true)
+	}
+	if i.Role.Rung() == RungLink {
+		t := s.Charter.Log()
+		p.Log = &t
 	}
 	return p
 }

@@ -314,6 +314,7 @@ func (s *State) checkStatement(effect *Effect, body *statementBody, k *EpochKeys
 	if s.Root() != body.StateRoot {
 		return ErrStateRoot
 	}
+	s.OpenedAt = effect.Position
 	s.RowsRoot, s.TrailKey, s.TrailPosition, s.TrailHead = body.RowsRoot, st.TrailKey, st.TrailPosition, st.TrailHead
 	return nil
 }

@@ -119,6 +119,7 @@ type State struct {
 	Name    string
 
 	Epoch    uint32
+	OpenedAt uint64    // position of the statement that opened it
 	Position uint64    // of the next entry
 	Head     wire.Hash // leaf hash of the newest entry
 
@@ -374,4 +375,21 @@ func SortDocuments(docs []*Document) {
 	slices.SortFunc(docs, func(a, b *Document) int {
 		return cmp.Or(cmp.Compare(a.Folder, b.Folder), cmp.Compare(a.Name, b.Name), bytes.Compare(a.ID[:], b.ID[:]))
 	})
+}
+
+// HeadKeys are where the map shows whether the state is the newest one: head is where its newest entry stands, with Head as
+// its value, and next where a further one would.
+func (s *State) HeadKeys() (head, next wire.Hash, err error) {
+	current, err := s.Keys()
+	if err != nil {
+		return head, next, err
+	}
+	linked := current
+	if s.Epoch > 1 && s.Position-1 == s.OpenedAt {
+		// The newest entry is the statement that opened the epoch: it stands under the link key of the one before.
+		if linked, err = s.KeysOf(s.Epoch - 1); err != nil {
+			return head, next, err
+		}
+	}
+	return log.MapKey(log.TypeState, linked.stateLink().Tag(log.TypeState, s.Position-1)), log.MapKey(log.TypeState, current.stateLink().Tag(log.TypeState, s.Position)), nil
 }
