@@ -196,6 +196,7 @@ func TestSignatureAttacks(t *testing.T) {
 }
 
 // TestRoleAttacks: every kind of entry by every role that may not make it (attacks 28, 29, 54). S-CHAIN-11 S-EPOCH-08 S-INV-01
+// S-ERASE-01
 func TestRoleAttacks(t *testing.T) {
 	w := newWorld(t)
 	rotate := func(t *testing.T, p *person) Entry {
@@ -240,12 +241,17 @@ func TestRoleAttacks(t *testing.T) {
 				e.Admit = &AdmitEffect{w.waits.Invite, Seat{m.ID, wire.Hash(m.Keys.Fingerprint()), RoleClient, 1}}
 			})
 		},
+		"erase": func(t *testing.T, p *person) Entry {
+			h := wire.NewWriter()
+			p.head().write(h)
+			return w.forge(t, p, KindErase, h.Bytes(), func(e *Effect) { e.Erase = &EraseEffect{From: 1, To: 3, Rule: EraseRetention} })
+		},
 	}
 	may := map[string][]string{
-		"owner": {"statement", "add", "place", "delete", "profile", "invite", "cancel", "admit"}, "paralegal": {"add", "place", "delete"}, "client": {"add"},
-		"expert": nil, "removed": nil, "waiting": nil, "stranger": nil,
+		"owner": {"statement", "add", "place", "delete", "profile", "invite", "cancel", "admit", "erase"}, "paralegal": {"add", "place", "delete"}, "client": {"add"},
+		"expert": nil, "auditor": nil, "reviewer": nil, "removed": nil, "waiting": nil, "stranger": nil,
 	}
-	for name, p := range map[string]*person{"owner": w.olga, "paralegal": w.petra, "client": w.clara, "expert": w.xaver, "removed": w.rex, "waiting": w.wanda, "stranger": w.mal} {
+	for name, p := range map[string]*person{"owner": w.olga, "paralegal": w.petra, "client": w.clara, "expert": w.xaver, "auditor": w.aude, "reviewer": w.rita, "removed": w.rex, "waiting": w.wanda, "stranger": w.mal} {
 		for act, make := range acts {
 			t.Run(name+" "+act, func(t *testing.T) {
 				e := make(t, p)
@@ -964,8 +970,8 @@ func TestInviteAttacks(t *testing.T) {
 			_, _, err := s.Invite(w.ada.Author, "x", RoleClient, ModeOpensAtOnce, testTime, "f")
 			return err
 		},
-		"auditor": func() error {
-			_, _, err := s.Invite(w.ada.Author, "x", RoleAuditor, ModeOpensAtOnce, testTime.Add(1), "f")
+		"a role that there is not": func() error {
+			_, _, err := s.Invite(w.ada.Author, "x", RoleReviewer+1, ModeOpensAtOnce, testTime.Add(time.Hour), "f")
 			return err
 		},
 		"more than a statement can seat": func() error {

@@ -28,6 +28,9 @@ func (a Author) newID() (wire.ObjectID, error) { return wire.NewObjectID(a.Rando
 
 // finish signs, seals and commits to an entry.
 func (a Author) finish(effect *Effect, body []byte, envelopeKey Secret, link log.LinkKey) (Entry, error) {
+	if len(a.Checkpoint) > maxCheckpoint {
+		return Entry{}, ErrInput
+	}
 	if effect.Statement != nil {
 		signature, err := a.Identity.Sign(keys.LabelSignStatement, effect.signedStatement())
 		if err != nil {

@@ -77,6 +77,9 @@ func ParseEventPlace(b []byte) (EventPlace, error) {
 		r.Refuse()
 	}
 	p.Position, p.Previous, p.Epoch = r.Uint64(), r.Hash(), r.Uint32()
+	if p.Epoch == 0 || (p.Position == 0) != p.Previous.IsZero() {
+		r.Refuse()
+	}
 	return p, r.Done()
 }
 
@@ -91,12 +94,18 @@ func EventLabel(chain wire.ChainID, position uint64) []byte {
 
 // NewEvent seals an event to the auditors of an epoch and places it.
 func NewEvent(random io.Reader, key *vrf.PrivateKey, trailKey []byte, p EventPlace, e Event) (entry Entry, proof []byte, err error) {
+	clear, plain := p.bytes(), e.bytes()
+	if _, err := ParseEventPlace(clear); err != nil {
+		return Entry{}, nil, ErrInput
+	}
+	if _, err := parseEvent(plain); err != nil {
+		return Entry{}, nil, ErrInput // an auditor would refuse it
+	}
 	output, pi, err := key.Prove(EventLabel(p.Chain, p.Position))
 	if err != nil {
 		return Entry{}, nil, err
 	}
-	clear := p.bytes()
-	envelope, err := sealTrail(random, trailKey, clear, packEnvelope(e.bytes(), nil))
+	envelope, err := sealTrail(random, trailKey, clear, packEnvelope(plain, nil))
 	if err != nil {
 		return Entry{}, nil, err
 	}
@@ -150,6 +159,9 @@ func (s *State) OpenEvent(vrfKey []byte, e Entry, proof []byte, position uint64,
 	if e.Erased != nil {
 		return Event{}, ErrErased
 	}
+	if p.Epoch > s.Epoch {
+		return Event{}, ErrEpoch // keys of an epoch whose statement was not applied are not used
+	}
 	k, err := s.KeysOf(p.Epoch)
 	if err != nil {
 		return Event{}, err
@@ -157,9 +169,12 @@ func (s *State) OpenEvent(vrfKey []byte, e Entry, proof []byte, position uint64,
 	if !k.Audit {
 		return Event{}, ErrRights
 	}
-	body, _, err := openTrail(k, e)
+	body, signature, err := openTrail(k, e)
 	if err != nil {
 		return Event{}, err
+	}
+	if len(signature) != 0 {
+		return Event{}, ErrEnvelope // one spelling: nobody signs an event
 	}
 	return parseEvent(body)
 }

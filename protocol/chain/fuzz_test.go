@@ -2,12 +2,15 @@ package chain
 
 import (
 	"bytes"
+	"crypto/rand"
+	"math"
 	"os"
 	"regexp"
 	"runtime"
 	"testing"
 	"time"
 
+	"github.com/underseal/underseal/keys/vrf"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 )
@@ -23,13 +26,14 @@ func seeds(t testing.TB) map[string][][]byte {
 		t.Fatal(err)
 	}
 	release := must[Entry](t)(w.releaseOf2(t))
-	entries := append(append([]Entry(nil), w.l.entries...), sub.Entry, release)
+	erase := must[Submission](t)(s.Erase(w.ada.Author, 0, 9, EraseRequest))
+	entries := append(append([]Entry(nil), w.l.entries...), sub.Entry, release, erase.Entry)
 	out := map[string][][]byte{}
 	add := func(target string, b ...[]byte) { out[target] = append(out[target], b...) }
 	var stream []byte
 	for _, e := range entries {
 		add("FuzzParseEffect", e.Effect)
-		add("FuzzParseEntry", e.Bytes())
+		add("FuzzParseEntry", e.Bytes(), e.Erase().Bytes())
 		stream = append(stream, e.Bytes()...)
 		effect := must[*Effect](t)(ParseEffect(e.Effect))
 		var key Secret
@@ -54,6 +58,8 @@ func seeds(t testing.TB) map[string][][]byte {
 		}
 		add("FuzzEnvelope", packEnvelope(body, sig))
 		switch effect.Kind {
+		case KindErase:
+			continue
 		case KindStatement:
 			add("FuzzStatementBody", body)
 		case KindBatch:
@@ -64,8 +70,18 @@ func seeds(t testing.TB) map[string][][]byte {
 			add("FuzzSeatBody", body)
 		}
 	}
-	add("FuzzParseEntries", stream[:len(entries[0].Bytes())*2], nil)
-	add("FuzzParseSubmission", sub.Bytes(), Submission{Entry: release}.Bytes())
+	add("FuzzParseEntries", stream, append(release.Erase().Bytes(), entries[1].Bytes()...), stream[:len(entries[0].Bytes())*2], nil)
+	add("FuzzParseSubmission", sub.Bytes(), Submission{Entry: release}.Bytes(), Submission{Entry: release.Erase()}.Bytes())
+	key := must[*vrf.PrivateKey](t)(vrf.NewPrivateKey(bytes.Repeat([]byte{7}, vrf.SeedSize)))
+	place := EventPlace{Chain: s.ID, Position: 3, Previous: wire.Hash{1}, Epoch: 2}
+	event := Event{Kind: EventServed, Time: 1, Member: w.clara.Member, Session: wire.ObjectID{1}, Document: w.doc, Version: wire.ObjectID{2}, Detail: "chunk"}
+	seen, _, err := NewEvent(rand.Reader, key, s.TrailKey, place, event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add("FuzzParseEntry", seen.Bytes(), seen.Erase().Bytes())
+	add("FuzzParseEventPlace", place.bytes(), EventPlace{Chain: s.ID, Epoch: 1}.bytes())
+	add("FuzzParseEvent", event.bytes(), Event{Kind: EventLocked}.bytes())
 	for _, r := range sub.Rows {
 		if r.Kind == RowWrap {
 			add("FuzzParseWrap", r.Bytes)
@@ -73,7 +89,11 @@ func seeds(t testing.TB) map[string][][]byte {
 	}
 	add("FuzzParseLink", []byte(w.link.String()), []byte(w.link.String()[:40]+"\n"+w.link.String()[40:]))
 	add("FuzzPackage", w.packageOf2(t, w.link).bytes(), w.packageOf2(t, w.waits).bytes())
-	add("FuzzUnmarshal", s.Marshal(), (&State{Charter: Charter{Kind: KindFirm}}).Marshal())
+	erased := s.Clone()
+	if err := erased.Apply(erase.Entry); err != nil {
+		t.Fatal(err)
+	}
+	add("FuzzUnmarshal", s.Marshal(), erased.Marshal(), (&State{Charter: Charter{Kind: KindFirm}}).Marshal())
 	for target := range out {
 		first := out[target][0]
 		add(target, first[:len(first)/2], append(bytes.Clone(first), 0), []byte{})
@@ -194,6 +214,20 @@ var again = map[string]func(b []byte) []byte{
 		}
 		return x.bytes()
 	},
+	"FuzzParseEventPlace": func(b []byte) []byte {
+		p, err := ParseEventPlace(b)
+		if err != nil {
+			return nil
+		}
+		return p.bytes()
+	},
+	"FuzzParseEvent": func(b []byte) []byte {
+		e, err := parseEvent(b)
+		if err != nil {
+			return nil
+		}
+		return e.bytes()
+	},
 	"FuzzUnmarshal": func(b []byte) []byte {
 		s, err := Unmarshal(b)
 		if err != nil {
@@ -228,6 +262,8 @@ func FuzzStatementBody(f *testing.F)   { fuzz(f, "FuzzStatementBody") }
 func FuzzBatchBody(f *testing.F)       { fuzz(f, "FuzzBatchBody") }
 func FuzzInviteBody(f *testing.F)      { fuzz(f, "FuzzInviteBody") }
 func FuzzSeatBody(f *testing.F)        { fuzz(f, "FuzzSeatBody") }
+func FuzzParseEventPlace(f *testing.F) { fuzz(f, "FuzzParseEventPlace") }
+func FuzzParseEvent(f *testing.F)      { fuzz(f, "FuzzParseEvent") }
 func FuzzUnmarshal(f *testing.F)       { fuzz(f, "FuzzUnmarshal") }
 
 // TestCorpus fails when a fuzz test would run on nothing, or on nothing that parses. S-CHAIN-09
@@ -277,7 +313,8 @@ func TestHostileCounts(t *testing.T) {
 func TestEffectForm(t *testing.T) {
 	good := func() *Effect {
 		return &Effect{Kind: KindStatement, Chain: wire.ChainID{1}, Entry: wire.ObjectID{2}, Sequence: log.TypeState, Position: 3, Epoch: 4, Actor: wire.ObjectID{5},
-			Statement: &StatementEffect{Seats: []Seat{{wire.ObjectID{1}, wire.Hash{1}, RoleOwner, 1}, {wire.ObjectID{2}, wire.Hash{1}, RoleClient, 1}}, Invites: []wire.ObjectID{{1}, {2}}}}
+			Statement: &StatementEffect{Seats: []Seat{{wire.ObjectID{1}, wire.Hash{1}, RoleOwner, 1}, {wire.ObjectID{2}, wire.Hash{1}, RoleClient, 1}}, Invites: []wire.ObjectID{{1}, {2}},
+				TrailKey: make([]byte, trailKeySize)}}
 	}
 	if _, err := ParseEffect(good().Bytes()); err != nil {
 		t.Fatal(err)
@@ -285,14 +322,25 @@ func TestEffectForm(t *testing.T) {
 	batch := func(ops ...OpEffect) func(*Effect) {
 		return func(e *Effect) { e.Kind, e.Statement, e.Batch = KindBatch, nil, &BatchEffect{ops} }
 	}
+	erase := func(from, to uint64, rule EraseRule) func(*Effect) {
+		return func(e *Effect) { e.Kind, e.Statement, e.Erase = KindErase, nil, &EraseEffect{from, to, rule} }
+	}
+	allowed := good()
+	erase(0, math.MaxUint64, EraseRequest)(allowed)
+	if _, err := ParseEffect(allowed.Bytes()); err != nil {
+		t.Fatal(err)
+	}
 	for name, change := range map[string]func(*Effect){
-		"kind 0": func(e *Effect) { e.Kind = 0 }, "kind 8": func(e *Effect) { e.Kind = 8 }, "trail": func(e *Effect) { e.Sequence = log.TypeTrail }, "sequence 0": func(e *Effect) { e.Sequence = 0 },
+		"kind 0": func(e *Effect) { e.Kind = 0 }, "kind 9": func(e *Effect) { e.Kind = 9 }, "trail": func(e *Effect) { e.Sequence = log.TypeTrail }, "sequence 0": func(e *Effect) { e.Sequence = 0 },
 		"no entry": func(e *Effect) { e.Entry = wire.ObjectID{} }, "no actor": func(e *Effect) { e.Actor = wire.ObjectID{} }, "epoch 0": func(e *Effect) { e.Epoch = 0 },
 		"seats unsorted": func(e *Effect) { s := e.Statement.Seats; s[0], s[1] = s[1], s[0] }, "a seat twice": func(e *Effect) { e.Statement.Seats[1] = e.Statement.Seats[0] },
 		"an invite twice": func(e *Effect) { e.Statement.Invites[1] = e.Statement.Invites[0] }, "a role there is not": func(e *Effect) { e.Statement.Seats[0].Role = 7 },
 		"a seat from epoch 0": func(e *Effect) { e.Statement.Seats[0].From = 0 }, "a seat of nobody": func(e *Effect) { e.Statement.Seats[0].Member = wire.ObjectID{} },
-		"a box too long": func(e *Effect) { e.Statement.Boxes.Link = make([]byte, 257) },
-		"no operation":   batch(), "an operation there is not": batch(OpEffect{Kind: 5, Document: wire.ObjectID{1}}), "a document that is none": batch(OpEffect{Kind: OpDelete}),
+		"a box too long":        func(e *Effect) { e.Statement.Boxes.Link = make([]byte, 257) },
+		"a trail key too short": func(e *Effect) { e.Statement.TrailKey = make([]byte, trailKeySize-1) },
+		"an erasure of nothing": erase(3, 3, EraseRequest), "an erasure backwards": erase(3, 2, EraseRequest), "an erasure by rule 0": erase(1, 2, 0),
+		"an erasure by rule 3": erase(1, 2, 3), "an erasure in the trail": func(e *Effect) { erase(1, 2, EraseRequest)(e); e.Sequence = log.TypeTrail },
+		"no operation": batch(), "an operation there is not": batch(OpEffect{Kind: 5, Document: wire.ObjectID{1}}), "a document that is none": batch(OpEffect{Kind: OpDelete}),
 		"a profile of a document": batch(OpEffect{Kind: OpProfile, Document: wire.ObjectID{1}}),
 		"an odd length":           batch(OpEffect{OpAdd, wire.ObjectID{1}, wire.ObjectID{1}, wire.ObjectID{1}, 100_000}),
 		"too long":                batch(OpEffect{OpAdd, wire.ObjectID{1}, wire.ObjectID{1}, wire.ObjectID{1}, 1 << 41}),

@@ -82,6 +82,9 @@ func (s *State) Release(a Author, session *Session, doc, version wire.ObjectID, 
 	if err := s.may(a, RightRead); err != nil {
 		return Entry{}, err
 	}
+	if len(a.Checkpoint) > maxCheckpoint {
+		return Entry{}, ErrInput
+	}
 	id, err := a.newID()
 	if err != nil {
 		return Entry{}, err

@@ -20,6 +20,8 @@ type world struct {
 	petra  *person // paralegal
 	clara  *person // client
 	xaver  *person // expert
+	aude   *person // auditor
+	rita   *person // reviewer
 	rex    *person // was a client until epoch 2
 	wanda  *person // accepted an invite and waits
 	mal    *person // nobody
@@ -49,6 +51,8 @@ func newWorld(t testing.TB) *world {
 	w.petra, _ = w.seat(t, "Petra Paralegal", RoleParalegal)
 	w.clara, w.used = w.seat(t, "Clara Client", RoleClient)
 	w.xaver, _ = w.seat(t, "Xaver Expert", RoleExpert)
+	w.aude, _ = w.seat(t, "Aude Auditor", RoleAuditor)
+	w.rita, _ = w.seat(t, "Rita Reviewer", RoleReviewer)
 	for _, id := range []*wire.ObjectID{&w.doc, &w.other, &w.buried} {
 		*id = newID(t)
 		apply(t, w.l, w.ada, addDocument(t, w.ada, *id, "a.pdf"))

@@ -143,7 +143,8 @@ func (s *State) CheckRow(self wire.ObjectID, row []byte, hashes []wire.Hash) err
 }
 
 // Links are the reviewer's keys of every epoch that held has, with the place where each epoch's sequences begin. Statements
-// are as the server lists them, from the first: an opening that the epoch's own link key did not make is refused.
+// are as the server lists them, from the first: one that the link key before it did not place, or whose opening the epoch's
+// own did not make, is refused.
 func Links(origin string, id wire.ChainID, held KeySet, statements []Entry) (log.LinkKeys, error) {
 	out := log.LinkKeys{Origin: origin, Chain: id}
 	for i, e := range statements {
@@ -163,12 +164,19 @@ func Links(origin string, id wire.ChainID, held KeySet, statements []Entry) (log
 			k.trailLink().Opening(log.TypeTrail, st.TrailPosition, st.TrailHead) != st.OpensTrail {
 			return log.LinkKeys{}, ErrLeaf
 		}
-		links := log.EpochLinks{Epoch: effect.Epoch, StateFrom: effect.Position + 1, TrailFrom: st.TrailPosition, State: k.stateLink(), Trail: k.trailLink()}
+		links := log.EpochLinks{Epoch: effect.Epoch, StateFrom: effect.Position + 1, TrailFrom: st.TrailPosition, State: k.stateLink(), Trail: k.trailLink(),
+			StateHead: e.Leaf.Hash(), TrailHead: st.TrailHead}
+		placed := links.State
 		if i == 0 {
-			if e.ID() != id {
+			if e.ID() != id || effect.Position != 0 || st.TrailPosition != 0 {
 				return log.LinkKeys{}, ErrFirst
 			}
-			links.StateFrom = 0
+			links.StateFrom, links.StateHead, links.TrailHead = 0, wire.Hash{}, wire.Hash{}
+		} else {
+			placed = out.Epochs[i-1].State
+		}
+		if e.Leaf.Check(log.TypeState, placed, effect.Position, effect.Previous, e.Commit()) != nil {
+			return log.LinkKeys{}, ErrLeaf
 		}
 		out.Epochs = append(out.Epochs, links)
 	}

@@ -102,7 +102,7 @@ func (l Link) Follows(before *Link) error {
 		return ErrLink
 	}
 	if before == nil {
-		if l.Number != 0 {
+		if l.Number != 0 || !l.Previous.IsZero() || len(l.Signature) != 0 {
 			return ErrLink
 		}
 		return nil
@@ -195,6 +195,9 @@ type Seen struct {
 // Extend compares a verified lookup with what was seen before (attacks 2, 3, 4): no link that was ever served may vanish or
 // change.
 func (s Seen) Extend(links []Link) (Seen, error) {
+	if len(links) == 0 {
+		return Seen{}, ErrVanish
+	}
 	if s.Links > 0 && (uint32(len(links)) < s.Links || links[s.Links-1].Commit() != s.Newest) {
 		return Seen{}, ErrVanish
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/underseal/underseal/protocol/wire"
 )
@@ -15,6 +16,8 @@ type EpochLinks struct {
 	Epoch        uint32
 	StateFrom    uint64 // the first position under State: the one after the statement
 	TrailFrom    uint64
+	StateHead    wire.Hash // leaf hash of the entry before it: a walk that comes there on another way is refused. Zeros in the first epoch
+	TrailHead    wire.Hash
 	State, Trail LinkKey
 }
 
@@ -37,9 +40,12 @@ var (
 // be nil, is told of each.
 func (l LinkKeys) Walk(kind uint16, find func(tag wire.Hash) (Leaf, bool), seen func(position uint64, leaf Leaf)) (n uint64, head wire.Hash, err error) {
 	for i, e := range l.Epochs {
-		key, end := e.State, uint64(0)
+		key, from, closed, end := e.State, e.StateFrom, e.StateHead, uint64(0)
 		if kind == TypeTrail {
-			key = e.Trail
+			key, from, closed = e.Trail, e.TrailFrom, e.TrailHead
+		}
+		if n != from || head != closed {
+			return n, head, ErrLink // not what the statement that opened this epoch closed
 		}
 		last := i == len(l.Epochs)-1
 		if !last {
@@ -75,7 +81,8 @@ func (l LinkKeys) Format() []byte {
 	b.WriteString(linkKeysHeader + "\norigin " + l.Origin + "\nchain " + l.Chain.String() + "\n")
 	for _, e := range l.Epochs {
 		b.WriteString("epoch " + strconv.FormatUint(uint64(e.Epoch), 10) + " " + strconv.FormatUint(e.StateFrom, 10) + " " + strconv.FormatUint(e.TrailFrom, 10) + " " +
-			base64.StdEncoding.EncodeToString(e.State[:]) + " " + base64.StdEncoding.EncodeToString(e.Trail[:]) + "\n")
+			base64.StdEncoding.EncodeToString(e.State[:]) + " " + base64.StdEncoding.EncodeToString(e.Trail[:]) + " " +
+			base64.StdEncoding.EncodeToString(e.StateHead[:]) + " " + base64.StdEncoding.EncodeToString(e.TrailHead[:]) + "\n")
 	}
 	return []byte(b.String())
 }
@@ -103,30 +110,36 @@ func ParseLinkKeys(b []byte) (LinkKeys, error) {
 		l.Epochs = append(l.Epochs, e)
 	}
 	// One spelling: what is read is written the same.
-	if string(l.Format()) != string(b) || !l.ordered() {
+	if l.Origin == "" || !utf8.ValidString(l.Origin) || string(l.Format()) != string(b) || !l.ordered() {
 		return LinkKeys{}, ErrLinkKeys
 	}
 	return l, nil
 }
 
 func parseEpochLinks(f []string) (e EpochLinks, err error) {
-	if len(f) != 6 || f[0] != "epoch" {
+	if len(f) != 8 || f[0] != "epoch" {
 		return e, ErrLinkKeys
 	}
 	epoch, err1 := strconv.ParseUint(f[1], 10, 32)
 	state, err2 := strconv.ParseUint(f[2], 10, 64)
 	trail, err3 := strconv.ParseUint(f[3], 10, 64)
-	a, err4 := base64.StdEncoding.DecodeString(f[4])
-	b, err5 := base64.StdEncoding.DecodeString(f[5])
-	if errors.Join(err1, err2, err3, err4, err5) != nil || len(a) != 32 || len(b) != 32 {
+	var fixed [4][32]byte
+	for i := range fixed {
+		b, err := base64.StdEncoding.DecodeString(f[4+i])
+		if err != nil || len(b) != 32 {
+			return e, ErrLinkKeys
+		}
+		fixed[i] = [32]byte(b)
+	}
+	if errors.Join(err1, err2, err3) != nil {
 		return e, ErrLinkKeys
 	}
-	return EpochLinks{Epoch: uint32(epoch), StateFrom: state, TrailFrom: trail, State: LinkKey(a), Trail: LinkKey(b)}, nil
+	return EpochLinks{Epoch: uint32(epoch), StateFrom: state, TrailFrom: trail, State: fixed[0], Trail: fixed[1], StateHead: fixed[2], TrailHead: fixed[3]}, nil
 }
 
 func (l LinkKeys) ordered() bool {
 	for i, e := range l.Epochs {
-		if e.Epoch != uint32(i+1) || (i == 0 && (e.StateFrom != 0 || e.TrailFrom != 0)) {
+		if e.Epoch != uint32(i+1) || (i == 0 && (e.StateFrom != 0 || e.TrailFrom != 0 || !e.StateHead.IsZero() || !e.TrailHead.IsZero())) {
 			return false
 		}
 		if i > 0 && (e.StateFrom <= l.Epochs[i-1].StateFrom || e.TrailFrom < l.Epochs[i-1].TrailFrom) {

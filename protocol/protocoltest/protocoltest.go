@@ -17,6 +17,7 @@ import (
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/directory"
 	"github.com/underseal/underseal/protocol/document"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
@@ -82,7 +83,8 @@ func Evaluate(v Vector) (out, class string, err error) {
 }
 
 func classify(err error) (string, error) {
-	for class, sentinel := range map[string]error{"malformed": wire.ErrMalformed, "suite": wire.ErrSuite, "link": log.ErrLink, "body-root": document.ErrBodyRoot, "name": document.ErrName} {
+	for class, sentinel := range map[string]error{"malformed": wire.ErrMalformed, "suite": wire.ErrSuite, "link": log.ErrLink, "body-root": document.ErrBodyRoot, "name": document.ErrName,
+		"map": log.ErrMap, "map-taken": log.ErrMapTaken, "link-keys": log.ErrLinkKeys, "incomplete": log.ErrIncomplete} {
 		if errors.Is(err, sentinel) {
 			return class, nil
 		}
@@ -109,6 +111,78 @@ func ops() map[string]func(*input) (string, error) {
 		},
 		"opening": func(in *input) (string, error) {
 			return hashHex(log.LinkKey(in.hash("key")).Opening(uint16(in.number("type")), in.number("seq"), in.hash("previous"))), nil
+		},
+		"commit-erased": func(in *input) (string, error) {
+			return hashHex(log.CommitErased(in.bytes("effect"), in.hash("inner"))), nil
+		},
+		"server-leaf": func(in *input) (string, error) {
+			var output [64]byte
+			copy(output[:], in.bytes("output"))
+			l := log.ServerLeaf(output, in.hash("previous"), in.hash("commit"))
+			return hex.EncodeToString(l.Bytes()), nil
+		},
+		"parse-leaf": func(in *input) (string, error) {
+			l, err := log.ParseLeaf(in.bytes("leaf"))
+			return fmt.Sprintf("%d %s", l.Type, hashHex(l.Hash())), err
+		},
+		"link-keys": func(in *input) (string, error) {
+			l, err := log.ParseLinkKeys([]byte(in.text("file")))
+			return fmt.Sprintf("%s %s %d %t", l.Origin, l.Chain, len(l.Epochs), string(l.Format()) == in.text("file")), err
+		},
+		"walk": func(in *input) (string, error) {
+			l, err := log.ParseLinkKeys([]byte(in.text("file")))
+			kind, list := uint16(in.number("type")), in.text("leaves")
+			if err != nil {
+				return "", err
+			}
+			leaves := map[wire.Hash]log.Leaf{}
+			for part := range strings.SplitSeq(list, ",") {
+				b, hexErr := hex.DecodeString(part)
+				leaf, err := log.ParseLeaf(b)
+				if hexErr != nil || err != nil {
+					return "", errors.Join(hexErr, err)
+				}
+				leaves[leaf.Tag] = leaf
+			}
+			n, head, err := l.Walk(kind, func(tag wire.Hash) (log.Leaf, bool) { leaf, ok := leaves[tag]; return leaf, ok }, nil)
+			return fmt.Sprintf("%d %s", n, hashHex(head)), err
+		},
+		"map-key": func(in *input) (string, error) {
+			return hashHex(log.MapKey(uint16(in.number("type")), in.hash("tag"))), nil
+		},
+		"map-root": func(in *input) (string, error) {
+			var tree log.MapTree
+			keys, values := in.hashes("keys"), in.hashes("values")
+			for i := range min(len(keys), len(values)) {
+				if err := tree.Insert(log.MapItem{Key: keys[i], Value: values[i]}); err != nil {
+					return "", err
+				}
+			}
+			return hashHex(tree.Root()), nil
+		},
+		"map-proof": func(in *input) (string, error) {
+			root, key := in.hash("root"), in.hash("key")
+			p, err := log.ParseMapProof(in.bytes("proof"))
+			if err != nil {
+				return "", err
+			}
+			value, present, err := p.Verify(root, key)
+			return fmt.Sprintf("%t %s", present, hashHex(value)), err
+		},
+		"key-link": func(in *input) (string, error) {
+			l, err := directory.ParseLink(in.bytes("link"))
+			if err != nil {
+				return "", err
+			}
+			return fmt.Sprintf("%s %s %d %s %s", l.Firm, l.Member, l.Number, l.Previous, hashHex(l.Commit())), nil
+		},
+		"entry": func(in *input) (string, error) {
+			e, err := chain.ParseEntry(in.bytes("entry"))
+			return fmt.Sprintf("%t %s %t", e.Erased != nil, hashHex(e.Commit()), bytes.Equal(e.Bytes(), in.bytes("entry"))), err
+		},
+		"event-place": func(in *input) (string, error) {
+			p, err := chain.ParseEventPlace(in.bytes("effect"))
+			return fmt.Sprintf("%s %d %s %d", p.Chain, p.Position, p.Previous, p.Epoch), err
 		},
 		"padding": func(in *input) (string, error) {
 			p := document.PaddedLength(in.number("length"))

@@ -1,6 +1,7 @@
 package protocoltest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -15,6 +16,7 @@ import (
 	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/directory"
 	"github.com/underseal/underseal/protocol/document"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
@@ -26,8 +28,9 @@ const folder = "../testdata"
 
 // TestVectors runs the committed vectors, and makes sure that they are the ones that the generator makes: it draws no
 // randomness. S-WIRE-01 S-LOG-01 S-LOG-03 S-DOC-02 S-DOC-03 S-DOC-06 S-CHAIN-09
+// S-MAP-04 S-SEQ-04 S-DIR-01 S-ERASE-04 S-EVENT-04
 func TestVectors(t *testing.T) {
-	for name, vectors := range all() {
+	for name, vectors := range all(t) {
 		file := filepath.Join(folder, name+".json")
 		want, err := json.MarshalIndent(File{fill(t, vectors)}, "", " ")
 		if err != nil {
@@ -56,8 +59,8 @@ func TestVectors(t *testing.T) {
 		t.Logf("%s: %d cases", name, cases)
 	}
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
-	if err != nil || len(files) != len(all()) {
-		t.Errorf("%d files, want %d", len(files), len(all()))
+	if err != nil || len(files) != len(all(t)) {
+		t.Errorf("%d files, want %d", len(files), len(all(t)))
 	}
 }
 
@@ -100,8 +103,9 @@ func TestRunnerNotices(t *testing.T) {
 	}
 }
 
-func all() map[string][]Vector {
-	return map[string][]Vector{"log": logVectors(), "document": documentVectors(), "effect": effectVectors(), "text": textVectors()}
+func all(t *testing.T) map[string][]Vector {
+	return map[string][]Vector{"log": logVectors(), "map": mapVectors(), "document": documentVectors(), "effect": effectVectors(), "entry": entryVectors(),
+		"directory": directoryVectors(t), "text": textVectors()}
 }
 
 func fixed(name string) wire.Hash { return sha256.Sum256([]byte("underseal vector " + name)) }
@@ -147,9 +151,204 @@ func logVectors() (v []Vector) {
 	check("leaf with another link", "link", nil, func(b []byte) []byte { b[34] ^= 1; return b })
 	check("leaf with another commit", "link", nil, func(b []byte) []byte { b[66] ^= 1; return b })
 	check("leaf of type 0", "malformed", nil, func(b []byte) []byte { b[1] = 0; return b })
-	check("leaf of type 3", "malformed", nil, func(b []byte) []byte { b[1] = 3; return b })
+	check("leaf of type 3", "link", nil, func(b []byte) []byte { b[1] = 3; return b })
+	check("leaf of type 4 with a link", "malformed", nil, func(b []byte) []byte { b[1] = 4; return b })
+	check("leaf of type 6", "malformed", nil, func(b []byte) []byte { b[1] = 6; return b })
 	check("leaf cut", "malformed", nil, func(b []byte) []byte { return b[:97] })
 	check("leaf with a byte more", "malformed", nil, func(b []byte) []byte { return append(b, 0) })
+	v = append(v, Vector{Name: "commit of an erased envelope", Op: "commit-erased", In: map[string]string{"effect": "0102", "inner": hexHash(sha256.Sum256([]byte{3}))}})
+	output := fixed("output")
+	v = append(v, Vector{Name: "leaf of the server", Op: "server-leaf", In: map[string]string{"output": hexOf(output[:]) + hexHash(fixed("output's other half")), "previous": hexHash(fixed("previous")), "commit": hexHash(fixed("commit"))}})
+	for _, c := range []struct {
+		name, class string
+		leaf        log.Leaf
+	}{
+		{"leaf of a key link", "", log.KeysLeaf(fixed("label"), fixed("commit"))}, {"leaf of a map root", "", log.MapRootLeaf(fixed("root"))},
+		{"leaf of a key link with a link", "malformed", log.Leaf{Type: log.TypeKeys, Tag: fixed("label"), Link: fixed("link")}},
+		{"leaf of a map root with a tag", "malformed", log.Leaf{Type: log.TypeMapRoot, Tag: fixed("label")}},
+		{"leaf of a map root with a link", "malformed", log.Leaf{Type: log.TypeMapRoot, Link: fixed("link")}},
+	} {
+		v = append(v, Vector{Name: c.name, Op: "parse-leaf", In: map[string]string{"leaf": hexOf(c.leaf.Bytes())}, Error: c.class})
+	}
+	return append(v, sequenceVectors()...)
+}
+
+// sequenceVectors are a reviewer's file and what he walks with it: two epochs, the second from position 2 of the state and 1 of
+// the trail.
+func sequenceVectors() (v []Vector) {
+	l := log.LinkKeys{Origin: "underseal.example/log/x", Chain: fixed("chain"), Epochs: []log.EpochLinks{
+		{Epoch: 1, State: log.LinkKey(fixed("state 1")), Trail: log.LinkKey(fixed("trail 1"))}, {Epoch: 2, StateFrom: 2, TrailFrom: 1, State: log.LinkKey(fixed("state 2")), Trail: log.LinkKey(fixed("trail 2"))}}}
+	sequence := func(kind uint16, keys ...wire.Hash) (leaves []log.Leaf) {
+		var head wire.Hash
+		for n, key := range keys {
+			leaves = append(leaves, log.NewLeaf(kind, log.LinkKey(key), uint64(n), head, fixed(fmt.Sprint("commit ", kind, n))))
+			head = leaves[n].Hash()
+		}
+		return leaves
+	}
+	state := sequence(log.TypeState, fixed("state 1"), fixed("state 1"), fixed("state 2"), fixed("state 2"))
+	trail := sequence(log.TypeTrail, fixed("trail 1"), fixed("trail 2"))
+	l.Epochs[1].StateHead, l.Epochs[1].TrailHead = state[1].Hash(), trail[0].Hash()
+	file := string(l.Format())
+	add := func(op, name, class string, in map[string]string) {
+		v = append(v, Vector{Name: name, Op: op, In: in, Error: class})
+	}
+	parse := func(name, class, file string) { add("link-keys", name, class, map[string]string{"file": file}) }
+	parse("link keys", "", file)
+	parse("link keys cut", "link-keys", file[:len(file)-1])
+	parse("link keys with a line more", "link-keys", file+"\n")
+	parse("link keys of another header", "link-keys", strings.Replace(file, "v1", "v2", 1))
+	parse("link keys with returns", "link-keys", strings.ReplaceAll(file, "\n", "\r\n"))
+	parse("link keys without an origin", "link-keys", strings.Replace(file, l.Origin, "", 1))
+	parse("link keys that begin at epoch 2", "link-keys", strings.Replace(file, "epoch 1", "epoch 2", 1))
+	parse("link keys with a number of two spellings", "link-keys", strings.Replace(file, "epoch 2 2", "epoch 2 02", 1))
+	parse("link keys whose first epoch begins later", "link-keys", strings.Replace(file, "epoch 1 0", "epoch 1 1", 1))
+	parse("link keys whose state does not go on", "link-keys", strings.Replace(file, "epoch 2 2", "epoch 2 0", 1))
+	walk := func(name, class, kind, file string, leaves ...log.Leaf) {
+		parts := make([]string, len(leaves))
+		for i, leaf := range leaves {
+			parts[i] = hexOf(leaf.Bytes())
+		}
+		add("walk", name, class, map[string]string{"file": file, "type": kind, "leaves": strings.Join(parts, ",")})
+	}
+	forged := state[3]
+	forged.Commit[0] ^= 1
+	walk("walk of the state", "", "1", file, state...)
+	walk("walk of the trail", "", "2", file, trail...)
+	walk("walk to the end of an epoch", "", "1", file, state[:2]...)
+	walk("walk without the last leaf of an epoch", "incomplete", "1", file, state[0], state[2], state[3])
+	walk("walk without the first leaf", "incomplete", "2", file, trail[1])
+	walk("walk over a forged leaf", "link", "1", file, state[0], state[1], state[2], forged)
+	walk("walk of keys that begin before", "link", "1", strings.Replace(file, "epoch 2 2", "epoch 2 1", 1), state...)
+	walk("walk of keys that begin after", "incomplete", "1", strings.Replace(file, "epoch 2 2", "epoch 2 3", 1), state...)
+	return v
+}
+
+func mapVectors() (v []Vector) {
+	add := func(op, name, class string, in map[string]string) {
+		v = append(v, Vector{Name: name, Op: op, In: in, Error: class})
+	}
+	for _, kind := range []string{"1", "4"} {
+		add("map-key", "map key of type "+kind, "", map[string]string{"type": kind, "tag": hexHash(fixed("tag"))})
+	}
+	near := fixed("key 0")
+	near[31] ^= 1 // the same way but for the last bit
+	keys := []wire.Hash{fixed("key 0"), fixed("key 1"), fixed("key 2"), near}
+	values := []wire.Hash{fixed("value 0"), fixed("value 1"), fixed("value 2"), fixed("value 3")}
+	join := func(hashes []wire.Hash) string {
+		parts := make([]string, len(hashes))
+		for i, x := range hashes {
+			parts[i] = hexHash(x)
+		}
+		return strings.Join(parts, ",")
+	}
+	for n := range len(keys) + 1 {
+		add("map-root", fmt.Sprintf("map of %d", n), "", map[string]string{"keys": join(keys[:n]), "values": join(values[:n])})
+	}
+	back := func(h []wire.Hash) []wire.Hash { h = slices.Clone(h); slices.Reverse(h); return h }
+	add("map-root", "map of 4 in another order", "", map[string]string{"keys": join(back(keys)), "values": join(back(values))})
+	add("map-root", "map with a key twice", "map-taken", map[string]string{"keys": join(append(slices.Clone(keys), keys[1])), "values": join(append(slices.Clone(values), fixed("x")))})
+	pages := pages{}
+	var items []log.MapItem
+	for i := range 3 {
+		items = append(items, log.MapItem{Key: keys[i], Value: values[i]})
+	}
+	root, err := log.MapInsert(pages, items)
+	if err != nil {
+		panic(err)
+	}
+	prove := func(key wire.Hash) log.MapProof {
+		p, err := log.MapProve(pages, key)
+		if err != nil {
+			panic(err)
+		}
+		return p
+	}
+	proof := func(name, class string, root, key wire.Hash, p []byte) {
+		add("map-proof", name, class, map[string]string{"root": hexHash(root), "key": hexHash(key), "proof": hexOf(p)})
+	}
+	there, other := prove(keys[1]), prove(near)
+	proof("presence", "", root, keys[1], there.Bytes())
+	proof("absence beside another key", "", root, near, other.Bytes())
+	proof("absence in a map of none", "", wire.Hash{}, near, log.MapProof{}.Bytes())
+	proof("presence under another root", "map", fixed("x"), keys[1], there.Bytes())
+	proof("presence of another key", "map", root, keys[2], there.Bytes())
+	cut := log.MapProof{Siblings: there.Siblings[:len(there.Siblings)-1], Other: there.Other}
+	proof("presence with a hash less", "map", root, keys[1], cut.Bytes())
+	proof("absence of a key that is there", "map", root, keys[1], log.MapProof{Siblings: there.Siblings}.Bytes())
+	changed := *there.Other
+	changed.Value[0] ^= 1
+	proof("presence of another value", "map", root, keys[1], log.MapProof{Siblings: there.Siblings, Other: &changed}.Bytes())
+	proof("proof with a byte more", "malformed", root, keys[1], append(there.Bytes(), 0))
+	proof("proof cut", "malformed", root, keys[1], there.Bytes()[:40])
+	proof("proof of 257 hashes", "malformed", root, keys[1], []byte{1, 1})
+	return v
+}
+
+type pages map[string][]byte
+
+func (m pages) Page(path string) ([]byte, error)    { return m[path], nil }
+func (m pages) PutPage(path string, b []byte) error { m[path] = b; return nil }
+func (m pages) DeletePage(path string) error        { delete(m, path); return nil }
+
+// directoryVectors are key links. Their signatures are noise: what is signed cannot be made again, and form is all they show.
+func directoryVectors(t *testing.T) (v []Vector) {
+	t.Helper()
+	identity, err := keys.NewIdentity(fixed("identity"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := directory.First(fixed("firm"), chain.Bundle{Member: id("member"), Keys: identity.Public(), Signature: bytes.Repeat([]byte{7}, 3373)})
+	second := first
+	second.Number, second.Previous, second.Signature = 1, first.Commit(), bytes.Repeat([]byte{8}, 3373)
+	add := func(name, class string, b []byte) {
+		v = append(v, Vector{Name: name, Op: "key-link", In: map[string]string{"link": hexOf(b)}, Error: class})
+	}
+	add("first link", "", first.Bytes())
+	add("second link", "", second.Bytes())
+	second.Signature = nil
+	add("second link without a signature", "malformed", second.Bytes())
+	first.Previous[0] = 1
+	add("first link after another", "malformed", first.Bytes())
+	add("link of suite 2", "suite", []byte{2})
+	add("link cut", "malformed", first.Bytes()[:85])
+	add("no link", "malformed", nil)
+	return v
+}
+
+// entryVectors are entries and places of the server sequence, as far as their form goes.
+func entryVectors() (v []Vector) {
+	place := wire.NewWriter()
+	place.Uint8(1)
+	place.Uint8(100)
+	chainID, previous := fixed("chain"), fixed("previous")
+	place.Fixed(chainID[:])
+	place.Uint16(log.TypeServer)
+	place.Uint64(7)
+	place.Fixed(previous[:])
+	place.Uint32(2)
+	clear := place.Bytes()
+	add := func(op, field, name, class string, b []byte) {
+		v = append(v, Vector{Name: name, Op: op, In: map[string]string{field: hexOf(b)}, Error: class})
+	}
+	edit := func(at int, b ...byte) []byte { x := slices.Clone(clear); copy(x[at:], b); return x }
+	add("event-place", "effect", "place of an event", "", clear)
+	add("event-place", "effect", "place of suite 2", "suite", edit(0, 2))
+	add("event-place", "effect", "place of kind 8", "malformed", edit(1, 8))
+	add("event-place", "effect", "place in the trail", "malformed", edit(34, 0, 2))
+	add("event-place", "effect", "place of epoch 0", "malformed", edit(76, 0, 0, 0, 0))
+	add("event-place", "effect", "place of a first with one before", "malformed", edit(36, make([]byte, 8)...))
+	add("event-place", "effect", "place cut", "malformed", clear[:79])
+	add("event-place", "effect", "place with a byte more", "malformed", append(slices.Clone(clear), 0))
+	e := chain.Entry{Leaf: log.NewLeaf(log.TypeTrail, log.LinkKey(fixed("key")), 0, wire.Hash{}, log.Commit([]byte("effect"), []byte("envelope"))), Effect: []byte("effect"), Envelope: []byte("envelope")}
+	add("entry", "entry", "entry", "", e.Bytes())
+	gone := e.Erase().Bytes()
+	add("entry", "entry", "tombstone", "", gone)
+	other := slices.Clone(gone)
+	other[len(other)-33] = 2
+	add("entry", "entry", "entry of form 2", "malformed", other)
+	add("entry", "entry", "tombstone cut", "malformed", gone[:len(gone)-1])
+	add("entry", "entry", "tombstone with a byte more", "malformed", append(slices.Clone(gone), 0))
 	return v
 }
 
@@ -211,7 +410,7 @@ func effectVectors() (v []Vector) {
 	other := chain.Seat{Member: high, Fingerprint: fixed("other keys"), Role: chain.RoleClient, From: 1}
 	statement := base(chain.KindStatement)
 	statement.Statement = &chain.StatementEffect{Seats: []chain.Seat{seat, other}, Invites: []wire.ObjectID{low, high}, TrailPosition: 3, TrailHead: fixed("trail"),
-		OpensState: fixed("opens state"), OpensTrail: fixed("opens trail"), Boxes: chain.Boxes{Content: []byte{1}, Entry: []byte{2}, Link: []byte{3}, Trail: []byte{4}}}
+		OpensState: fixed("opens state"), OpensTrail: fixed("opens trail"), TrailKey: bytes.Repeat([]byte{5}, 1216), Boxes: chain.Boxes{Content: []byte{1}, Entry: []byte{2}, Link: []byte{3}, Trail: []byte{4}}}
 	add("statement", "", statement.Bytes())
 	st := *statement.Statement
 	for name, change := range map[int]struct {
@@ -260,6 +459,13 @@ func effectVectors() (v []Vector) {
 	release := base(chain.KindRelease)
 	release.Sequence, release.Release = log.TypeTrail, &chain.ReleaseEffect{Document: id("document"), Version: id("version"), Session: id("session")}
 	add("release", "", release.Bytes())
+	erase := base(chain.KindErase)
+	erase.Erase = &chain.EraseEffect{From: 3, To: 9, Rule: chain.EraseRequest}
+	add("erase", "", erase.Bytes())
+	for name, x := range map[string]chain.EraseEffect{"erase of nothing": {From: 3, To: 3, Rule: 1}, "erase backwards": {From: 3, To: 2, Rule: 1}, "erase by rule 0": {From: 3, To: 9}, "erase by rule 3": {From: 3, To: 9, Rule: 3}} {
+		erase.Erase = &x
+		add(name, "malformed", erase.Bytes())
+	}
 	edit := func(name, class string, at int, b ...byte) {
 		x := slices.Clone(good)
 		copy(x[at:], b)
@@ -268,7 +474,8 @@ func effectVectors() (v []Vector) {
 	edit("suite 0", "suite", 0, 0)
 	edit("suite 2", "suite", 0, 2)
 	edit("kind 0", "malformed", 1, 0)
-	edit("kind 8", "malformed", 1, 8)
+	edit("kind 8 without its body", "malformed", 1, 8)
+	edit("kind 9", "malformed", 1, 9)
 	edit("entry zero", "malformed", 34, make([]byte, 16)...)
 	edit("in the trail", "malformed", 50, 0, 2)
 	edit("epoch 0", "malformed", 92, 0, 0, 0, 0)
