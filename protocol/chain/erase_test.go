@@ -130,7 +130,7 @@ func TestTombstones(t *testing.T) {
 	}
 	gone := w.l.entries[3].Erase().Bytes()
 	form := len(gone) - 33
-	for name, b := range map[string][]byte{"another form": func() []byte { b := bytes.Clone(gone); b[form] = 2; return b }(), "cut": gone[:len(gone)-1], "a byte more": append(bytes.Clone(gone), 0), "form alone": gone[:form+1]} {
+	for name, b := range map[string][]byte{"another form": func() []byte { b := bytes.Clone(gone); b[form] = 2; return b }(), "another form and nothing after it": append(bytes.Clone(gone[:form]), 2), "cut": gone[:len(gone)-1], "a byte more": append(bytes.Clone(gone), 0), "form alone": gone[:form+1]} {
 		if _, err := ParseEntry(b); !errors.Is(err, wire.ErrMalformed) {
 			t.Errorf("an entry with %s: %v", name, err)
 		}

@@ -38,7 +38,8 @@ func (w *world) see(t testing.TB, key *vrf.PrivateKey, sequence []placed, e Even
 	return append(sequence, placed{entry, proof})
 }
 
-// TestEvents: what the server saw is opened by auditors of the epoch it is sealed to and by nobody else. S-EVENT-03 S-EVENT-05
+// TestEvents: what the server saw is opened by auditors of the epoch it is sealed to and by nobody else. No member signed any of
+// these, nor did what they tell: the server's word is all there is. S-EVENT-03 S-EVENT-05
 func TestEvents(t *testing.T) {
 	w := newTrail(t)
 	key := vrfKey(t, 1)
@@ -170,6 +171,10 @@ func TestEventAttacks(t *testing.T) {
 		{"another proof", ErrEvent, func(a *attack) { a.proof = sequence[2].proof }},
 		{"no proof", ErrEvent, func(a *attack) { a.proof = nil }},
 		{"a proof with a byte more", ErrEvent, func(a *attack) { a.proof = append(slices.Clone(a.proof), 0) }},
+		{"no proof, and the leaf that an output of zeros would give", ErrEvent, func(a *attack) {
+			a.proof = nil
+			a.entry.Leaf = log.ServerLeaf([64]byte{}, previous, a.entry.Commit())
+		}},
 		{"another envelope", ErrEvent, func(a *attack) { a.entry.Envelope = first.Envelope }},
 		{"an envelope's bit", ErrEvent, func(a *attack) { a.entry.Envelope = flip(a.entry.Envelope, 1500) }},
 		{"another epoch", ErrEvent, func(a *attack) { p := place; p.Epoch--; a.entry.Effect = of(p) }},

@@ -2,7 +2,7 @@
 //
 // A person's keys are a sequence of links. Each stands in the firm's log under a label that only the log's VRF key can make,
 // so that the public can neither find a person nor tell which links are of one; each but the first is signed by the keys of
-// the one before. A lookup shows the newest link present in the map and the next one absent: SPEC section 7.
+// the one before. A lookup shows the newest link present in the map and the next one absent: SPEC section 6.3.
 package directory
 
 import (
