@@ -256,6 +256,7 @@ func TestCarriedRefuses(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"ML-DSA-44": []byte(text + lines[1]), "two": []byte(text + lines[0] + foreign[0]), "another name": []byte(text + strings.Replace(lines[0], "— log", "— gol", 1)),
 		"none": []byte(text), "nothing": nil, "a torn line": []byte(text + lines[0][:20]),
+		"a line without its newline": []byte(text + strings.TrimSuffix(lines[0], "\n")),
 	} {
 		if _, err := Carried(b); !errors.Is(err, ErrCheckpoint) {
 			t.Errorf("carrying %s: %v", name, err)
