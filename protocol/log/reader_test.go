@@ -176,6 +176,12 @@ func TestReaderFallsBack(t *testing.T) {
 	if root, err := r.RootAt(t.Context(), 299); err != nil || root != Root(testHashes(0, 299)) {
 		t.Error("an earlier root:", err)
 	}
+	// A network that fails is not a tile that is gone.
+	src.refuse = errBroken
+	clear(src.asked)
+	if _, err := NewReader(src, c).Leaves(t.Context(), 1); !errors.Is(err, errBroken) || len(src.asked) != 1 {
+		t.Errorf("a broken source was asked for %d paths: %v", len(src.asked), err)
+	}
 }
 
 // TestReaderRefuses: each file, changed in each of its hashes, cut, longer or another's. What it proved before stays right.
@@ -228,7 +234,6 @@ func TestReaderRefuses(t *testing.T) {
 			if err := all(src.with(path, nil), c); !errors.Is(err, ErrNoTile) {
 				t.Errorf("%d leaves, without %s: %v", size, path, err)
 			}
-			// A network that fails is not a tile that is gone: nothing else is tried.
 			src.refuse = errBroken
 			if err := all(src, c); !errors.Is(err, errBroken) {
 				t.Errorf("%d leaves, a broken source: %v", size, err)
