@@ -3,12 +3,14 @@ package server_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"io"
 	"strings"
 	"testing"
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 )
 
@@ -23,6 +25,11 @@ var accounts = map[string]bool{
 	"GET " + api.RouteAccount: true, "DELETE " + api.RouteAccountSession: true, "PUT " + api.RouteKeyring: true, "PUT " + api.RouteVault: true,
 	"POST " + api.RouteTickets: true, "POST " + api.RouteFirms: true,
 }
+
+// firmwide are routes that whoever has a session in the firm may call, also who was removed from a matter or was not
+// seated yet: they show hashes, as the public log does. A tag cannot be guessed, so that nobody learns of a chain by asking
+// the map without its link key.
+var firmwide = map[string]bool{"GET " + api.RouteLog: true, "POST " + api.RouteMap: true, "GET " + api.RouteTiles: true}
 
 // walk is a matter with everything in it, and how to call each of its routes as its owner would, with success.
 type walk struct {
@@ -43,7 +50,7 @@ type request struct {
 func (w *walk) path(route string) string {
 	return strings.NewReplacer(":firm", w.firm.String(), ":chain", w.id.String(), ":member", w.known.String(), ":epoch", "0",
 		":invite", w.invited.String(), ":upload", w.begun.upload.String(), ":number", "0", ":document", w.file.change.Document.String(),
-		":version", w.file.change.Header.Version.String()).Replace(route)
+		":version", w.file.change.Header.Version.String(), "*", "tile/entries/000.p/1", "/leaves", "/leaves?sequence=state").Replace(route)
 }
 
 // requests are the bodies that routes take. by is who makes the entries in them.
@@ -65,11 +72,18 @@ func (w *walk) requests(by *player) map[string]request {
 	first, _, _, err := chain.Found(by.author, chain.Charter{Kind: chain.KindCompartment, Firm: w.firm}, "Mine", "Me")
 	w.ok(err)
 	chunk := w.begun.chunk(0)
+	inJSON := func(v any) []byte {
+		b, err := json.Marshal(v)
+		w.ok(err)
+		return b
+	}
 	return map[string]request{
 		"POST " + api.RouteChains:  {contentType: api.TypeBinary, body: first.Bytes()},
 		"POST " + api.RouteEntries: {contentType: api.TypeBinary, body: batch.Bytes()},
 		"POST " + api.RouteTrail:   {contentType: api.TypeBinary, body: chain.Submission{Entry: release}.Bytes()},
 		"POST " + api.RouteUploads: {contentType: api.TypeJSON, body: []byte(`{"upload":"` + newID(w.t).String() + `","padded":16384}`)},
+		"POST " + api.RouteLookup:  {contentType: api.TypeJSON, body: inJSON(api.KeysRequest{Members: []wire.ObjectID{w.known}})},
+		"POST " + api.RouteMap:     {contentType: api.TypeJSON, body: inJSON(api.MapRequest{Keys: []wire.Hash{{1}}})},
 		"PUT " + api.RouteChunk: {contentType: api.TypeBinary, body: chunk,
 			header: map[string]string{"Content-Digest": api.ContentDigest(sha256.Sum256(chunk))}},
 	}
@@ -100,7 +114,7 @@ func TestAttack85EveryRoute(t *testing.T) {
 	strangers := map[string]*player{"no session": w.player(), "another firm": eve, "another matter": paul, "removed": clara}
 	strangers["no session"].firm = ada.firm
 	target := &walk{matter: m, file: f, begun: begun, invited: link.Invite, known: dan.author.Member}
-	before := dump(t, w)
+	before, logged := dump(t, w, seenByServer...), len(ada.whole(""))
 	walked := 0
 	for _, route := range w.server.Routes() {
 		key := route.Method + " " + route.Path
@@ -148,6 +162,10 @@ func TestAttack85EveryRoute(t *testing.T) {
 				if got.code() != api.CodeNotFound && got.code() != api.CodeForbidden {
 					t.Errorf("%s: %s: %d %.80q", who, key, got.status, got.body)
 				}
+			case firmwide[key]:
+				if got.status != 200 {
+					t.Errorf("%s: %s: %d %.80q", who, key, got.status, got.body)
+				}
 			case key == "DELETE "+api.RouteSession: // his own
 				if got.status != 204 {
 					t.Errorf("%s: %s: %d %.80q", who, key, got.status, got.body)
@@ -163,8 +181,13 @@ func TestAttack85EveryRoute(t *testing.T) {
 	if walked < 60 {
 		t.Fatalf("only %d calls were made", walked)
 	}
-	if after := dump(t, w); after != before {
+	if dump(t, w, seenByServer...) != before {
 		t.Fatal("somebody who may not changed something")
+	}
+	// What was added is what the server saw: refusals, and sessions that ended and began.
+	added := ada.whole("")[logged:]
+	if n := ofType(added, log.TypeServer); n == 0 || n+ofType(added, log.TypeMapRoot) != len(added) {
+		t.Fatalf("%d leaves were added, %d of them are of the server", len(added), n)
 	}
 	// The same calls, by the owner, succeed: nothing was refused for another reason.
 	for _, route := range w.server.Routes() {

@@ -88,9 +88,8 @@ func story(t *testing.T, w *world) {
 	}
 
 	// Keys of those one shares a matter with, and of nobody else.
-	bundle, err := chain.ParseBundle(petra.get(api.Firm(m.firm) + "/members/" + clara.author.Member.String() + "/keys").body)
-	m.ok(err)
-	if !bundle.Keys.Equal(clara.author.Identity.Public()) {
+	links := petra.lookup(clara.author.Member)[0]
+	if len(links) != 1 || !links[0].Bundle.Keys.Equal(clara.author.Identity.Public()) {
 		t.Fatal("other keys")
 	}
 

@@ -21,6 +21,7 @@ import (
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/document"
+	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server"
 	"github.com/underseal/underseal/server/blob"
@@ -58,6 +59,7 @@ type world struct {
 	clock  *clock
 	server *server.Server
 	http   *httptest.Server
+	logs   *logs
 }
 
 func newWorld(t testing.TB) *world { return newWorldOn(t, memory, memblob.New(), nil) }
@@ -69,7 +71,7 @@ func newWorldOn(t testing.TB, open func(store.Hook) store.Store, b blob.Store, c
 	t.Helper()
 	l := ledger.NewLog(&ledger.MemoryKeys{Random: rand.Reader}, &ledger.MemoryGuard{})
 	s := open(l.Integrate)
-	w := &world{t: t, store: s, blobs: b, clock: &clock{t: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}}
+	w := &world{t: t, store: s, blobs: b, clock: &clock{t: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}, logs: &logs{of: map[wire.ChainID]*firmLog{}}}
 	c := server.Config{Store: s, Blobs: b, Log: l, Origin: testOrigin, Now: w.clock.now}
 	if change != nil {
 		change(&c)
@@ -200,9 +202,15 @@ func (p *player) json(method, path string, v any) answer {
 	return p.do(method, path, api.TypeJSON, bytes.NewReader(b), nil)
 }
 
+// send sends an entry, and verifies the receipt of one that is taken.
 func (p *player) send(path string, s chain.Submission) answer {
 	p.t.Helper()
-	return p.do("POST", path, api.TypeBinary, bytes.NewReader(s.Bytes()), nil)
+	seen := p.logs.seen(p.firm)
+	a := p.do("POST", api.Seen(path, seen.Size), api.TypeBinary, bytes.NewReader(s.Bytes()), nil)
+	if a.status/100 == 2 {
+		p.receipt(a, s.Entry.Leaf, seen)
+	}
+	return a
 }
 
 // want is the answer where it is a success, decoded.
@@ -258,6 +266,7 @@ func (p *player) foundRequest(secret string, log api.LogKeys) (api.FoundRequest,
 	sub, id, k, err := chain.Found(p.author, charter, "Advocate LLP", "Ada Advocate")
 	p.ok(err)
 	p.firm = id
+	p.logs.add(p.t, id, log)
 	state, err := chain.Start(id, sub.Entry, chain.KeySet{1: k})
 	p.ok(err)
 	return api.FoundRequest{Setup: secret, Member: p.author.Member, Bundle: p.bundle(), Submission: sub.Bytes()}, state
@@ -269,8 +278,12 @@ func (w *world) founder() *player {
 	p, secret := w.player(), w.setup()
 	reply := want[api.EnrolReply](w.t, p.json("POST", api.RouteEnrolments, api.EnrolRequest{Setup: secret}))
 	want[api.Account](w.t, p.finish(reply))
-	req, _ := p.foundRequest(secret, *reply.Log)
-	want[api.ChainHead](w.t, p.json("POST", api.RouteFirms, req))
+	req, state := p.foundRequest(secret, *reply.Log)
+	a := p.json("POST", api.RouteFirms, req)
+	p.receipt(a, log.Leaf{}, log.Checkpoint{})
+	if head := want[api.ChainHead](w.t, a); head.Head != state.Head {
+		w.t.Fatalf("head %+v", head)
+	}
 	p.open()
 	return p
 }
