@@ -308,6 +308,7 @@ func TestLinksAttacks(t *testing.T) {
 	w := newTrail(t)
 	other := newTrail(t)
 	held := w.held(t, w.rita)
+	l2 := must[*Effect](t)(ParseEffect(w.statements(t)[1].Effect)).Position + 1 // of the same epoch
 	edit := func(e Entry, f func(*Effect)) Entry {
 		effect := must[*Effect](t)(ParseEffect(e.Effect))
 		f(effect)
@@ -325,7 +326,7 @@ func TestLinksAttacks(t *testing.T) {
 		{"the newest left out", ErrEpoch, func(l []Entry, _ KeySet) []Entry { return l[:len(l)-1] }},
 		{"a statement twice", ErrEpoch, func(l []Entry, _ KeySet) []Entry { return slices.Insert(l, 1, l[0]) }},
 		{"two exchanged", ErrEpoch, func(l []Entry, _ KeySet) []Entry { l[1], l[2] = l[2], l[1]; return l }},
-		{"an entry that is no statement", ErrEpoch, func(l []Entry, _ KeySet) []Entry { l[1] = w.l.entries[1]; return l }},
+		{"an entry that is no statement", ErrEpoch, func(l []Entry, _ KeySet) []Entry { l[1] = w.l.entries[l2]; return l }},
 		{"another matter's first", ErrLeaf, func(l []Entry, _ KeySet) []Entry { l[0] = other.l.entries[0]; return l }},
 		{"another matter's second", ErrLeaf, func(l []Entry, _ KeySet) []Entry { l[1] = other.statements(t)[1]; return l }},
 		{"another first with our openings", ErrFirst, func(l []Entry, _ KeySet) []Entry {
@@ -353,6 +354,18 @@ func TestLinksAttacks(t *testing.T) {
 		{"another leaf", ErrLeaf, func(l []Entry, _ KeySet) []Entry { l[2].Leaf.Link[0] ^= 1; return l }},
 		{"no key for an epoch", ErrNoKey, func(l []Entry, held KeySet) []Entry { delete(held, 3); return l }},
 		{"another epoch's key", ErrLeaf, func(l []Entry, held KeySet) []Entry { held[3] = held[2]; return l }},
+		{"another link key of the newest epoch's state", ErrLeaf, func(l []Entry, held KeySet) []Entry {
+			k := *held[5]
+			k.StateLink[0] ^= 1
+			held[5] = &k
+			return l
+		}},
+		{"another link key of the newest epoch's trail", ErrLeaf, func(l []Entry, held KeySet) []Entry {
+			k := *held[5]
+			k.TrailLink[0] ^= 1
+			held[5] = &k
+			return l
+		}},
 		{"noise", wire.ErrMalformed, func(l []Entry, _ KeySet) []Entry { l[1].Effect = l[1].Effect[:50]; return l }},
 	} {
 		t.Run(a.name, func(t *testing.T) {

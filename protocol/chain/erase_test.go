@@ -222,3 +222,32 @@ func TestCarried(t *testing.T) {
 	w.ada.Checkpoint = long[1:]
 	apply(t, w.l, w.ada, must[Submission](t)(s.Erase(w.ada.Author, 0, 1, EraseRequest)))
 }
+
+// TestCloneKeepsApart: what is applied to a copy is not in the original, nor the other way round: rotations are tried on copies.
+// S-CHAIN-02 S-CARRY-01
+func TestCloneKeepsApart(t *testing.T) {
+	w := newWorld(t)
+	erase := func(s *State, to uint64) {
+		t.Helper()
+		a := w.ada.Author
+		a.Checkpoint = []byte{byte(to)}
+		if err := s.Apply(must[Submission](t)(s.Erase(a, 0, to, EraseRequest)).Entry); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range uint64(9) {
+		one := w.ada.state.Clone()
+		for i := range n {
+			erase(one, 1+i)
+		}
+		two := one.Clone()
+		erase(one, 100)
+		erase(two, 200)
+		if a, b := one.Erasures[n].To, two.Erasures[n].To; a != 100 || b != 200 {
+			t.Errorf("%d erasures: %d and %d", n, a, b)
+		}
+		if a, b := one.TakeCarried()[n].Checkpoint[0], two.TakeCarried()[n].Checkpoint[0]; a != 100 || b != 200 {
+			t.Errorf("%d checkpoints: %d and %d", n, a, b)
+		}
+	}
+}

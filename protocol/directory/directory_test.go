@@ -313,6 +313,17 @@ func TestLookup(t *testing.T) {
 			}
 		}
 	}
+	// 1, 5: a server puts something else under his label, and proves it well.
+	abroad := First(wire.ChainID{2}, bundle(t, p.member, p.identities[0]))
+	for name, link := range map[string]Link{"another person's link": other.links[0], "his link in another firm": abroad, "a later link of his as the first": p.links[1]} {
+		bad := newRegister(t)
+		output, _ := bad.prove(t, p.member, 0)
+		bad.insert(t, link.Leaf(output))
+		l := bad.lookup(t, &person{member: p.member, links: []Link{link}})
+		if _, err := l.Verify(bad.key.Public(), firm, p.member, bad.root); !errors.Is(err, ErrLookup) {
+			t.Errorf("%s under his label: %v", name, err)
+		}
+	}
 	// New keys: what was a good lookup is none under the new root, and still one under the root it was made for.
 	id := identity(t)
 	next := must[Link](t)(p.links[2].Next(bundle(t, p.member, id), p.identities[2]))

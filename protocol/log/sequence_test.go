@@ -53,7 +53,11 @@ func TestLinkKeys(t *testing.T) {
 			t.Errorf("a %s that something stands before: %v", name, err)
 		}
 	}
-	if _, err := ParseLinkKeys(make([]byte, 16<<20+1)); !errors.Is(err, ErrLinkKeys) {
+	large := twoEpochs()
+	for n := uint32(4); n < 100_000; n++ {
+		large.Epochs = append(large.Epochs, EpochLinks{Epoch: n, StateFrom: uint64(n) + 2, TrailFrom: 9})
+	}
+	if _, err := ParseLinkKeys(large.Format()); !errors.Is(err, ErrLinkKeys) {
 		t.Errorf("a file too large: %v", err)
 	}
 }
