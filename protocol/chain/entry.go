@@ -59,8 +59,8 @@ type Row struct {
 	Bytes     []byte
 }
 
-// MaxRow bounds a row.
-const MaxRow = 8 << 10
+// MaxRow bounds a row. The largest is the package of a reviewer's invite: it repeats what the charter says of the log.
+const MaxRow = 64 << 10
 
 // Hash is the row's leaf in the statement's tree of rows.
 func (r Row) Hash() wire.Hash {
@@ -169,7 +169,7 @@ func ParseSubmission(b []byte) (Submission, error) {
 }
 
 // MaxSubmission bounds an encoded submission.
-const MaxSubmission = MaxEntry + 2*MaxSeats*(21+1500) + 2
+const MaxSubmission = MaxEntry + 2*MaxSeats*(21+1500) + MaxRow + 2
 
 func envelopeContext(effect []byte) []byte {
 	h := sha256.Sum256(effect)
