@@ -60,6 +60,7 @@
 //	log/integrated                     size u64 ‖ root of the newest checkpoint
 //	log/checkpoint                     the newest checkpoint, a signed note
 //	log/witnessed                      the newest that satisfies the policy, with cosignatures
+//	log/cosigned/<hash>                8 bytes: the size that the witness at a URL cosigned last, by SHA-256 of the URL
 //	log/pending/<key>                  a leaf hash: what this commit adds to the map; none is left by it
 //	map/<path>                         a page of the map (log.MapPages)
 //	due/<seconds>/<key>                as above
@@ -339,6 +340,9 @@ func CheckpointKey() []byte { return key("log", "checkpoint") }
 
 // WitnessedKey is the newest checkpoint that satisfies the policy.
 func WitnessedKey() []byte { return key("log", "witnessed") }
+
+// CosignedKey is the size that the witness at a URL cosigned last.
+func CosignedKey(url string) []byte { return key("log", "cosigned", Hash([]byte(url))) }
 
 // PendingKey is what a commit adds to the map.
 func PendingKey(k wire.Hash) []byte { return key("log", "pending", hex.EncodeToString(k[:])) }
