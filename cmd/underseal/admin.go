@@ -47,7 +47,7 @@ func (s *settings) newFirm(ctx context.Context, stdout io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	srv, err := newServer(s.origin, d, slog.New(slog.DiscardHandler))
+	srv, err := newServer(s, d, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ const (
 )
 
 // settings are what serve and admin are told, by flag or else by environment.
-type settings struct{ listen, origin, data string }
+type settings struct{ listen, origin, data, policyFile, policy, logToken string }
 
 func (s *settings) flags(name string, stderr io.Writer) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
@@ -59,9 +59,12 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var s settings
 	f := s.flags("serve", stderr)
 	f.StringVar(&s.listen, "listen", or(os.Getenv("UNDERSEAL_LISTEN"), defaultListen), "address to listen on (UNDERSEAL_LISTEN)")
+	f.StringVar(&s.policyFile, "witness-policy", os.Getenv("UNDERSEAL_WITNESS_POLICY"), "file with the witness policy (c2sp.org/tlog-policy) that new firms get; none if empty (UNDERSEAL_WITNESS_POLICY)")
+	f.StringVar(&s.logToken, "log-token", "", "bearer token that who reads a public log must show; anybody may read if empty (UNDERSEAL_LOG_TOKEN, which no list of processes shows)")
 	if code, stop := parse(f, args, stderr); stop {
 		return code
 	}
+	s.logToken = or(s.logToken, os.Getenv("UNDERSEAL_LOG_TOKEN")) // as a default, help would print it
 	if err := s.check(); err != nil {
 		fmt.Fprintln(stderr, "underseal:", err)
 		return exitUsage
@@ -78,6 +81,9 @@ func (s *settings) check() error {
 	host, _, err := net.SplitHostPort(s.listen)
 	if err != nil {
 		return fmt.Errorf("--listen is an address and a port, such as %s", defaultListen)
+	}
+	if s.policy, err = witnessPolicy(s.policyFile); err != nil {
+		return err
 	}
 	if s.origin != "" {
 		if err := server.CheckOrigin(s.origin); err != nil {
@@ -113,18 +119,20 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) (err err
 		s.origin = "http://localhost:" + fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
 	}
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
-	srv, err := newServer(s.origin, d, logger)
+	srv, err := newServer(s, d, logger)
 	if err != nil {
 		return err
 	}
+	stopWitnessing := startWitnessing(ctx, d, logger)
+	defer stopWitnessing()
 	if err := greet(ctx, srv, s.origin, stdout); err != nil {
 		return err
 	}
 	return listen(ctx, listener, srv.Handler(), logger)
 }
 
-func newServer(origin string, d *data, logger *slog.Logger) (*server.Server, error) {
-	c := server.Config{Store: d.store, Blobs: d.blobs, Log: d.log, Origin: origin, Logger: logger}
+func newServer(s *settings, d *data, logger *slog.Logger) (*server.Server, error) {
+	c := server.Config{Store: d.store, Blobs: d.blobs, Log: d.log, Origin: s.origin, Logger: logger, Policy: s.policy, LogToken: s.logToken}
 	files, err := webapp.Files()
 	if err != nil {
 		logger.Warn(err.Error())
