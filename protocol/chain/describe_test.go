@@ -20,6 +20,8 @@ func TestDescribe(t *testing.T) {
 	apply(t, w.l, w.ada, must[Submission](t)(w.ada.state.Erase(w.ada.Author, 0, 1, EraseRequest)))
 	apply(t, w.l, w.ada, must[Submission](t)(w.ada.state.Admit(w.ada.Author, w.waits.Invite)))
 	moved := len(w.l.entries) - 3
+	ops := []OpEffect{{Kind: OpPlace, Document: w.other}, {Kind: OpDelete, Document: w.buried}, {Kind: OpDelete, Document: w.buried}}
+	apply(t, w.l, w.ada, Submission{Entry: w.forge(t, w.ada, KindBatch, (&batchBody{head: w.ada.head(), Ops: []Op{{Name: "ok.pdf"}, {}, {}}}).bytes(ops), func(e *Effect) { e.Batch = &BatchEffect{ops} })})
 	kinds, people := map[Kind]int{}, map[string]bool{}
 	for name, s := range map[string]*State{"owner": w.ada.state, "auditor": must[*State](t)(w.l.open(t, w.aude)), "client": must[*State](t)(w.l.open(t, w.clara))} {
 		var previous wire.Hash
@@ -33,6 +35,9 @@ func TestDescribe(t *testing.T) {
 			}
 			kinds[a.Effect.Kind]++
 			people[a.Person] = true
+			if want := map[bool]int{true: 2}[i == len(w.l.entries)-1]; a.Voids != want {
+				t.Errorf("entry %d: %d voids, want %d", i, a.Voids, want)
+			}
 			switch {
 			case a.Effect.Kind == KindBatch && len(a.Names) != len(a.Effect.Batch.Ops):
 				t.Errorf("entry %d: %d names", i, len(a.Names))
