@@ -244,7 +244,9 @@ func TestEvidenceSlander(t *testing.T) {
 		"hidden: the absence of another leaf":   hidden(func(e *Evidence) { e.Map = other.mapOf(t, testLeaf(5000)) }),
 		"hidden: a proof that is none":          hidden(func(e *Evidence) { e.Map.Proof = e.Map.Proof[1:] }),
 		"hidden: a proof with something behind": hidden(func(e *Evidence) { e.Map.Proof = append(e.Map.Proof, 0) }),
-		"hidden: the map root itself":           hidden(func(e *Evidence) { e.Promised, e.Map = real.receipt(t, real.c.Size-1), other.mapOf(t, MapRootLeaf(wire.Hash{})) }),
+		"hidden: the map root itself": hidden(func(e *Evidence) {
+			e.Promised, e.Map = real.receipt(t, real.c.Size-1), other.mapOf(t, MapRootLeaf(wire.Hash{}))
+		}),
 		"hidden: a receipt without the leaf": hidden(func(e *Evidence) {
 			r, _ := ParseReceipt([]byte(e.Promised))
 			r.Extra = nil
