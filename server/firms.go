@@ -56,7 +56,7 @@ func (s *Server) appended(c echo.Context, firm wire.ChainID, out ledger.Appended
 			return err
 		}
 	}
-	r, err := published(c.Request().Context(), s, firm, func(tx store.Tx) (api.Appended, ledger.Published, error) { return ledger.Receipt(tx, out, seen) })
+	r, err := s.config.Log.Receipt(c.Request().Context(), s.config.Store, layout.FirmPartition(firm), out, seen)
 	return reply(c, r, err)
 }
 

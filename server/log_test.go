@@ -216,4 +216,3 @@ func ofType(leaves []log.Leaf, kind uint16) (n int) {
 	}
 	return n
 }
-

@@ -50,7 +50,7 @@ type request struct {
 func (w *walk) path(route string) string {
 	return strings.NewReplacer(":firm", w.firm.String(), ":chain", w.id.String(), ":member", w.known.String(), ":epoch", "0",
 		":invite", w.invited.String(), ":upload", w.begun.upload.String(), ":number", "0", ":document", w.file.change.Document.String(),
-		":version", w.file.change.Header.Version.String(), "*", "tile/entries/000.p/1", "/leaves", "/leaves?sequence=state").Replace(route)
+		":version", w.file.change.Header.Version.String(), "*", "tile/entries/000.p/1", "/leaves", "/leaves?sequence=state", ":position", "0?sequence=state").Replace(route)
 }
 
 // requests are the bodies that routes take. by is who makes the entries in them.

@@ -22,8 +22,9 @@ type Log struct {
 	Keys  LogKeys
 	Guard Guard
 
-	mu      sync.Mutex // guards signers
-	signers map[string]*signer
+	mu       sync.Mutex // guards all below
+	signers  map[string]*signer
+	counters map[string]*receiptCounter // by partition
 }
 
 type signer struct {
@@ -335,27 +336,6 @@ func Newest(tx store.Tx) (Published, error) {
 	}
 	note, err := tx.Get(layout.CheckpointKey())
 	return Published{Signed: signed, Checkpoint: note, name: f.Log}, orNotFound(err)
-}
-
-// Receipt is the answer to an accepted entry: the proof that its leaf is in the log, under the newest checkpoint, and that
-// this one extends what the caller has seen.
-func Receipt(tx store.Tx, a Appended, seen uint64) (api.Appended, Published, error) {
-	out := api.Appended{ChainHead: a.ChainHead}
-	p, err := Newest(tx)
-	if err != nil {
-		return out, p, err
-	}
-	leaf, err := tx.Get(layout.LeafKey(a.Index))
-	if err != nil {
-		return out, p, err
-	}
-	path, err := log.ProveInclusion(tree{tx}, a.Index, p.Size)
-	if err != nil {
-		return out, p, err
-	}
-	out.Receipt = string(log.Receipt{Extra: leaf, Index: a.Index, Path: path, Checkpoint: p.Checkpoint}.Format())
-	out.Consistency, err = between(tx, seen, p.Size)
-	return out, p, err
 }
 
 // MemoryGuard remembers in memory, for tests.
