@@ -90,7 +90,7 @@ func (c *Client) SetupFinish(ctx context.Context, u Unlocker) error {
 		return err
 	}
 	seat.Staff = true
-	charter := chain.Charter{Kind: chain.KindFirm, LogOrigin: cer.enrol.Log.Origin, LogKeys: cer.enrol.Log.Keys, VRFKey: cer.enrol.Log.VRF}
+	charter := chain.Charter{Kind: chain.KindFirm, LogOrigin: cer.enrol.Log.Origin, LogKeys: cer.enrol.Log.Keys, VRFKey: cer.enrol.Log.VRF, Policy: cer.enrol.Log.Policy}
 	sub, id, epoch, err := chain.Found(author, charter, cer.firm, cer.person)
 	if err != nil {
 		return failureOf(err)

@@ -26,6 +26,8 @@ type Client struct {
 	ceremony  *ceremony  // an enrolment or sign-in that waits for its gesture
 	matters   map[wire.ChainID]*matter
 	sessions  map[wire.ChainID]*chain.Session
+	logs      map[wire.ChainID]*firmLog
+	carried   map[wire.ChainID][]byte // the newest checkpoint of a firm's log, as entries carry it
 	transfers map[wire.ObjectID]*transfer
 	order     []wire.ObjectID // of transfers
 	slots     chan struct{}   // how many transfers run at once
@@ -50,6 +52,7 @@ func (c *Client) reset() {
 	}
 	c.account, c.ceremony = nil, nil
 	c.matters, c.sessions, c.transfers = map[wire.ChainID]*matter{}, map[wire.ChainID]*chain.Session{}, map[wire.ObjectID]*transfer{}
+	c.logs, c.carried = map[wire.ChainID]*firmLog{}, map[wire.ChainID][]byte{}
 	c.order, c.slots, c.refusals = nil, make(chan struct{}, transfersAtOnce), nil
 	c.ctx, c.stop = context.WithCancel(context.Background())
 }
@@ -246,7 +249,7 @@ func (c *Client) author(firm wire.ChainID) (chain.Author, error) {
 		}
 		seat.identity = identity
 	}
-	return chain.Author{Member: seat.Member, Identity: seat.identity, Random: c.config.Random, Now: c.config.Now}, nil
+	return chain.Author{Member: seat.Member, Identity: seat.identity, Random: c.config.Random, Now: c.config.Now, Checkpoint: c.carried[firm]}, nil
 }
 
 // Refusal is one thing this device refused, as it is kept.
@@ -255,6 +258,8 @@ type Refusal struct {
 	Code  api.Code `json:"code"`
 	What  string   `json:"what"` // what was asked of the server
 	Found string   `json:"found"`
+	// Evidence is a file that shows others what the server did, where there is one: underseal-verify judges it.
+	Evidence string `json:"evidence,omitempty"`
 }
 
 // refuse records a lie in the device's sealed journal and passes every error on.
@@ -267,6 +272,12 @@ func (c *Client) refuse(ctx context.Context, what string, err error) error {
 		return f
 	}
 	refusal := Refusal{At: c.config.Now().UnixMilli(), Code: f.Code, What: what, Found: f.Detail}
+	var l *lie
+	if errors.As(err, &l) && l.evidence != nil {
+		e := *l.evidence
+		e.At = c.config.Now().UTC().Truncate(time.Second)
+		refusal.Evidence = string(e.Format())
+	}
 	c.mu.Lock()
 	c.refusals = append(c.refusals, refusal)
 	signedIn := c.account != nil
@@ -277,6 +288,6 @@ func (c *Client) refuse(ctx context.Context, what string, err error) error {
 			f = &Failure{Code: f.Code, Detail: f.Detail, cause: errors.Join(f.cause, keepErr)}
 		}
 	}
-	c.event(Event{Event: "lied", Failure: f, Promised: what, Shown: f.Detail})
+	c.event(Event{Event: "lied", Failure: f, Promised: what, Shown: f.Detail, Evidence: refusal.Evidence})
 	return f
 }

@@ -167,11 +167,27 @@ func (c *Client) release(ctx context.Context, id wire.ChainID, doc, version wire
 			return err
 		}
 		sub := chain.Submission{Entry: e}
-		r := Request{Method: methodPost, Path: api.Chain(m.firm, m.id) + "/trail", ContentType: api.TypeBinary, Body: sub.Bytes()}
-		err = c.retry(ctx, func() error { _, err := c.inFirm(ctx, m.firm, r); return err })
-		if !hasCode(err, api.CodeMoved) {
+		l, err := c.logOf(ctx, m.firm, m.state.Charter.Log())
+		if err != nil {
 			return err
 		}
+		r := Request{Method: methodPost, Path: api.Seen(api.Chain(m.firm, m.id)+"/trail", l.seen()), ContentType: api.TypeBinary, Body: sub.Bytes()}
+		var reply []byte
+		err = c.retry(ctx, func() (err error) {
+			reply, err = c.inFirm(ctx, m.firm, r)
+			return err
+		})
+		if hasCode(err, api.CodeMoved) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		var accepted api.Appended
+		if err := decode(reply, &accepted); err != nil {
+			return err
+		}
+		return c.accepted(ctx, m.firm, m.id, l, accepted, e.Leaf)
 	}
 	return fail(api.CodeUnavailable, "")
 }

@@ -10,7 +10,9 @@ import (
 	"github.com/underseal/underseal/keys/vault"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/directory"
 	"github.com/underseal/underseal/protocol/document"
+	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 )
 
@@ -49,6 +51,8 @@ var lies = []error{
 	chain.ErrOrder, chain.ErrWrongChain, chain.ErrLeaf, chain.ErrEpoch, chain.ErrEnvelope, chain.ErrEntrySig, chain.ErrMismatch, chain.ErrRights,
 	chain.ErrRoster, chain.ErrCommitment, chain.ErrStateRoot, chain.ErrInvite, chain.ErrWrap, chain.ErrFirst, chain.ErrKeyBundle, chain.ErrNoKey, chain.ErrAnchor,
 	document.ErrManifest, document.ErrBodyRoot, document.ErrLength, wire.ErrMalformed, wire.ErrSuite, seal.ErrOpen,
+	log.ErrCheckpoint, log.ErrInclusion, log.ErrConsistency, log.ErrMap, log.ErrMapTaken, log.ErrReceipt, log.ErrTile, log.ErrLink, log.ErrIncomplete, log.ErrPolicy,
+	directory.ErrLink, directory.ErrLookup, directory.ErrVanish, chain.ErrErased, chain.ErrEvent, ErrLogKeys, ErrFork, ErrHidden,
 	ErrRolledBack, ErrWithheld, ErrUnknownReply, ErrAccountKeys, ErrUploadRoot, ErrPadding, ErrBodyDigest, ErrBodyOpen,
 }
 

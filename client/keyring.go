@@ -13,6 +13,7 @@ import (
 	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/keys/seal"
 	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/wire"
 )
 
@@ -50,6 +51,9 @@ type matterSeat struct {
 	Position uint64       `json:"position"`       // the newest entry seen on any device, and its leaf hash
 	Head     wire.Hash    `json:"head"`
 	Removed  bool         `json:"removed"`
+	// Log is what a reviewer holds the firm's log to, and Role says that he is one: he opens no charter.
+	Log  *chain.LogTrust `json:"log,omitempty"`
+	Role string          `json:"role,omitempty"`
 }
 
 func (k *keyring) firm(id wire.ChainID) *firmSeat {

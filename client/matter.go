@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
@@ -19,6 +20,12 @@ type matter struct {
 	state  *chain.State // nil until opened
 	poison error        // what made the chain unusable: nothing more is done in it
 	pin    uint64       // position of a statement that the account is still to remember; 0: none
+
+	currentAt time.Time // when the log last proved that nothing comes after state
+	selfAt    time.Time // when the directory last showed our own keys to be ours
+
+	compared map[wire.ObjectID]bool // members whose view of the log was compared with ours
+	anchors  map[uint64]wire.Hash   // leaf hashes of entries before a position, as activity found them on its way back
 }
 
 func (c *Client) matterOf(id wire.ChainID) (*matter, error) {
@@ -79,11 +86,12 @@ func (c *Client) bringUp(ctx context.Context, m *matter) error {
 			return err
 		}
 	}
-	before := m.state
+	before, position := m.state, uint64(0)
 	var err error
 	if m.state == nil {
 		err = c.coldOpen(ctx, m)
 	} else {
+		position = m.state.Position
 		err = c.catchUp(ctx, m)
 	}
 	if err != nil {
@@ -91,6 +99,29 @@ func (c *Client) bringUp(ctx context.Context, m *matter) error {
 			m.state = nil
 		}
 		return err
+	}
+	return c.checkLog(ctx, m, m.state.Position != position)
+}
+
+// checkEvery is how often a matter in which nothing happens is compared with the log.
+const checkEvery = time.Minute
+
+// checkLog compares a matter with its firm's log: others' views of it, that nothing comes after the head, and our own keys.
+func (c *Client) checkLog(ctx context.Context, m *matter, changed bool) error {
+	if err := c.compareViews(ctx, m); err != nil {
+		return err
+	}
+	now := c.config.Now()
+	if changed || now.Sub(m.currentAt) >= checkEvery || now.Before(m.currentAt) {
+		if err := c.current(ctx, m, false); err != nil {
+			return err
+		}
+	}
+	if m.selfAt.IsZero() || now.Sub(m.selfAt) >= checkEvery || now.Before(m.selfAt) {
+		if err := c.watchSelf(ctx, m); err != nil {
+			return err
+		}
+		m.selfAt = now
 	}
 	return nil
 }
@@ -169,6 +200,9 @@ func (c *Client) coldOpen(ctx context.Context, m *matter) error {
 	newest, reply, err := c.fetchKeys(ctx, m, author, 0)
 	if err != nil {
 		return c.notSeated(m, err)
+	}
+	if newest.Rung == chain.RungLink {
+		return fail(api.CodeReviewOnly, "")
 	}
 	raw, err := c.inFirm(ctx, m.firm, Request{Method: methodGet, Path: api.Chain(m.firm, m.id) + "/statements"})
 	if err != nil {
@@ -258,6 +292,9 @@ func (c *Client) checkFounder(ctx context.Context, m *matter) error {
 	firm, err := c.matter(ctx, m.firm)
 	if err != nil {
 		return err
+	}
+	if !m.state.Charter.Log().Equal(firm.Charter.Log()) {
+		return ErrLogKeys
 	}
 	for _, x := range m.state.Members {
 		if !x.Invite.IsZero() {
@@ -428,6 +465,11 @@ func (c *Client) ended(ctx context.Context, m *matter) {
 
 // change authors an entry at the newest head, as often as others are faster, and applies it once it is accepted.
 func (c *Client) change(ctx context.Context, id wire.ChainID, build func(*chain.State, chain.Author) (chain.Submission, error)) (*chain.State, error) {
+	return c.changeTo(ctx, id, nil, build)
+}
+
+// changeTo is change for an entry that seals something to people: their newest keys are looked up first.
+func (c *Client) changeTo(ctx context.Context, id wire.ChainID, to func(*chain.State) []*chain.Member, build func(*chain.State, chain.Author) (chain.Submission, error)) (*chain.State, error) {
 	m, err := c.matterOf(id)
 	if err != nil {
 		return nil, err
@@ -436,6 +478,9 @@ func (c *Client) change(ctx context.Context, id wire.ChainID, build func(*chain.
 	defer m.mu.Unlock()
 	for range 16 {
 		if err := c.sync(ctx, m); err != nil {
+			return nil, err
+		}
+		if err := c.sealable(ctx, m, to); err != nil {
 			return nil, err
 		}
 		author, err := c.author(m.firm)
@@ -467,6 +512,30 @@ func (c *Client) change(ctx context.Context, id wire.ChainID, build func(*chain.
 	return nil, fail(api.CodeUnavailable, "")
 }
 
+// sealable is whether something may be sealed in a matter now: its head is current, as fresh as the firm's policy says, and
+// those it is sealed to have no newer keys. A lie closes the chain.
+func (c *Client) sealable(ctx context.Context, m *matter, to func(*chain.State) []*chain.Member) error {
+	err := c.current(ctx, m, true)
+	if err == nil && to != nil {
+		want := map[wire.ObjectID]*chain.Member{}
+		for _, member := range to(m.state) {
+			want[member.ID] = member
+		}
+		var l *firmLog
+		if l, err = c.logOf(ctx, m.firm, m.state.Charter.Log()); err == nil {
+			err = c.people(ctx, m.firm, l, want)
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	err = c.refuse(ctx, "the log of a firm", err)
+	if hasCode(err, api.CodeServerLied) {
+		m.poison = err
+	}
+	return err
+}
+
 // authoring errors are the person's, not the server's: what his own client derived says that he may not.
 func authoring(err error) error {
 	if errors.Is(err, chain.ErrRights) || errors.Is(err, chain.ErrInvite) {
@@ -489,9 +558,13 @@ func (c *Client) submit(ctx context.Context, m *matter, s *chain.State, sub chai
 	if len(s.Voids) > voids {
 		return &Failure{Code: api.CodeInternal, cause: errVoid}
 	}
-	r := Request{Method: methodPost, Path: api.Chain(m.firm, m.id) + "/entries", ContentType: api.TypeBinary, Body: sub.Bytes()}
+	l, err := c.logOf(ctx, m.firm, s.Charter.Log())
+	if err != nil {
+		return err
+	}
+	r := Request{Method: methodPost, Path: api.Seen(api.Chain(m.firm, m.id)+"/entries", l.seen()), ContentType: api.TypeBinary, Body: sub.Bytes()}
 	var reply []byte
-	err := c.retry(ctx, func() (err error) {
+	err = c.retry(ctx, func() (err error) {
 		reply, err = c.inFirm(ctx, m.firm, r)
 		return err
 	})
@@ -505,6 +578,9 @@ func (c *Client) submit(ctx context.Context, m *matter, s *chain.State, sub chai
 	if head.Chain != m.id || head.Position < s.Position {
 		return c.refuse(ctx, "an accepted change", chain.ErrOrder)
 	}
+	if err := c.accepted(ctx, m.firm, m.id, l, head, sub.Entry.Leaf); err != nil {
+		return c.refuse(ctx, "the receipt for a change", err)
+	}
 	return nil
 }
 
@@ -517,7 +593,12 @@ func (c *Client) CreateMatter(ctx context.Context, firm wire.ChainID, name strin
 	c.mu.Lock()
 	person := c.account.ring.Name
 	c.mu.Unlock()
-	sub, id, epoch, err := chain.Found(author, chain.Charter{Kind: chain.KindCompartment, Firm: firm}, strings.TrimSpace(name), person)
+	trust, err := c.firmTrust(ctx, firm)
+	if err != nil {
+		return wire.ChainID{}, err
+	}
+	charter := chain.Charter{Kind: chain.KindCompartment, Firm: firm, LogOrigin: trust.Origin, LogKeys: trust.Keys, VRFKey: trust.VRFKey, Policy: trust.Policy}
+	sub, id, epoch, err := chain.Found(author, charter, strings.TrimSpace(name), person)
 	if err != nil {
 		return wire.ChainID{}, failureOf(err)
 	}
@@ -547,6 +628,21 @@ func (k *keyring) dropMatter(id wire.ChainID) {
 			return
 		}
 	}
+}
+
+// firmTrust opens the firm's own chain, and is what it says of the log: a matter that is opened says the same. Where the firm
+// has witnesses, none is opened without them.
+func (c *Client) firmTrust(ctx context.Context, firm wire.ChainID) (chain.LogTrust, error) {
+	m, err := c.matterOf(firm)
+	if err != nil {
+		return chain.LogTrust{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := c.sync(ctx, m); err != nil {
+		return chain.LogTrust{}, err
+	}
+	return m.state.Charter.Log(), c.sealable(ctx, m, nil)
 }
 
 // RenameMatter renames a matter.

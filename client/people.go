@@ -28,7 +28,7 @@ func (c *Client) Invite(ctx context.Context, id wire.ChainID, person string, rol
 		return "", wire.ObjectID{}, err
 	}
 	var link chain.Link
-	_, err = c.change(ctx, id, func(s *chain.State, a chain.Author) (sub chain.Submission, err error) {
+	_, err = c.changeTo(ctx, id, owners, func(s *chain.State, a chain.Author) (sub chain.Submission, err error) {
 		sub, link, err = s.Invite(a, strings.TrimSpace(person), role, mode, expires, firmName)
 		return sub, err
 	})
@@ -38,6 +38,11 @@ func (c *Client) Invite(ctx context.Context, id wire.ChainID, person string, rol
 	c.secret("invite secret", link.Secret[:])
 	c.secret("invite link", []byte(link.String()))
 	return c.config.Origin + "/join#" + link.String(), link.Invite, nil
+}
+
+// owners are whom an invite's secret is sealed to.
+func owners(s *chain.State) []*chain.Member {
+	return slices.DeleteFunc(s.Seated(), func(m *chain.Member) bool { return !m.Role.May(chain.RightManage) })
 }
 
 func (c *Client) firmName(_ context.Context, id wire.ChainID) (string, error) {
@@ -63,7 +68,13 @@ func (c *Client) CancelInvite(ctx context.Context, id wire.ChainID, invite wire.
 
 // ConfirmInvite seats the guest who waits on an invite: the gesture that hands over keys, to the keys that were shown.
 func (c *Client) ConfirmInvite(ctx context.Context, id wire.ChainID, invite wire.ObjectID) (*chain.State, error) {
-	return c.change(ctx, id, func(s *chain.State, a chain.Author) (chain.Submission, error) { return s.Admit(a, invite) })
+	guest := func(s *chain.State) []*chain.Member {
+		if i := s.Invites[invite]; i != nil && s.Members[i.Guest] != nil {
+			return []*chain.Member{s.Members[i.Guest]}
+		}
+		return nil
+	}
+	return c.changeTo(ctx, id, guest, func(s *chain.State, a chain.Author) (chain.Submission, error) { return s.Admit(a, invite) })
 }
 
 // RemoveMember ends a seat: one entry that opens a new epoch for exactly the others.
@@ -76,7 +87,10 @@ func (c *Client) RemoveMember(ctx context.Context, id wire.ChainID, member wire.
 	if err != nil {
 		return nil, err
 	}
-	return c.change(ctx, id, func(s *chain.State, a chain.Author) (chain.Submission, error) {
+	others := func(s *chain.State) []*chain.Member {
+		return slices.DeleteFunc(s.Seated(), func(m *chain.Member) bool { return m.ID == member })
+	}
+	return c.changeTo(ctx, id, others, func(s *chain.State, a chain.Author) (chain.Submission, error) {
 		var head api.ChainHead
 		if err := c.getFirm(ctx, m.firm, api.Chain(m.firm, m.id), &head); err != nil {
 			return chain.Submission{}, err
@@ -219,7 +233,11 @@ func (c *Client) InviteFinish(ctx context.Context, u Unlocker) (wire.ChainID, er
 
 func newSeat(l chain.Link, p chain.Package) matterSeat {
 	// The link, secret and all, is kept sealed until the seat is verified: an interrupted join carries on after sign-in.
-	return matterSeat{Chain: l.Chain, Firm: l.Firm, Name: p.ChainName, Link: l.String()}
+	seat := matterSeat{Chain: l.Chain, Firm: l.Firm, Name: p.ChainName, Link: l.String(), Log: p.Log}
+	if p.Log != nil {
+		seat.Role = p.Role.String()
+	}
+	return seat
 }
 
 // AcceptInvite accepts the opened invite for somebody who is signed in.
@@ -262,7 +280,8 @@ func (c *Client) AcceptInvite(ctx context.Context) (wire.ChainID, error) {
 		} else {
 			// Back by a new invite, perhaps before this device learned that the seat had ended. What was verified before
 			// stays pinned: it is the same chain.
-			old.Link, old.Accepted, old.Removed = l.String(), false, false
+			fresh := newSeat(l, cer.pkg)
+			old.Link, old.Accepted, old.Removed, old.Log, old.Role = fresh.Link, false, false, fresh.Log, fresh.Role
 		}
 	}); err != nil {
 		return wire.ChainID{}, failureOf(err)
@@ -303,6 +322,9 @@ func (c *Client) finishJoin(ctx context.Context, id wire.ChainID) error {
 		}
 	}
 	s, err := c.matter(ctx, id)
+	if hasCode(err, api.CodeReviewOnly) {
+		return c.finishReview(ctx, l)
+	}
 	if err != nil {
 		return failureOf(err)
 	}
@@ -317,6 +339,23 @@ func (c *Client) finishJoin(ctx context.Context, id wire.ChainID) error {
 		}
 		if firm := k.firm(id); firm != nil {
 			firm.Staff = true // the firm's own chain: a seat there is what staff is
+		}
+	}))
+}
+
+// finishReview is finishJoin for a reviewer: the entry that his link pins must stand where it says, in a sequence that is
+// whole.
+func (c *Client) finishReview(ctx context.Context, l chain.Link) error {
+	m, err := c.matterOf(l.Chain)
+	if err != nil {
+		return err
+	}
+	if _, err := c.verifyPinned(ctx, m, &l); err != nil {
+		return c.refuse(ctx, "who invites you to what", err)
+	}
+	return failureErr(c.updateKeyring(ctx, func(k *keyring) {
+		if seat := k.matter(l.Chain); seat != nil {
+			seat.Link = ""
 		}
 	}))
 }

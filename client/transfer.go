@@ -12,12 +12,16 @@ import (
 
 // Event is what a Client tells unasked. Its JSON is webapp/src/engine.ts's Event.
 type Event struct {
-	Event    string        `json:"event"` // transfer, matter, signed-out, lied
+	Event    string        `json:"event"` // transfer, matter, signed-out, lied, verify, trail
 	Transfer *TransferView `json:"transfer,omitempty"`
 	Matter   string        `json:"matter,omitempty"`
 	Failure  *Failure      `json:"failure"`
 	Promised string        `json:"promised,omitempty"`
 	Shown    string        `json:"shown,omitempty"`
+	Evidence string        `json:"evidence,omitempty"`
+	Step     string        `json:"step,omitempty"` // of a verification, with what is done of it
+	Done     int64         `json:"done,omitempty"`
+	Total    int64         `json:"total,omitempty"`
 }
 
 // Phase is where a transfer stands.

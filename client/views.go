@@ -91,7 +91,7 @@ type MatterSummary struct {
 	Documents int    `json:"documents"`
 	People    int    `json:"people"`
 	ChangedAt uint64 `json:"changedAt"`
-	State     string `json:"state"` // open, waiting, removed, refused
+	State     string `json:"state"` // open, waiting, removed, refused, review
 }
 
 // FirmView is a firm of the account.
@@ -208,7 +208,7 @@ func (c *Client) summary(ctx context.Context, seat matterSeat) MatterSummary {
 	}
 	s, err := c.matter(ctx, seat.Chain)
 	if err != nil {
-		m.State = stateOf(err)
+		m.State, m.MyRole = stateOf(err), seat.Role
 		return m
 	}
 	m.Name, m.ChangedAt, m.People = s.Name, s.ChangedAt, len(s.Seated())
@@ -233,6 +233,8 @@ func stateOf(err error) string {
 		return "refused"
 	case api.CodeOffline:
 		return "offline"
+	case api.CodeReviewOnly:
+		return "review"
 	}
 	return "unavailable"
 }

@@ -70,9 +70,31 @@ func (s *Server) leaves(c echo.Context, _ time.Time, caller access.Caller) error
 }
 
 func (s *Server) events(c echo.Context, _ time.Time, caller access.Caller) error {
+	last := uint64(0)
+	if q := c.QueryParam("last"); q != "" {
+		var err error
+		if last, err = number(q, 64); err != nil {
+			return err
+		}
+	}
 	return s.chainPage(c, caller, func(tx store.Tx, id wire.ChainID, from uint64) ([]byte, error) {
-		return ledger.Events(tx, caller, id, from)
+		return ledger.Events(tx, caller, id, from, last)
 	})
+}
+
+func (s *Server) receipt(c echo.Context, _ time.Time, caller access.Caller) error {
+	id, err := chainParam(c, "chain")
+	if err != nil {
+		return err
+	}
+	position, err := number(c.Param("position"), 64)
+	if err != nil {
+		return err
+	}
+	out, err := published(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (string, ledger.Published, error) {
+		return ledger.ReceiptOf(tx, caller, id, c.QueryParam("sequence"), position)
+	})
+	return replyBinary(c, []byte(out), err)
 }
 
 // memberTiles serves the log to members, who need no token for it.

@@ -53,6 +53,9 @@ const (
 	CodeUnsupported     Code = "unsupported"      // this browser lacks what is needed
 	CodeStaleBuild      Code = "stale-build"      // page and module are of different builds
 	CodeUsage           Code = "usage"            // a command that cannot be
+	CodeNotWitnessed    Code = "not-witnessed"    // the firm's witnesses have not vouched for the log lately: nothing is sealed on less
+	CodeNewKeys         Code = "new-keys"         // somebody has newer keys than the roster: an owner must renew the matter's keys
+	CodeReviewOnly      Code = "review-only"      // a reviewer's seat: it checks and opens nothing
 )
 
 // ServerCodes are the codes that a server may answer; a client takes no other.

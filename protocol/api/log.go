@@ -78,12 +78,13 @@ const (
 
 // Routes of the log.
 const (
-	RouteLog    = "/v1/firms/:firm/log"                  // GET ?from=: LogState
-	RouteMap    = "/v1/firms/:firm/log/map"              // POST MapRequest: MapReply
-	RouteTiles  = "/v1/firms/:firm/log/tiles/*"          // GET: what the public log serves at the same path, for members
-	RouteLookup = "/v1/firms/:firm/keys"                 // POST KeysRequest: KeysReply
-	RouteLeaves = "/v1/firms/:firm/chains/:chain/leaves" // GET ?sequence=&from=: index u64 ‖ leaf, for each (binary)
-	RouteEvents = "/v1/firms/:firm/chains/:chain/events" // GET ?from=: VRF proof ‖ entry, for each (auditors; binary)
+	RouteLog     = "/v1/firms/:firm/log"                              // GET ?from=: LogState
+	RouteMap     = "/v1/firms/:firm/log/map"                          // POST MapRequest: MapReply
+	RouteTiles   = "/v1/firms/:firm/log/tiles/*"                      // GET: what the public log serves at the same path, for members
+	RouteLookup  = "/v1/firms/:firm/keys"                             // POST KeysRequest: KeysReply
+	RouteLeaves  = "/v1/firms/:firm/chains/:chain/leaves"             // GET ?sequence=&from=: index u64 ‖ leaf, for each (binary)
+	RouteReceipt = "/v1/firms/:firm/chains/:chain/receipts/:position" // GET ?sequence=: a receipt (text)
+	RouteEvents  = "/v1/firms/:firm/chains/:chain/events"             // GET ?from= or ?last=: VRF proof ‖ entry, for each (auditors; binary)
 
 	RoutePublicLog = "/log/:log/*" // GET checkpoint, tile/…: c2sp.org/tlog-tiles
 )
@@ -100,9 +101,19 @@ func Leaves(firm, chain wire.ChainID, sequence string, from uint64) string {
 	return Chain(firm, chain) + "/leaves?sequence=" + sequence + "&from=" + strconv.FormatUint(from, 10)
 }
 
+// ReceiptPath is the receipt for an entry.
+func ReceiptPath(firm, chain wire.ChainID, sequence string, position uint64) string {
+	return Chain(firm, chain) + "/receipts/" + strconv.FormatUint(position, 10) + "?sequence=" + sequence
+}
+
 // Events is where a chain's server sequence is read.
 func Events(firm, chain wire.ChainID, from uint64) string {
 	return Chain(firm, chain) + "/events?from=" + strconv.FormatUint(from, 10)
+}
+
+// LastEvents is where the newest entries of it are read.
+func LastEvents(firm, chain wire.ChainID, n int) string {
+	return Chain(firm, chain) + "/events?last=" + strconv.Itoa(n)
 }
 
 // Trail is where a chain's trail is read, from a position, and appended.

@@ -178,3 +178,15 @@ func (s *State) OpenEvent(vrfKey []byte, e Entry, proof []byte, position uint64,
 	}
 	return parseEvent(body)
 }
+
+// ParseEvents reads entries of the server sequence, each after its VRF proof, as the server serves them.
+func ParseEvents(b []byte) (proofs [][]byte, entries []Entry, err error) {
+	r := wire.NewReader(b)
+	for r.More() {
+		proofs, entries = append(proofs, r.Fixed(vrf.ProofSize)), append(entries, readEntry(r))
+	}
+	if err := r.Done(); err != nil {
+		return nil, nil, err
+	}
+	return proofs, entries, nil
+}

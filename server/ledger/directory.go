@@ -274,54 +274,90 @@ func lookup(tx store.Tx, m log.MapPages, s *signer, firm wire.ChainID, member wi
 	}
 }
 
+// sequenceAt is where a sequence's entries are kept, and how many there are.
+func sequenceAt(tx store.Tx, head api.ChainHead, sequence string) (at func(uint64) []byte, end uint64, err error) {
+	id := head.Chain
+	switch sequence {
+	case api.SequenceState:
+		return func(p uint64) []byte { return layout.EntryKey(layout.State, id, p) }, head.Position, nil
+	case api.SequenceTrail:
+		return func(p uint64) []byte { return layout.EntryKey(layout.Trail, id, p) }, head.TrailPosition, nil
+	case api.SequenceServer:
+		s, _, err := layout.Get[layout.Sequence](tx, layout.EventsKey(id))
+		return func(p uint64) []byte { return layout.EventKey(id, p) }, s.Position, err
+	}
+	return nil, 0, access.Deny(api.CodeBadRequest)
+}
+
+// indexAt is the index in the log of an entry's leaf, from the row that the entry is kept in.
+func indexAt(tx store.Tx, key []byte) (uint64, error) {
+	row, err := tx.Get(key)
+	if err != nil {
+		return 0, err
+	}
+	if len(row) < 8 {
+		return 0, errLayout
+	}
+	return binary.BigEndian.Uint64(row), nil
+}
+
 // Leaves is a page of a sequence's leaves with their indices in the log.
 func Leaves(tx store.Tx, c access.Caller, id wire.ChainID, sequence string, from uint64) ([]byte, error) {
 	head, err := seen(tx, c, id, access.Entries)
 	if err != nil {
 		return nil, err
 	}
-	at := map[string]func(uint64) []byte{
-		api.SequenceState:  func(p uint64) []byte { return layout.EntryKey(layout.State, id, p) },
-		api.SequenceTrail:  func(p uint64) []byte { return layout.EntryKey(layout.Trail, id, p) },
-		api.SequenceServer: func(p uint64) []byte { return layout.EventKey(id, p) },
-	}[sequence]
-	end := map[string]uint64{api.SequenceState: head.Position, api.SequenceTrail: head.TrailPosition}[sequence]
-	if at == nil {
-		return nil, access.Deny(api.CodeBadRequest)
-	}
-	if sequence == api.SequenceServer {
-		s, _, err := layout.Get[layout.Sequence](tx, layout.EventsKey(id))
-		if err != nil {
-			return nil, err
-		}
-		end = s.Position
+	at, end, err := sequenceAt(tx, head, sequence)
+	if err != nil {
+		return nil, err
 	}
 	var page []byte
 	for p := from; p < end && p-from < api.MaxLeaves; p++ {
-		row, err := tx.Get(at(p))
+		index, err := indexAt(tx, at(p))
 		if err != nil {
 			return nil, err
 		}
-		if len(row) < 8 {
-			return nil, errLayout
-		}
-		leaf, err := tx.Get(layout.LeafKey(binary.BigEndian.Uint64(row)))
+		leaf, err := tx.Get(layout.LeafKey(index))
 		if err != nil {
 			return nil, err
 		}
-		page = append(append(page, row[:8]...), leaf...)
+		page = append(append(page, layout.Uint64(index)...), leaf...)
 	}
 	return page, nil
 }
 
-// Events is a page of a chain's server sequence.
-func Events(tx store.Tx, c access.Caller, id wire.ChainID, from uint64) ([]byte, error) {
+// ReceiptOf is a receipt for an entry of a sequence, under the newest checkpoint.
+func ReceiptOf(tx store.Tx, c access.Caller, id wire.ChainID, sequence string, position uint64) (string, Published, error) {
+	head, err := seen(tx, c, id, access.Entries)
+	if err != nil {
+		return "", Published{}, err
+	}
+	at, end, err := sequenceAt(tx, head, sequence)
+	if err != nil {
+		return "", Published{}, err
+	}
+	if position >= end {
+		return "", Published{}, access.Deny(api.CodeNotFound)
+	}
+	index, err := indexAt(tx, at(position))
+	if err != nil {
+		return "", Published{}, err
+	}
+	a, p, err := Receipt(tx, Appended{Index: index}, 0)
+	return a.Receipt, p, err
+}
+
+// Events is a page of a chain's server sequence from a position on; or of its last entries, where last is not 0.
+func Events(tx store.Tx, c access.Caller, id wire.ChainID, from, last uint64) ([]byte, error) {
 	if _, err := seen(tx, c, id, access.Trail); err != nil {
 		return nil, err
 	}
 	s, _, err := layout.Get[layout.Sequence](tx, layout.EventsKey(id))
 	if err != nil {
 		return nil, err
+	}
+	if last > 0 {
+		from = s.Position - min(last, s.Position)
 	}
 	var page []byte
 	for p := from; p < s.Position; p++ {
