@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"maps"
 	"syscall/js"
 	"time"
 
@@ -30,6 +31,7 @@ func main() {
 	})
 	b := &binding{client: c}
 	b.methods = b.table()
+	maps.Copy(b.methods, b.record())
 	call := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		in := input{method: args[0].String(), params: []byte(args[1].String()), prf: bytesOf(args[2]), objects: args[3]}
 		return promise(func() (js.Value, error) { return b.call(context.Background(), in) })
@@ -56,6 +58,7 @@ func (in input) decode(out any) error {
 type binding struct {
 	client  *client.Client
 	methods map[string]func(context.Context, input) (any, error)
+	runs    runs
 }
 
 func (b *binding) call(ctx context.Context, in input) (js.Value, error) {
