@@ -59,12 +59,12 @@ func leafNode(i MapItem) mapNode {
 }
 
 // join makes one node of two halves. A leaf alone stands for its whole subtree.
-func join(left, right mapNode) mapNode {
+func join(left, right *mapNode) mapNode {
 	switch {
 	case left.kind == nodeEmpty && right.kind != nodeInner:
-		return right
+		return *right
 	case right.kind == nodeEmpty && left.kind != nodeInner:
-		return left
+		return *left
 	}
 	return mapNode{kind: nodeInner, hash: joinHash(left.hash, right.hash)}
 }
@@ -91,9 +91,17 @@ const slots = 16
 
 type page [slots]mapNode
 
-// bytes is a kind for each slot, then what each slot holds: a leaf's key and value, or the hash of the page below.
+// slotSizes is what a slot of each kind takes in a page's bytes: nothing, a leaf's key and value, or the hash of the page
+// below.
+var slotSizes = [...]int{nodeEmpty: 0, nodeLeaf: 64, nodeInner: 32}
+
+// bytes is a kind for each slot, then what each slot holds.
 func (p *page) bytes() []byte {
-	b := make([]byte, slots, slots+slots*64)
+	size := slots
+	for i := range p {
+		size += slotSizes[p[i].kind]
+	}
+	b := make([]byte, slots, size)
 	for i := range p {
 		b[i] = p[i].kind
 		switch p[i].kind {
@@ -106,7 +114,8 @@ func (p *page) bytes() []byte {
 	return b
 }
 
-func parsePage(b []byte) (p page, err error) {
+func parsePage(b []byte) (*page, error) {
+	p := new(page)
 	if b == nil {
 		return p, nil
 	}
@@ -116,9 +125,9 @@ func parsePage(b []byte) (p page, err error) {
 		switch kinds[i] {
 		case nodeEmpty:
 		case nodeLeaf:
-			p[i].kind, p[i].item = nodeLeaf, MapItem{Key: r.Hash(), Value: r.Hash()}
+			p[i].kind, p[i].item.Key, p[i].item.Value = nodeLeaf, r.Hash(), r.Hash()
 		case nodeInner:
-			p[i] = mapNode{kind: nodeInner, hash: r.Hash()}
+			p[i].kind, p[i].hash = nodeInner, r.Hash()
 		default:
 			r.Refuse()
 		}
@@ -126,32 +135,59 @@ func parsePage(b []byte) (p page, err error) {
 	return p, r.Done()
 }
 
-func loadPage(pages MapPages, path string) (page, error) {
+// slotOf reads one slot of a page's bytes and leaves the others alone: most looks into a map need no more.
+func slotOf(b []byte, s int) (n mapNode, err error) {
+	if b == nil {
+		return n, nil
+	}
+	if len(b) < slots {
+		return n, wire.ErrMalformed
+	}
+	at := slots
+	for _, kind := range b[:s] {
+		if int(kind) >= len(slotSizes) {
+			return n, wire.ErrMalformed
+		}
+		at += slotSizes[kind]
+	}
+	if n.kind = b[s]; int(n.kind) >= len(slotSizes) || len(b) < at+slotSizes[n.kind] {
+		return n, wire.ErrMalformed
+	}
+	switch n.kind {
+	case nodeLeaf:
+		n.item = MapItem{Key: wire.Hash(b[at:]), Value: wire.Hash(b[at+32:])}
+	case nodeInner:
+		n.hash = wire.Hash(b[at:])
+	}
+	return n, nil
+}
+
+func loadPage(pages MapPages, path string) (*page, error) {
 	b, err := pages.Page(path)
 	if err != nil {
-		return page{}, err
+		return nil, err
 	}
 	return parsePage(b)
 }
 
 // heap is the four levels of a page: 1 root, then 2, 4, 8 and the 16 slots, as a heap from index 1.
-func (p *page) heap() (h [2 * slots]mapNode) {
+type heap [2 * slots]mapNode
+
+func (p *page) heap() *heap {
+	h := new(heap)
 	for i := range p {
 		h[slots+i] = p[i]
-		if p[i].kind == nodeLeaf {
-			h[slots+i] = leafNode(p[i].item)
+		if n := &h[slots+i]; n.kind == nodeLeaf {
+			n.hash = leafNode(n.item).hash
 		}
 	}
 	for i := slots - 1; i > 0; i-- {
-		h[i] = join(h[2*i], h[2*i+1])
+		h[i] = join(&h[2*i], &h[2*i+1])
 	}
 	return h
 }
 
-func (p *page) root() mapNode {
-	h := p.heap()
-	return h[1]
-}
+func (p *page) root() mapNode { return p.heap()[1] }
 
 func nibble(key wire.Hash, depth int) int { return int(key[depth/2]>>(4*(1-depth%2))) & 15 }
 
@@ -250,27 +286,32 @@ func remove(pages MapPages, path string, key wire.Hash) (mapNode, error) {
 // MapRoot is the root of the map as it is. That of none is zeros.
 func MapRoot(pages MapPages) (wire.Hash, error) {
 	p, err := loadPage(pages, "")
-	return p.root().hash, err
+	if err != nil {
+		return wire.Hash{}, err
+	}
+	return p.root().hash, nil
 }
 
 // MapGet is what stands at a key.
 func MapGet(pages MapPages, key wire.Hash) (value wire.Hash, present bool, err error) {
 	for path := ""; ; {
-		p, err := loadPage(pages, path)
+		b, err := pages.Page(path)
 		if err != nil {
 			return wire.Hash{}, false, err
 		}
 		s := nibble(key, len(path))
-		switch p[s].kind {
-		case nodeInner:
-			path += hexDigits[s : s+1]
-			continue
-		case nodeLeaf:
-			if p[s].item.Key == key {
-				return p[s].item.Value, true, nil
-			}
+		n, err := slotOf(b, s)
+		if err != nil {
+			return wire.Hash{}, false, err
 		}
-		return wire.Hash{}, false, nil
+		switch {
+		case n.kind == nodeInner:
+			path += hexDigits[s : s+1]
+		case n.kind == nodeLeaf && n.item.Key == key:
+			return n.item.Value, true, nil
+		default:
+			return wire.Hash{}, false, nil
+		}
 	}
 }
 

@@ -33,19 +33,24 @@ type Receipt struct {
 }
 
 // Format is the text that ParseReceipt takes.
-func (r Receipt) Format() []byte {
-	var b bytes.Buffer
+func (r Receipt) Format() []byte { return []byte(r.String()) }
+
+// String is Format as a string.
+func (r Receipt) String() string {
+	encode := base64.StdEncoding.EncodeToString
+	var b strings.Builder
+	b.Grow(len(receiptHeader) + len("extra \nindex \n\n") + 20 + base64.StdEncoding.EncodedLen(len(r.Extra)) + 45*len(r.Path) + len(r.Checkpoint))
 	b.WriteString(receiptHeader)
 	if len(r.Extra) > 0 {
-		b.WriteString("extra " + base64.StdEncoding.EncodeToString(r.Extra) + "\n")
+		b.WriteString("extra " + encode(r.Extra) + "\n")
 	}
 	b.WriteString("index " + strconv.FormatUint(r.Index, 10) + "\n")
 	for _, h := range r.Path {
-		b.WriteString(base64.StdEncoding.EncodeToString(h[:]) + "\n")
+		b.WriteString(encode(h[:]) + "\n")
 	}
 	b.WriteString("\n")
 	b.Write(r.Checkpoint)
-	return b.Bytes()
+	return b.String()
 }
 
 // ParseReceipt is the inverse of Format. It refuses what could not be verified under any key.

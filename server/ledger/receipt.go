@@ -67,7 +67,7 @@ type receiptRequest struct {
 }
 
 func (r *receiptRequest) answer(a Appended) api.Appended {
-	return api.Appended{ChainHead: a.ChainHead, Receipt: string(r.receipt.Format()), Consistency: r.consistency}
+	return api.Appended{ChainHead: a.ChainHead, Receipt: r.receipt.String(), Consistency: r.consistency}
 }
 
 // receiptCounter is where those who wait for receipts stand. Nothing stays there when the last has his.
