@@ -29,6 +29,8 @@ test: tools build check ## every test, in real Chromium where it is about the br
 	$(GO) test ./...
 	@echo "== test: across packages, kill -9, attacks"
 	cd test && $(GO) test -p 1 -timeout 60m ./client ./crash ./evilserver
+	@echo "== test: other people's software reads and witnesses our log"
+	cd test/interop && $(GO) test ./...
 	@echo "== test: vectors"
 	cd test && $(GO) test -v -run TestVectors ./vectors
 	@echo "== test: the story, in Chromium"
@@ -39,6 +41,7 @@ check: ## formatting, vet, layout (also for js/wasm), types of the screens
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt would change: $$files"; exit 1; }
 	$(GO) vet ./...
 	cd test && $(GO) vet ./... && $(GO) test ./arch ./spec
+	cd test/interop && $(GO) vet ./...
 	@echo "== check: types of the screens"
 	@[ -d webapp/node_modules/typescript ] || npm --prefix webapp ci --no-audit --no-fund
 	npm --prefix webapp run --silent check
