@@ -1,6 +1,6 @@
 // What screens know of the program around them.
 
-import type { Event, MatterView, Overview } from "./engine.ts";
+import type { Event, Id, MatterSummary, MatterView, Overview } from "./engine.ts";
 import type { Engine } from "./engine-client.ts";
 import type { Transfers } from "./transfers.ts";
 
@@ -8,6 +8,8 @@ export interface Screen {
   node: HTMLElement;
   /** Told of every event while the screen is shown. */
   event?(event: Event): void;
+  /** Told once, when another screen takes its place. */
+  leave?(): void;
 }
 
 export interface App {
@@ -21,6 +23,8 @@ export interface App {
   signedIn(overview: Overview): void;
   /** The newest overview, asked again. */
   refresh(): Promise<Overview>;
+  /** What the newest overview says of a matter, without asking. */
+  summary(matter: Id): MatterSummary | null;
   /** Makes a kit, then goes to a page. */
   makeKit(then: string, mayWait: boolean): void;
   /** What stood after # in a join link, kept while somebody signs in first. */

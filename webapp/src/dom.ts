@@ -55,6 +55,18 @@ export function drawing(className: string, viewBox: string, ...paths: string[]):
   return svg;
 }
 
+type Geometry =
+  | "viewBox" | "preserveAspectRatio" | "class" | "id" | "d" | "x" | "y" | "width" | "height" | "cx" | "cy" | "r" | "rx" | "x1" | "y1" | "x2" | "y2"
+  | "text-anchor" | "role" | "focusable" | `aria-${string}` | `data-${string}`;
+
+/** A part of a drawing. How it looks is said by its class, in style.css. */
+export function svg<K extends keyof SVGElementTagNameMap>(tag: K, props: { [A in Geometry]?: string | number }, ...children: Child[]): SVGElementTagNameMap[K] {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(props)) setAttribute(element, name, value);
+  append(element, children);
+  return element;
+}
+
 export interface Row<T> {
   node: Element;
   update(item: T): void;

@@ -81,8 +81,11 @@ export interface MatterSummary {
   documents: number;
   people: number;
   changedAt: number;
-  /** waiting: my acceptance waits for an owner's confirmation. refused: the server's record of it does not verify. myRole is "" unless open. */
-  state: "open" | "waiting" | "removed" | "refused" | "offline" | "unavailable";
+  /**
+   * waiting: my acceptance waits for an owner's confirmation. refused: the server's record of it does not verify. review:
+   * a reviewer's seat, which verifies and opens nothing. myRole is "" unless open or review.
+   */
+  state: "open" | "review" | "waiting" | "removed" | "refused" | "offline" | "unavailable";
 }
 
 export interface Overview {
@@ -111,7 +114,16 @@ export interface AccountView {
   passkeys: { name: string; createdAt: number; lastUsedAt: number | null }[];
   kitSaved: boolean;
   identities: { firm: Id; firmName: string; words: string[] }[];
-  refusals: { at: number; code: string; what: string; found: string }[]; // the sealed journal of refusals on this device
+  refusals: Refusal[]; // the sealed journal of refusals on this device
+}
+
+export interface Refusal {
+  at: number;
+  code: string;
+  what: string;
+  found: string;
+  /** A file that shows others what the server did, where there is one. */
+  evidence?: string;
 }
 
 /** Step two of three of any passkey gesture: made on the main thread, because workers have no navigator.credentials. */
@@ -135,6 +147,91 @@ export interface Transfer {
   bytesPerSecond: number;
   secondsLeft: number | null;
   failure: Failure | null;
+}
+
+export type Sequence = "state" | "trail" | "server";
+
+/** none: the firm named no witnesses. met: enough of them have vouched lately. stale: they have not. */
+export type WitnessPolicy = "none" | "met" | "stale";
+
+export interface Witness {
+  name: string;
+  /** When it last vouched for the log; null: never, as far as this device was shown. */
+  at: number | null;
+}
+
+/** What was checked. There is no report with something false in it: a lie is a refusal. */
+export interface VerifyReport {
+  matter: Id;
+  name: string;
+  origin: string;
+  size: number; // entries in the firm's log
+  root: string;
+  at: number;
+  policy: WitnessPolicy;
+  witnesses: Witness[];
+  url: string; // of the public log
+  sequences: { sequence: Sequence; entries: number; head: string; erased: number; complete: true }[];
+  /** The documents and people on the screen were worked out from exactly these entries. */
+  replayed: boolean;
+  released: number | null; // auditors and owners only
+  served: number | null;
+  unpaired: { kind: "released" | "served"; at: number; person: string; document: string; version: Id }[];
+  erasures: { from: number; to: number; rule: ErasureRule; by: string; at: number }[];
+  views: number; // members whose last seen state of the log was compared with ours
+  took: number; // ms
+}
+
+export type ErasureRule = "retention" | "request";
+
+export type ActivityKind =
+  | "founded" | "renewed" | "removed" | "added" | "versioned" | "placed" | "deleted" | "renamed" | "invited" | "cancelled" | "accepted" | "admitted" | "erased";
+
+/** What one entry of the matter did. */
+export interface Activity {
+  position: number;
+  at: number;
+  person: string;
+  kind: ActivityKind;
+  subject: string; // name of a document, person or matter; "" where there is none
+  role: Role | ""; // of an invite
+  documents: { document: Id; name: string; folder: string; size: number; kind: string }[];
+  void: number; // parts of it that had no effect, because somebody else was first
+  rule: ErasureRule | ""; // of an erasure
+}
+
+export type TrailKind = "opened" | "served" | "session-opened" | "session-ended" | "sign-in-failed" | "denied" | "locked";
+
+/** Who opened what, and what the server noted. */
+export interface TrailItem {
+  sequence: "trail" | "server";
+  position: number;
+  at: number;
+  person: string;
+  member: Id | "";
+  kind: TrailKind;
+  document: string;
+  documentId: Id | "";
+  version: Id | "";
+  detail: string;
+  erased: ErasureRule | "";
+  /** opened with served, served with opened; null where it does not apply. */
+  paired: boolean | null;
+}
+
+export interface LogStatus {
+  origin: string;
+  size: number;
+  root: string;
+  at: number;
+  policy: WitnessPolicy;
+  witnesses: Witness[];
+  url: string; // of the public log
+}
+
+export interface TextFile {
+  name: string;
+  text: string;
 }
 
 export interface Calls {
@@ -195,7 +292,23 @@ export interface Calls {
   inviteCancel(p: { matter: Id; invite: Id }): MatterView;
   memberRemove(p: { matter: Id; member: Id }): MatterView;
 
-  refusalsExport(): { name: string; text: string };
+  refusalsExport(): TextFile;
+
+  /** Checks everything there is of a matter, with the event "verify" on the way. */
+  verifyMatter(p: { matter: Id }): VerifyReport;
+  cancelVerify(p: { matter: Id }): Record<string, never>;
+  /** Newest first, below before. For members who may open entries. */
+  activity(p: { matter: Id; before: number | null; limit: number }): { items: Activity[]; next: number | null };
+  /** Newest first; limit 0 is everything. Auditors and owners. */
+  trail(p: { matter: Id; limit: number }): { items: TrailItem[]; more: boolean };
+  /** Removes the sealed details of trail entries that are older; the leaves stay. Owners. */
+  eraseTrail(p: { matter: Id; days: number }): { erased: number };
+  logStatus(p: { firm: Id }): LogStatus;
+  exportTrail(p: { matter: Id }): TextFile;
+  exportLinkKeys(p: { matter: Id }): TextFile;
+  exportPolicy(p: { firm: Id }): TextFile;
+  exportReceipt(p: { matter: Id; sequence: "state" | "trail"; position: number }): TextFile;
+  exportProof(p: { matter: Id }): { name: string; base64: string };
 }
 
 export type Method = keyof Calls;
@@ -207,4 +320,6 @@ export type Event =
   | { event: "transfer"; transfer: Transfer }
   | { event: "matter"; matter: Id } // something new was verified in it: ask matterOpen again
   | { event: "signed-out"; failure: Failure | null }
-  | { event: "lied"; failure: Failure; promised: string; shown: string };
+  | { event: "verify"; matter: Id; done: number; total: number; step: string }
+  | { event: "trail"; matter: Id; done: number; total: number }
+  | { event: "lied"; failure: Failure; promised: string; shown: string; evidence?: string };

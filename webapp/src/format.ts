@@ -4,6 +4,10 @@ import { h } from "./dom.ts";
 
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const short = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const month = new Intl.DateTimeFormat(undefined, { month: "long", year: "numeric" });
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const tenth = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1, minimumFractionDigits: 1 });
 
@@ -42,13 +46,47 @@ export function dateText(ms: number): string {
   return valid(ms) ? moment.format(ms) : "unknown";
 }
 
+/** The time of day alone, where the day stands above it. */
+export function timeOfDay(ms: number): HTMLTimeElement {
+  return time(ms, clock);
+}
+
+/** "22 Nov", for the end of an axis. */
+export function shortDay(ms: number): string {
+  return valid(ms) ? short.format(ms) : "unknown";
+}
+
+/** "Sunday, 22 November 2026", for a heading. */
+export function longDay(ms: number): string {
+  return valid(ms) ? weekday.format(ms) : "unknown";
+}
+
+export function monthText(ms: number): string {
+  return valid(ms) ? month.format(ms) : "unknown";
+}
+
+export function dayText(ms: number): string {
+  return valid(ms) ? day.format(ms) : "unknown";
+}
+
+/** The first moment of that day here, moved by days. */
+export function dayStart(ms: number, days = 0): number {
+  const at = new Date(ms);
+  return new Date(at.getFullYear(), at.getMonth(), at.getDate() + days).getTime();
+}
+
+/** A long digest for the eye: its two ends, which is what people compare. */
+export function shortDigest(text: string): string {
+  return text.length <= 20 ? text : text.slice(0, 8) + "\u2026" + text.slice(-8);
+}
+
 // An author's clock may say anything: a date the formatter would throw on must not take the screen down.
 function time(ms: number, format: Intl.DateTimeFormat): HTMLTimeElement {
   if (!valid(ms)) return h("time", {}, "unknown");
   return h("time", { datetime: new Date(ms).toISOString(), title: moment.format(ms) }, format.format(ms));
 }
 
-function valid(ms: number): boolean {
+export function valid(ms: number): boolean {
   return Number.isFinite(ms) && Math.abs(ms) <= 8.64e15;
 }
 

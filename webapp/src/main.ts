@@ -2,13 +2,13 @@
 
 import type { App, Screen } from "./app.ts";
 import { byId, fill, h } from "./dom.ts";
-import type { Event, Failure, Overview } from "./engine.ts";
+import type { Event, Failure, Id, MatterSummary, Overview } from "./engine.ts";
 import { Engine, failureOf } from "./engine-client.ts";
 import { accountScreen } from "./screens/account.ts";
 import { joinScreen } from "./screens/join.ts";
 import { askForKit, kitScreen } from "./screens/kit.ts";
 import { liedScreen } from "./screens/lied.ts";
-import { matterScreen } from "./screens/matter.ts";
+import { isPart, matterScreen } from "./screens/matter.ts";
 import { mattersScreen } from "./screens/matters.ts";
 import { setupScreen } from "./screens/setup.ts";
 import { signinScreen } from "./screens/signin.ts";
@@ -17,7 +17,7 @@ import { themeButton } from "./theme.ts";
 import { Transfers } from "./transfers.ts";
 import { ask, button, mark, page, problem } from "./ui.ts";
 
-const matterPath = /^\/m\/([a-z2-7]{52})\/?$/;
+const matterPath = /^\/m\/([a-z2-7]{52})(?:\/(activity|trail|verify))?\/?$/;
 
 class Program implements App {
   readonly engine = new Engine();
@@ -50,6 +50,7 @@ class Program implements App {
   }
 
   show(screen: Screen) {
+    this.#screen?.leave?.();
     this.#screen = screen;
     for (const open of document.querySelectorAll("dialog")) open.close();
     fill(byId("main"), screen.node);
@@ -65,6 +66,10 @@ class Program implements App {
 
   async refresh(): Promise<Overview> {
     return (this.#overview = await this.engine.call("overview"));
+  }
+
+  summary(matter: Id): MatterSummary | null {
+    return this.#overview?.matters.find((m) => m.matter === matter) ?? null;
   }
 
   makeKit(then: string, mayWait: boolean) {
@@ -91,16 +96,16 @@ class Program implements App {
   #screenFor(path: string): Screen {
     if (path === "/setup") return setupScreen(this, this.#setupSecret);
     if (path === "/join") return joinScreen(this, this.#overview?.name ?? null);
-    const matter = matterPath.exec(path)?.[1];
+    const [, matter, part = "documents"] = matterPath.exec(path) ?? [];
     if (path !== "/" && path !== "/account" && matter === undefined) return nowhereScreen();
     if (!this.#overview) return signinScreen(this, this.invitation !== null ? "/join" : path, null);
     this.invitation = null; // whoever is signed in and went elsewhere has left the invitation behind
     if (path === "/account") return accountScreen(this);
-    return matter === undefined ? mattersScreen(this) : matterScreen(this, matter);
+    return matter === undefined || !isPart(part) ? mattersScreen(this) : matterScreen(this, matter, part);
   }
 
   #event(event: Event) {
-    if (event.event === "lied") this.show(liedScreen(this, event.failure, event.promised, event.shown));
+    if (event.event === "lied") this.show(liedScreen(this, event));
     else if (event.event === "signed-out") this.#signedOut(event.failure);
     else this.#screen?.event?.(event);
   }

@@ -7,15 +7,17 @@ interface Offer {
   add: boolean;
   arrange: boolean; // rename, move, delete
   people: boolean; // invite, confirm, remove
+  trail: boolean; // who opened what
+  erase: boolean; // old details of the trail
 }
 
 const offers: Record<Role, Offer> = {
-  owner: { read: true, add: true, arrange: true, people: true },
-  paralegal: { read: true, add: true, arrange: true, people: false },
-  client: { read: true, add: true, arrange: false, people: false },
-  expert: { read: true, add: false, arrange: false, people: false },
-  auditor: { read: false, add: false, arrange: false, people: false },
-  reviewer: { read: false, add: false, arrange: false, people: false },
+  owner: { read: true, add: true, arrange: true, people: true, trail: true, erase: true },
+  paralegal: { read: true, add: true, arrange: true, people: false, trail: false, erase: false },
+  client: { read: true, add: true, arrange: false, people: false, trail: false, erase: false },
+  expert: { read: true, add: false, arrange: false, people: false, trail: false, erase: false },
+  auditor: { read: false, add: false, arrange: false, people: false, trail: true, erase: false },
+  reviewer: { read: false, add: false, arrange: false, people: false, trail: false, erase: false },
 };
 
 export function offer(role: Role): Offer {

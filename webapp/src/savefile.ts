@@ -18,3 +18,8 @@ export function saveFile(name: string, file: Blob) {
 export function saveText(name: string, text: string) {
   saveFile(name, new Blob([text], { type: "text/plain;charset=utf-8" }));
 }
+
+/** A file that the worker made, in base64. */
+export function saveBase64(name: string, base64: string, type: string) {
+  saveFile(name, new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], { type }));
+}

@@ -1,7 +1,7 @@
 // Every sentence a person reads, in one place, ready to translate. Words mean what they mean in SPEC.md:
 // firm, matter, document, version, member, invite, owner, passkey, recovery kit, safety words.
 
-import type { Failure, Invite, InviteMode, Role, Transfer } from "./engine.ts";
+import type { ActivityKind, ErasureRule, Failure, Invite, InviteMode, Role, Sequence, TrailKind, Transfer } from "./engine.ts";
 
 const plural = (n: number, one: string, many: string) => (n === 1 ? "1 " + one : n.toLocaleString() + " " + many);
 
@@ -95,6 +95,7 @@ export const say = {
     waiting: "Waiting for confirmation",
     removed: "No longer open to you",
     refused: "Refused: the server\u2019s record of it does not verify",
+    review: "Open the verification",
     offline: "The server cannot be reached",
     unavailable: "Cannot be opened at the moment",
     filter: "Find a matter",
@@ -112,6 +113,11 @@ export const say = {
     people: "People",
     yourRole: "You are ",
     closed: "This matter did not open",
+    parts: "Parts of this matter",
+    activity: "Activity",
+    trail: "Trail",
+    verify: "Verify",
+    auditorLead: "You see what there is and who did what. Nothing here can be opened, added or changed from your seat.",
   },
 
   documents: {
@@ -289,23 +295,217 @@ export const say = {
     refusals: "What this device refused",
     refusalsHint: "Every time the server offered something that did not verify, it was refused and written down here, sealed on this device.",
     noRefusals: "Nothing. Everything the server sent has verified.",
-    export: "Export as evidence",
+    export: "Export the journal",
+    evidence: "Save the evidence",
+    evidenceHint: "The log contradicted itself, and its own signatures show it. Give the file to your firm\u2019s IT or to an independent reviewer. They judge it without this server:",
+    firm: "The record of your firm",
+    firmHint: "Every entry of every matter stands in one signed log. It holds no name and no content, so it can be shown to anyone.",
+    logOf: (firm: string) => `The log of ${firm}`,
+    logLoad: "Where it stands",
+    logSize: "Entries",
+    logRoot: "Root",
+    logWitnesses: "Witnesses",
+    logAddress: "Public address",
+    logAt: "Looked at",
+    policy: "Save the policy file for your reviewer",
+    policyHint: "It names the log, its keys and its witnesses. A reviewer needs it once, and from you, not from the server.",
     id: "Account id",
   },
 
   lied: {
     title: "The server contradicted what was signed",
     lead: "This is not a network problem. What the server showed you contradicts what members signed. This device refused it: nothing was opened, saved or sealed on it.",
-    promised: "What was asked",
-    shown: "What was found",
+    promised: "What was promised",
+    promisedHint: "Signed before, and asked for again now.",
+    shown: "What was shown",
+    shownHint: "The answer, which this device refused.",
     todo: "What to do",
+    todosEvidence: [
+      "Save the evidence. It holds the log\u2019s own signatures on two things that cannot both be true, and no document.",
+      "Give the file to your firm\u2019s IT or to an independent reviewer, by hand or by mail, not through this server.",
+      "Tell the other members by telephone.",
+      "Do not add documents here until your firm has found out why.",
+    ],
     todos: [
-      "Export the evidence: it holds what was asked, what was found, and when, and no document.",
+      "Export the journal: it holds what was asked, what was found, and when, and no document.",
       "Tell the other members by telephone, not through this server.",
       "Do not add documents here until your firm has found out why.",
     ],
-    export: "Export the evidence",
+    evidence: "Save the evidence",
+    evidenceFile: "underseal-evidence.json",
+    judge: "Whoever gets the file needs neither this server nor an account to judge it, but the policy file that your firm gave out:",
+    export: "Export the journal",
     leave: "Back to matters",
+  },
+
+  verify: {
+    title: "Verify this matter",
+    running: "Checking the whole record",
+    steps: {
+      log: "Reading the log\u2019s newest signed state",
+      state: "Finding every entry in the log",
+      trail: "Finding every view in the log",
+      server: "Finding what the server noted in the log",
+      reading: "Working the matter out again from its entries",
+    } as Readonly<Record<string, string>>,
+    step: "Checking",
+    of: (done: number, total: number) => `${done.toLocaleString()} of ${total.toLocaleString()}`,
+    stop: "Stop",
+    again: "Verify again",
+    stopped: "The check was stopped before it was done. Nothing was found wrong, and nothing was proved.",
+    notDone: "The check could not be finished",
+    good: "Nothing is missing and nothing was changed.",
+    checkedOn: "Checked on ",
+    against: (n: number) => ` against the log\u2019s signed state of ${plural(n, "entry", "entries")}`,
+    vouched: ", vouched for by ",
+    and: " and ",
+    noWitnesses: "This firm has no witnesses. Freshness is therefore not claimed: only the server says that this is the newest state of its log.",
+    stale: "The firm\u2019s witnesses have not vouched for this state lately. What is here is whole, but freshness is not claimed until they have.",
+    picture: (sequences: number, entries: number, witnesses: number) =>
+      `A drawing: ${plural(sequences, "sequence", "sequences")} with ${plural(entries, "entry", "entries")} in all, each linked to the one before it, close into one root, which is ticked` +
+      (witnesses > 0 ? ` and vouched for by ${plural(witnesses, "witness", "witnesses")}.` : `. No witness stands beside it.`),
+    root: "Root",
+    witness: "Witnesses",
+    whatChecked: "What was checked",
+    sequences: {
+      state: { label: "Entries", title: "No entry is missing or changed", text: "Every upload, change and decision about people is linked to the one before it. Each link was found in the log, and it was proved that none comes after the last." },
+      trail: { label: "Views", title: "No view is missing or changed", text: "Whoever opens a document leaves a sealed note first. These notes are linked in the same way, and none was taken out." },
+      server: { label: "Server", title: "What the server noted is in the log", text: "Sign-ins, refusals and deliveries that only the server sees. Each note was found in the log in the place where the server put it." },
+    } as Readonly<Record<Sequence, { label: string; title: string; text: string }>>,
+    entries: (n: number) => plural(n, "entry", "entries"),
+    erasedOf: (n: number) => `${n.toLocaleString()} of them with details erased`,
+    replayed: { title: "What you see is what was signed", text: "The documents and people on your screen were worked out again from exactly these entries, signature by signature.", figure: "worked out again" },
+    notReplayed: { title: "The content was not opened", text: "Your seat checks the record without reading it, so documents and people were not worked out.", figure: "not part of your seat" },
+    pairs: { title: "Every delivery has its view", text: "What the server says it delivered was laid beside who opened what.", figure: (released: number, served: number) => `${plural(released, "view", "views")}, ${plural(served, "delivery", "deliveries")}` },
+    unpairedTitle: (n: number) => plural(n, "view or delivery stands", "views or deliveries stand") + " alone",
+    unpairedText: "The record is whole, but these do not match. Somebody who stopped before the first byte is the usual reason; a delivery without a view is one to ask about.",
+    unpaired: { released: "opened, and nothing was delivered", served: "delivered, and nobody had opened it" },
+    views: { title: "Everybody is shown the same log", text: "Every entry carries the state of the log that its author last saw. All of them lead to the one that you are shown.", figure: (n: number) => plural(n, "member", "members") + " compared" },
+    rootTitle: { title: "It all closes into one root", text: "The root is a fingerprint of the whole log. Change one byte of one entry anywhere, and it is another one." },
+    witnessed: { title: "Others vouch for the log", text: "Witnesses run on machines of others. They sign a state of the log only when it leads on from the one they signed before.", none: "No witnesses", figure: (n: number) => plural(n, "witness", "witnesses"), stale: "not lately" },
+    at: "vouched ",
+    never: "has not vouched yet",
+    erasures: "Erased, and not a gap",
+    erasure: (n: number, rule: string) => `Details of ${plural(n, "view", "views")} were erased under the rule of ${rule} by `,
+    erasureOn: " on ",
+    erasureEnd: ". Their places in the record stay: this is not a gap.",
+    whole: "The whole root and where it stands",
+    wholeOf: { root: "Root", size: "Entries in the log", origin: "Name of the log", head: { state: "Last entry", trail: "Last view", server: "Last note of the server" } as Readonly<Record<Sequence, string>>, took: "Time taken" },
+    copy: "Copy",
+    copied: "Copied",
+    take: "Take it with you",
+    takeText: "With these files anyone can repeat the check on another computer, with the network off.",
+    proof: "Save proof bundle",
+    proofHint: "The signed log and the proofs for this matter. It can be read by nobody and checked by anyone.",
+    keys: "Save link keys",
+    keysHint: "Which entries of the log belong to this matter, and nothing of what they say. For your reviewer alone.",
+    keysTitle: "Save the link keys?",
+    keysText: "Whoever has this file can see which entries of the firm\u2019s public log belong to this matter: how many there are, and when each was made, also those to come until the matter\u2019s keys change. It opens no entry, no name and no document. Give it to your reviewer and to nobody else.",
+    keysYes: "Save the link keys",
+    policy: "Save the policy file",
+    policyHint: "The log\u2019s name and keys, and its witnesses. Keep it from the first day on: it is what everything else is held to.",
+    saved: (file: string) => `${file} was saved`,
+    offline: "Check it yourself, offline",
+    offlineText: "underseal-verify is a small program that shares nothing with this server. Put the saved files in one folder, and run there:",
+    offlineTodo: "It ends with 0 when all is well, and prints what it found in the same words as this page. Add --json for a machine.",
+    commands: {
+      matter: "underseal-verify matter --policy underseal-policy.txt --keys underseal-link-keys.json underseal-proof.zip",
+      log: (url: string) => `underseal-verify log --policy underseal-policy.txt ${url}`,
+      receipt: "underseal-verify receipt --policy underseal-policy.txt underseal-receipt.txt",
+      evidence: "underseal-verify evidence --policy underseal-policy.txt underseal-evidence.json",
+    },
+    commandMatter: "This matter, from the saved files, with the network off",
+    commandLog: "The whole log, from its public address",
+    commandReceipt: "One entry, from the receipt that you saved under Activity",
+    reviewerLead: "You check that nothing is missing here. You cannot read it, and neither can the server.",
+    askProblem: "Nothing was saved.",
+  },
+
+  activity: {
+    title: "Activity",
+    lead: "Everything that was done in this matter, newest first, as its members signed it.",
+    empty: "Nothing has happened yet",
+    emptyText: "As soon as somebody adds a document or invites somebody, it stands here with name and time.",
+    noMatch: "Nothing that was loaded matches. Show older entries, or choose something else.",
+    older: "Show older",
+    today: "Today",
+    yesterday: "Yesterday",
+    receipt: "Save receipt",
+    receiptOf: (n: number) => `Save the receipt of entry ${n.toLocaleString()}`,
+    entry: (n: number) => `Entry ${n.toLocaleString()}`,
+    person: "Person",
+    everybody: "Everybody",
+    kind: "What",
+    everything: "Everything",
+    more: (n: number) => `and ${n.toLocaleString()} more`,
+    voided: (n: number) => plural(n, "part", "parts") + " had no effect, because somebody else was first",
+    chart: "Entries per day and person",
+    loaded: (n: number) => `The newest ${n.toLocaleString()} are loaded.`,
+  },
+
+  trail: {
+    title: "Trail",
+    lead: "Who opened which document, and what the server noted. Only auditors and owners can read it.",
+    empty: "Nobody has opened anything yet",
+    emptyText: "Every view leaves its note here before a single byte is delivered.",
+    who: "Who",
+    what: "What",
+    from: "From",
+    to: "To",
+    document: "Document",
+    when: "When",
+    check: "Delivery",
+    anyDocument: "Any document",
+    clear: "Clear filters",
+    noMatch: "Nothing matches these filters.",
+    shown: (n: number, of: number) => (n === of ? plural(n, "entry", "entries") : `${n.toLocaleString()} of ${plural(of, "entry", "entries")}`),
+    all: "Load everything",
+    loadedOnly: "The newest are loaded; older ones are not in this list or its counts.",
+    loading: "Opening the trail",
+    csv: "Export CSV",
+    csvHint: "The file holds the whole trail, whatever is filtered here.",
+    proof: "Export proof bundle",
+    erase: "Erase older than\u2026",
+    eraseTitle: "Erase old details of the trail?",
+    eraseText: "This cannot be undone.",
+    eraseGoes: "What goes, for good",
+    eraseGoesText: (days: number) => `Who opened which document, and when, in notes older than ${plural(days, "day", "days")}: their sealed details are removed from the server. Nobody can bring them back.`,
+    eraseStays: "What stays",
+    eraseStaysList: [
+      "That there was a view, its place in the record and its link to the one before it.",
+      "The root of the log, unchanged, so that verifying goes on to work.",
+      "An entry that says that you erased this, when, and under which rule.",
+      "All documents, all entries of the activity, and copies that somebody has exported.",
+    ],
+    eraseAge: "Older than",
+    eraseDays: (n: number) => (n % 365 === 0 ? plural(n / 365, "year", "years") : plural(n, "day", "days")),
+    eraseYes: "Erase for good",
+    erased: (n: number) => (n === 0 ? "Nothing was old enough to be erased." : `Details of ${plural(n, "view", "views")} were erased.`),
+    erasedUnder: "Erased under the rule of ",
+    erasedKind: "Erased",
+    erasedPlace: "Its place in the record stays.",
+    unknown: "Not known",
+    server: "noted by the server",
+    paired: { yes: "delivered", served: "with its view", released: "nothing delivered", alone: "without a view" },
+    chart: "Per day and person",
+    noName: "Without a name",
+  },
+
+  chart: {
+    table: "The same as a table",
+    day: "Day",
+    week: "Week of",
+    month: "Month",
+    total: "Total",
+    row: (person: string, n: number, most: number, when: string) => `${person}: ${n.toLocaleString()} in all, most on ${when}, ${most.toLocaleString()}`,
+    others: "Others",
+    server: "The server",
+  },
+
+  witnessState: {
+    none: "No witnesses: freshness is not claimed.",
+    stale: "The witnesses have not vouched lately: freshness is not claimed.",
+    met: "Enough of them have vouched lately.",
   },
 
   unsupported: {
@@ -324,11 +524,61 @@ export const roleMeaning: Record<Role, string> = {
   paralegal: "May read, add and change documents, and does not decide who is a member.",
   client: "May read documents and add new ones.",
   expert: "May read documents.",
-  reviewer: "May check that the record is complete, and reads nothing.",
-  auditor: "May see who did what and when, and opens no document.",
+  auditor: "Reads entries and the trail of who opened what, and no document.",
+  reviewer: "Checks that nothing is missing, and reads nothing.",
 };
 
 export const roleArticle: Record<Role, string> = { owner: "an owner", paralegal: "a paralegal", client: "a client", expert: "an expert witness", auditor: "an auditor", reviewer: "a reviewer" };
+
+export const ruleName: Record<ErasureRule, string> = { retention: "retention", request: "a request" };
+
+// What a filter offers, and the row of a table says.
+export const activityKind: Record<ActivityKind, string> = {
+  added: "Documents added",
+  versioned: "New versions",
+  placed: "Renamed or moved",
+  deleted: "Deleted",
+  renamed: "Matter renamed",
+  invited: "Invites",
+  cancelled: "Invites cancelled",
+  accepted: "Invites accepted",
+  admitted: "People let in",
+  removed: "People removed",
+  renewed: "Keys renewed",
+  erased: "Trail erased",
+  founded: "Founded",
+};
+
+/** What somebody did, as a sentence around the names in it. */
+export function didWhat<N>(kind: ActivityKind, who: N, subject: N, role: Role | "", documents: number, rule: ErasureRule | ""): (N | string)[] {
+  const several = plural(documents, "document", "documents");
+  const as = role === "" ? "" : " as " + roleArticle[role];
+  switch (kind) {
+    case "founded": return [who, " founded this matter"];
+    case "renewed": return [who, " renewed the keys of this matter"];
+    case "removed": return [who, " removed ", subject, " and changed the keys"];
+    case "added": return [who, " added " + several];
+    case "versioned": return [who, documents === 1 ? " added a new version of a document" : ` added new versions of ${several}`];
+    case "placed": return [who, " renamed or moved " + several];
+    case "deleted": return [who, " deleted " + several];
+    case "renamed": return [who, " renamed this matter to ", subject];
+    case "invited": return [who, " invited ", subject, as];
+    case "cancelled": return [who, " cancelled the invite for ", subject];
+    case "accepted": return [who, " accepted the invite" + as];
+    case "admitted": return [who, " let in ", subject, as];
+    case "erased": return [who, " erased old details of the trail under the rule of " + ruleName[rule === "" ? "retention" : rule]];
+  }
+}
+
+export const trailKind: Record<TrailKind, string> = {
+  opened: "Opened a document",
+  served: "Document delivered",
+  "session-opened": "Signed in",
+  "session-ended": "Signed out",
+  "sign-in-failed": "Sign-in failed",
+  denied: "Refused by the server",
+  locked: "Locked out",
+};
 
 export const modeName: Record<InviteMode, string> = { "opens-at-once": "At once", "after-i-confirm": "After I confirm" };
 
@@ -394,7 +644,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
   internal: { what: "The server ran into a fault of its own.", todo: "Try again. If it stays, tell whoever runs the server, with the code." },
 
   offline: { what: "The server cannot be reached.", todo: "Check your connection. Transfers carry on by themselves when it is back." },
-  "server-lied": { what: "What the server showed contradicts what was signed, so it was refused.", todo: "Nothing was opened, saved or sealed. Export the evidence under Account and tell the other members by telephone." },
+  "server-lied": { what: "What the server showed contradicts what was signed, so it was refused.", todo: "Nothing was opened, saved or sealed. Save the evidence under Account and tell the other members by telephone." },
   "no-prf": {
     what: "Your passkey works, but it cannot unlock sealed documents.",
     todo: "It lacks a feature called PRF, which some older devices and password managers do not have yet. It is not your mistake, and nothing is lost: try again on a current phone, with Windows Hello, iCloud Keychain, Google Password Manager or a security key. If you have a recovery kit, you can sign in with it.",
@@ -416,6 +666,9 @@ const explanations: Readonly<Record<string, Explanation>> = {
   cancelled: { what: "This was cancelled.", todo: "Start it again whenever you like." },
   unsupported: { what: "This browser lacks what sealing needs.", todo: "Use a current Chrome, Edge, Firefox or Safari." },
   "stale-build": { what: "The page and its sealing module are of two different versions.", todo: "Reload the page. If it stays, clear this site\u2019s cached files, or tell whoever runs the server." },
+  "not-witnessed": { what: "The firm\u2019s witnesses have not vouched for its log lately, so nothing was sealed.", todo: "Nothing was changed. Wait a few minutes and try again. If it stays, tell whoever runs the server: reading still works." },
+  "new-keys": { what: "This person has newer keys than this matter knows.", todo: "Nothing was sealed to the old ones. An owner renews the keys of the matter; after that, try again." },
+  "review-only": { what: "Your seat checks this matter and opens nothing in it.", todo: "Open its verification. To read, ask an owner for another role." },
   usage: { what: "This page asked for something that cannot be.", todo: "Reload it and try again." },
 
   "no-passkeys": { what: "This browser has no passkeys.", todo: "Use a current Chrome, Edge, Firefox or Safari. If you have a recovery kit, you can sign in with it." },

@@ -144,6 +144,29 @@ export function ask(question: Question) {
   if (question.danger) byId("confirm-no").focus();
 }
 
+/** Text to take elsewhere: a command or a digest, with a button that copies it. */
+export function copyable(text: string, id: string, what: string): HTMLElement {
+  const code = h("code", { id }, text);
+  const copy = button(say.verify.copy, { class: "small", "aria-label": say.verify.copy + ": " + what }, () => void copyText(text, code, copy));
+  return h("div", { class: "copyable" }, code, copy);
+}
+
+async function copyText(text: string, code: HTMLElement, copy: HTMLButtonElement) {
+  try {
+    await navigator.clipboard.writeText(text);
+    copy.textContent = say.verify.copied;
+    announce(say.verify.copied);
+  } catch {
+    getSelection()?.selectAllChildren(code); // then the person's own keys copy it
+  }
+}
+
+/** A tick or another mark beside a line. Its meaning stands in the words next to it. */
+export function tick(kind: "good" | "open" | "look"): SVGSVGElement {
+  const paths = { good: "M3.2 8.6l3.1 3.1 6.5-7", open: "M4 8h8", look: "M8 3.4v5.800M8 12.400v.1" };
+  return drawing("tick " + kind, "0 0 16 16", paths[kind]);
+}
+
 /** Safety words: a list, because they are read out one by one. */
 export function words(list: readonly string[]): HTMLElement {
   return h("ol", { class: "words" }, list.map((word) => h("li", {}, word)));

@@ -2,12 +2,13 @@
 
 import type { App, Screen } from "../app.ts";
 import { fill, h } from "../dom.ts";
-import type { AccountView } from "../engine.ts";
+import type { AccountView, LogStatus, Refusal } from "../engine.ts";
 import { failureOf } from "../engine-client.ts";
-import { date, dateTime, name } from "../format.ts";
+import { count, date, dateTime, name, shortDigest, visible } from "../format.ts";
 import { saveText } from "../savefile.ts";
 import { explain, known, say } from "../sentences.ts";
-import { busy, button, problem, problemSlot, words } from "../ui.ts";
+import { announce, busy, button, copyable, problem, problemSlot, words } from "../ui.ts";
+import { savePolicy, witnessItems } from "./verify.ts";
 
 const t = say.account;
 
@@ -16,7 +17,7 @@ export function accountScreen(app: App): Screen {
   const load = async () => {
     try {
       const account = await app.engine.call("account");
-      fill(body, kit(app, account), identities(account), passkeys(account), refusals(app, account), h("p", { class: "hint id" }, t.id + ": ", h("code", {}, account.account)));
+      fill(body, kit(app, account), identities(account), passkeys(account), firmLogs(app, account), refusals(app, account), h("p", { class: "hint id" }, t.id + ": ", h("code", {}, account.account)));
     } catch (thrown) {
       fill(body, problem(failureOf(thrown)), button(say.tryAgain, {}, () => void load()));
     } finally {
@@ -46,14 +47,56 @@ function identities(account: AccountView): HTMLElement {
     account.identities.map((identity) => h("div", { class: "identity", "data-firm": identity.firm }, h("h3", {}, name(identity.firmName)), words(identity.words))));
 }
 
+// ---- the log of each firm
+
+function firmLogs(app: App, account: AccountView): HTMLElement | false {
+  if (account.identities.length === 0) return false;
+  return section(t.firm, h("p", { class: "hint" }, t.firmHint), account.identities.map((identity) => firmLog(app, identity)));
+}
+
+// Asked only when somebody wants it: it needs the server, and this page should open without.
+function firmLog(app: App, { firm, firmName }: AccountView["identities"][number]): HTMLElement {
+  const slot = problemSlot();
+  const found = h("div", { class: "log-status" });
+  const look = button(t.logLoad, { "data-action": "log-status", class: "small", "aria-label": t.logOf(visible(firmName)) }, () =>
+    void busy(look, slot, async () => {
+      const status = await app.engine.call("logStatus", { firm });
+      fill(found, logFacts(status, firm));
+      announce(t.logOf(visible(firmName)));
+    }));
+  const policy = button(t.policy, { "data-action": "save-policy", class: "small" }, () =>
+    void busy(policy, slot, async () => announce(say.verify.saved(await savePolicy(app, firm)))));
+  return h("div", { class: "stack firm-log", "data-firm-log": firm }, h("h3", {}, name(firmName)), found, slot.node,
+    h("div", { class: "actions start" }, look, policy), h("p", { class: "hint" }, t.policyHint));
+}
+
+function logFacts(status: LogStatus, firm: string): HTMLElement {
+  const fact = (term: string, ...value: Parameters<typeof h>[2][]) => [h("dt", {}, term), h("dd", {}, value)];
+  return h("dl", { class: "facts", "data-policy": status.policy },
+    fact(t.logSize, count(status.size)),
+    fact(t.logRoot, h("code", { title: status.root }, shortDigest(status.root))),
+    fact(t.logWitnesses, say.witnessState[status.policy], status.witnesses.length > 0 && h("ul", { class: "unpaired" }, witnessItems(status.witnesses))),
+    fact(t.logAddress, copyable(status.url, "log-url-" + firm, t.logAddress)),
+    fact(t.logAt, dateTime(status.at)));
+}
+
+// ---- what this device refused
+
 function refusals(app: App, account: AccountView): HTMLElement {
   const slot = problemSlot();
   const save = button(t.export, { id: "refusals-export" }, () => void busy(save, slot, () => exportRefusals(app)));
   if (account.refusals.length === 0) return section(t.refusals, h("p", { id: "no-refusals" }, t.noRefusals));
   return section(t.refusals, h("p", { class: "hint" }, t.refusalsHint),
-    h("ul", { id: "refusals", class: "plain" }, account.refusals.map((refusal) =>
-      h("li", {}, h("span", {}, dateTime(refusal.at)), " ", h("code", {}, known(refusal.code)), h("span", { class: "block" }, explain({ code: refusal.code, detail: "" }).what), name([refusal.what, refusal.found].filter((text) => text !== "").join(": "), "hint block")))),
+    h("ul", { id: "refusals", class: "plain" }, account.refusals.map(refusal)),
+    account.refusals.some((r) => r.evidence) && h("div", { class: "judge" }, h("p", { class: "hint" }, t.evidenceHint), copyable(say.verify.commands.evidence, "refusals-command", t.evidence)),
     slot.node, save);
+}
+
+function refusal(r: Refusal): HTMLElement {
+  const { evidence } = r;
+  return h("li", {}, h("span", {}, dateTime(r.at)), " ", h("code", {}, known(r.code)), h("span", { class: "block" }, explain({ code: r.code, detail: "" }).what),
+    name([r.what, r.found].filter((text) => text !== "").join(": "), "hint block"),
+    evidence !== undefined && evidence !== "" && button(t.evidence, { class: "small danger", "data-action": "save-evidence" }, () => saveText(say.lied.evidenceFile, evidence)));
 }
 
 export async function exportRefusals(app: App) {

@@ -2,28 +2,33 @@
 
 import type { App, Screen } from "../app.ts";
 import { h } from "../dom.ts";
-import type { Failure } from "../engine.ts";
+import type { Event } from "../engine.ts";
 import { visible } from "../format.ts";
+import { saveText } from "../savefile.ts";
 import { known, say } from "../sentences.ts";
-import { busy, button, problemSlot } from "../ui.ts";
+import { busy, button, copyable, problemSlot } from "../ui.ts";
 import { exportRefusals } from "./account.ts";
 
 const t = say.lied;
 
-export function liedScreen(app: App, failure: Failure, promised: string, shown: string): Screen {
+export function liedScreen(app: App, lie: Extract<Event, { event: "lied" }>): Screen {
+  const { failure, promised, shown, evidence = "" } = lie;
   const slot = problemSlot();
-  const save = button(t.export, { id: "lied-export", class: "danger large" }, () => void busy(save, slot, () => exportRefusals(app)));
+  const journal = button(t.export, { id: "lied-export", class: evidence !== "" ? "" : "danger large" }, () => void busy(journal, slot, () => exportRefusals(app)));
   return {
     node: h("section", { id: "lied", class: "page lied", "data-code": known(failure.code) },
       h("div", { role: "alert" }, h("h1", { tabindex: -1 }, t.title), h("p", { class: "lead" }, t.lead)),
       h("dl", { class: "evidence" },
-        h("div", {}, h("dt", {}, t.promised), h("dd", { id: "lied-promised" }, lines(promised))),
-        h("div", {}, h("dt", {}, t.shown), h("dd", { id: "lied-shown" }, lines(shown)))),
+        h("div", {}, h("dt", {}, t.promised), h("dd", { class: "hint" }, t.promisedHint), h("dd", { id: "lied-promised" }, lines(promised))),
+        h("div", {}, h("dt", {}, t.shown), h("dd", { class: "hint" }, t.shownHint), h("dd", { id: "lied-shown" }, lines(shown)))),
       h("h2", {}, t.todo),
-      h("ol", {}, t.todos.map((step) => h("li", {}, step))),
+      h("ol", {}, (evidence !== "" ? t.todosEvidence : t.todos).map((step) => h("li", {}, step))),
       slot.node,
-      h("div", { class: "actions start" }, save, button(t.leave, { id: "lied-leave", class: "quiet" }, () => app.go("/"))),
-      h("p", { class: "problem-code" }, say.code(known(failure.code)), failure.detail !== "" && " \u00b7 " + visible(failure.detail))),
+      h("div", { class: "actions start" },
+        evidence !== "" && button(t.evidence, { id: "lied-evidence", class: "danger large" }, () => saveText(t.evidenceFile, evidence)),
+        journal, button(t.leave, { id: "lied-leave", class: "quiet" }, () => app.go("/"))),
+      evidence !== "" && h("div", { class: "judge" }, h("p", {}, t.judge), copyable(say.verify.commands.evidence, "lied-command", t.evidence)),
+      h("p", { class: "problem-code" }, say.code(known(failure.code)), failure.detail !== "" && failure.detail !== shown && " \u00b7 " + visible(failure.detail))),
   };
 }
 

@@ -79,6 +79,10 @@ function matterRow(first: MatterSummary): Row<MatterSummary> {
       h("span", {}, say.matters.people(m.people)),
       h("span", {}, say.matters.changed, date(m.changedAt)));
     const link = { class: "matter-card", href: "/m/" + m.matter, "data-matter": m.matter, "data-state": m.state };
+    if (m.state === "review") {
+      const checks = h("span", { class: "matter-facts" }, h("span", {}, roleName.reviewer), h("span", { class: "badge" }, say.matters.review));
+      return fill(node, h("a", { ...link, href: link.href + "/verify" }, title, checks));
+    }
     if (m.state === "open") return fill(node, h("a", link, title, facts));
     const badge = h("span", { class: "badge" }, say.matters[m.state]);
     fill(node, m.state === "removed" ? h("div", { ...link, class: "matter-card closed", href: null }, title, badge) : h("a", link, title, h("span", {}, badge)));

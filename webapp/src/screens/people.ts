@@ -135,7 +135,7 @@ function askCancel(app: App, view: MatterView | null, invite: Invite, changed: C
 
 // ---- inviting
 
-const roles: readonly Role[] = ["client", "paralegal", "expert", "owner"];
+const roles: readonly Role[] = ["client", "paralegal", "expert", "owner", "auditor", "reviewer"];
 const modes: readonly InviteMode[] = ["opens-at-once", "after-i-confirm"];
 const days = [1, 3, 7, 14, 30];
 
