@@ -95,6 +95,18 @@ func fixed(status int, header, body string) func(*http.Request, string) (int, st
 	return func(*http.Request, string) (int, string, string) { return status, header, body }
 }
 
+// first answers the first request, and then as usual.
+func first(once, then func(*http.Request, string) (int, string, string)) func(*http.Request, string) (int, string, string) {
+	asked := false
+	return func(r *http.Request, body string) (int, string, string) {
+		if !asked {
+			asked = true
+			return once(r, body)
+		}
+		return then(r, body)
+	}
+}
+
 // world is a store with one firm, and a pusher on a network that is not there.
 type world struct {
 	t      testing.TB
@@ -213,6 +225,18 @@ func TestQuorum(t *testing.T) {
 	}
 }
 
+// TestAhead: what is remembered of a witness is a hint. Where it cannot be true, the witness is asked from nothing.
+func TestAhead(t *testing.T) {
+	a := newCosigner(t, "a")
+	w := newWorld(t, "witness a "+a.vkey()+" https://a\nquorum a\n")
+	w.net.answer["a"] = honest(a)
+	w.update(w.firm, func(tx store.Tx) error { return ledger.PutCosigned(tx, "https://a", 100) })
+	ok(t, w.step())
+	if len(w.net.asked) != 1 || !strings.HasPrefix(w.net.asked[0], "old 0\n\n") || w.witnessed() == "" {
+		t.Errorf("asked with %q", w.net.asked)
+	}
+}
+
 // TestNobody: a policy without a quorum makes every checkpoint served, a firm without a policy is nobody's to witness, and
 // one without a log has nothing to be witnessed.
 func TestNobody(t *testing.T) {
@@ -291,10 +315,16 @@ func TestAnswers(t *testing.T) {
 			return 200, "", strings.Repeat(newCosigner(t, "b").sign(textOf(signed), start), maxLines) + line
 		}, ErrAnswer},
 		{"too long", fixed(200, "", strings.Repeat("x", maxAnswer+1)), ErrAnswer},
+		{"a little too long", func(r *http.Request, body string) (int, string, string) {
+			_, _, line := honest(a)(r, body)
+			rest := maxAnswer + 1 - len(line) - len("—  \n")
+			name := strings.Repeat("b", 4+rest%4)
+			return 200, "", line + "— " + name + " " + strings.Repeat("A", rest-len(name)) + "\n"
+		}, ErrAnswer},
 		{"conflict with nothing", fixed(409, "Content-Type: "+typeSize, ""), ErrAnswer},
-		{"conflict without its type", fixed(409, "Content-Type: text/plain", "1\n"), ErrAnswer},
-		{"conflict with another spelling", fixed(409, "Content-Type: "+typeSize, "01\n"), ErrAnswer},
-		{"conflict about what was asked", fixed(409, "Content-Type: "+typeSize, "0\n"), ErrAnswer},
+		{"conflict without its type", first(fixed(409, "Content-Type: text/plain", "1\n"), honest(a)), ErrAnswer},
+		{"conflict with another spelling", first(fixed(409, "Content-Type: "+typeSize, "01\n"), honest(a)), ErrAnswer},
+		{"conflict about what was asked", first(fixed(409, "Content-Type: "+typeSize, "0\n"), honest(a)), ErrAnswer},
 		{"conflict about more than there is", fixed(409, "Content-Type: "+typeSize, "3\n"), ErrAhead},
 		{"conflict without end", func(r *http.Request, body string) (int, string, string) {
 			if strings.HasPrefix(body, "old 1\n") {
