@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/underseal/underseal/client"
 	"github.com/underseal/underseal/protocol/api"
@@ -243,10 +244,24 @@ func TestStaffCheckWhoFoundedAMatter(t *testing.T) {
 		}
 		return layout.Put(tx, layout.SeatKey(s.ada.Firm, hers), seat)
 	})
-	id := clara.NewMatter("A matter of the firm")
-	link := clara.InviteTo(id, "Ada", chain.RoleOwner, chain.ModeOpensAtOnce)
+	// Her own client would first look into the firm's chain, which she has no keys of: she founds it by hand.
+	insider := clara.Insider(s.matter)
+	charter := insider.State.Charter
+	charter.Nonce = wire.Hash{}
+	sub, id, k, err := chain.Found(insider.Author, charter, "A matter of the firm", "Clara")
+	s.ok(err)
+	if r := clara.Do("POST", api.Firm(s.ada.Firm)+"/chains", api.TypeBinary, sub.Bytes(), nil); r.Status > 299 {
+		t.Fatalf("founding: %d %s", r.Status, r.Body)
+	}
+	state, err := chain.Start(id, sub.Entry, chain.KeySet{1: k})
+	s.ok(err)
+	invite, l, err := state.Invite(insider.Author, "Ada", chain.RoleOwner, chain.ModeOpensAtOnce, time.Now().Add(time.Hour), "Ada LLP")
+	s.ok(err)
+	if r := clara.Do("POST", api.Chain(s.ada.Firm, id)+"/entries", api.TypeBinary, invite.Bytes(), nil); r.Status > 299 {
+		t.Fatalf("an invite: %d %s", r.Status, r.Body)
+	}
 	s.ada.Beware()
-	_, err := s.ada.Accept(link)
+	_, err = s.ada.Accept(s.Origin + "/join#" + l.String())
 	if f := client.FailureOf(err); f == nil || f.Code != api.CodeServerLied || !errors.Is(err, chain.ErrRights) {
 		t.Fatalf("got %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"sync/atomic"
@@ -311,7 +312,9 @@ func everyRoute(t *testing.T) {
 	_, err := o.clara.Get(o.matter, o.doc)
 	o.ok(err)
 	chainPath := api.Chain(ada.Firm, o.matter)
-	for _, path := range []string{api.Firm(ada.Firm) + "/members/" + o.clara.author().Member.String() + "/keys", api.Firm(ada.Firm) + "/chains", chainPath + "/trail?from=0", chainPath + "/wraps/1"} {
+	_, err = ada.VerifyMatter(Soon(t), o.matter)
+	o.ok(err)
+	for _, path := range []string{api.ReceiptPath(ada.Firm, o.matter, api.SequenceState, 0), api.Firm(ada.Firm) + "/chains", chainPath + "/trail?from=0", chainPath + "/wraps/1"} {
 		if r := ada.Do("GET", path, "", nil, nil); r.Status > 299 {
 			t.Fatalf("GET %s by who may: %d", path, r.Status)
 		}
@@ -324,9 +327,11 @@ func everyRoute(t *testing.T) {
 
 	story := map[string]*Exchange{}
 	for _, x := range o.Since(0) {
-		if strings.HasPrefix(x.Path, chainPath) || x.Path == api.Firm(ada.Firm)+"/chains" || Matches(api.RouteKeys, x.Path) {
+		if strings.HasPrefix(x.Path, chainPath) || x.Path == api.Firm(ada.Firm)+"/chains" || strings.HasPrefix(x.Path, api.Firm(ada.Firm)+"/log") || x.Path == api.Firm(ada.Firm)+"/keys" {
 			if x.Status < 300 {
-				story[x.Method+" "+x.Path+"?"+x.Query] = x
+				// What an author has seen of the log makes no other request of his.
+				query, _, _ := strings.Cut(x.Query, api.QuerySeen)
+				story[x.Method+" "+x.Path+"?"+query] = x
 			}
 		}
 	}
@@ -375,11 +380,13 @@ func (o *office) covers(story map[string]*Exchange) {
 	o.Helper()
 	source, err := os.ReadFile(filepath.Join(program.Root(), "server", "routes.go"))
 	o.ok(err)
-	spelled, err := os.ReadFile(filepath.Join(program.Root(), "protocol", "api", "routes.go"))
-	o.ok(err)
 	values := map[string]string{}
-	for _, m := range routeValue.FindAllSubmatch(spelled, -1) {
-		values[string(m[1])] = string(m[2])
+	for _, name := range []string{"routes.go", "log.go"} {
+		spelled, err := os.ReadFile(filepath.Join(program.Root(), "protocol", "api", name))
+		o.ok(err)
+		for _, m := range routeValue.FindAllSubmatch(spelled, -1) {
+			values[string(m[1])] = string(m[2])
+		}
 	}
 	n := 0
 	for _, m := range registered.FindAllSubmatch(source, -1) {
@@ -401,11 +408,13 @@ func (o *office) covers(story map[string]*Exchange) {
 	}
 }
 
-// changed is the firm's partition as text, without what a look at a session changes.
+// changed is the firm's partition as text, without what a look at a session changes, and without the record that somebody
+// was refused.
 func (o *office) changed() string {
 	var lines []string
 	for k, v := range o.dump()[layout.FirmPartition(o.ada.Firm)] {
-		if !strings.HasPrefix(k, "session/") && !strings.HasPrefix(k, "due/") {
+		prefix, _, _ := strings.Cut(k, "/")
+		if !slices.Contains([]string{"session", "due", "log", "map", "event", "events", "denials"}, prefix) {
 			lines = append(lines, k+"="+string(v))
 		}
 	}

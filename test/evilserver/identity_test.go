@@ -198,7 +198,7 @@ func noKey(t *testing.T) {
 	ada.Refused(err, client.ErrUnknownReply)
 	ada.Closed(o.matter)
 
-	for _, route := range []string{api.RouteWrap, api.RouteKeys} {
+	for _, route := range []string{api.RouteWrap} {
 		o.Lie("GET", route, func(*Request) *Reply { return &Reply{Status: 404, Body: []byte(`{"code":"not-found","message":""}`)} })
 	}
 	fresh := o.ada.Elsewhere().In().Beware()

@@ -39,7 +39,13 @@ func (i *Insider) rework(keys *chain.State, change func(effect *chain.Effect, bo
 	head := i.World.Head(i.Firm, i.matter)
 	head.Head = e.Leaf.Hash()
 	i.Edit(layout.FirmPartition(i.Firm), func(tx store.Tx) error {
-		if err := tx.Put(layout.EntryKey(layout.State, i.matter, effect.Position), e.Bytes()); err != nil {
+		key := layout.EntryKey(layout.State, i.matter, effect.Position)
+		row, err := tx.Get(key)
+		if err != nil {
+			return err
+		}
+		// It stands where the log has the other one.
+		if err := tx.Put(key, append(row[:8:8], e.Bytes()...)); err != nil {
 			return err
 		}
 		return layout.Put(tx, layout.ChainKey(i.matter), head)

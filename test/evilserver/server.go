@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server"
 	"github.com/underseal/underseal/server/blob"
@@ -76,6 +78,7 @@ type World struct {
 	Store  store.Store
 	Blobs  blob.Store
 	Server *server.Server
+	Ledger *ledger.Log // with its private keys: they are the attacker's
 
 	handler http.Handler
 	mu      sync.Mutex // guards all below
@@ -88,7 +91,7 @@ type World struct {
 func NewWorld(t testing.TB, change func(*server.Config)) *World {
 	t.Helper()
 	l := ledger.NewLog(&ledger.MemoryKeys{Random: rand.Reader}, nil)
-	w := &World{TB: t, Store: memstore.New(l.Integrate), Blobs: memblob.New(), told: -1}
+	w := &World{TB: t, Store: memstore.New(l.Integrate), Blobs: memblob.New(), Ledger: l, told: -1}
 	front := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
 	_, port, _ := strings.Cut(front.Listener.Addr().String(), ":")
 	w.Origin = "http://localhost:" + port
@@ -158,6 +161,9 @@ func Matches(route, path string) bool {
 		return true
 	}
 	a, b := strings.Split(route, "/"), strings.Split(path, "/")
+	if n := len(a); a[n-1] == "*" && len(b) >= n {
+		a, b = a[:n-1], b[:n-1]
+	}
 	if len(a) != len(b) {
 		return false
 	}
@@ -256,7 +262,10 @@ func (w *World) Entries(sequence string, firm, id wire.ChainID) (all []chain.Ent
 	w.Helper()
 	w.Edit(layout.FirmPartition(firm), func(tx store.Tx) error {
 		return tx.Scan(layout.EntriesOf(sequence, id), nil, 0, func(_, value []byte) error {
-			e, err := chain.ParseEntry(value)
+			if len(value) < 8 {
+				return wire.ErrMalformed
+			}
+			e, err := chain.ParseEntry(value[8:]) // after the index of its leaf
 			all = append(all, e)
 			return err
 		})
@@ -264,14 +273,18 @@ func (w *World) Entries(sequence string, firm, id wire.ChainID) (all []chain.Ent
 	return all
 }
 
-// Plant puts a submission at the head of a chain, as the server would if it asked nothing.
+// Plant puts a submission at the head of a chain and into the log, as the server would if it asked nothing.
 func (w *World) Plant(firm, id wire.ChainID, sub chain.Submission) {
 	w.Helper()
 	head := w.Head(firm, id)
 	w.Edit(layout.FirmPartition(firm), func(tx store.Tx) error {
 		position := head.Position
 		head.Position, head.Head = position+1, sub.Entry.Leaf.Hash()
-		if err := tx.Put(layout.EntryKey(layout.State, id, position), sub.Entry.Bytes()); err != nil {
+		index, err := AppendLeaf(tx, sub.Entry.Leaf)
+		if err != nil {
+			return err
+		}
+		if err := tx.Put(layout.EntryKey(layout.State, id, position), append(layout.Uint64(index), sub.Entry.Bytes()...)); err != nil {
 			return err
 		}
 		effect, err := chain.ParseEffect(sub.Entry.Effect)
@@ -299,6 +312,50 @@ func (w *World) Plant(firm, id wire.ChainID, sub chain.Submission) {
 		}
 		return layout.Put(tx, layout.ChainKey(id), head)
 	})
+}
+
+// mapPages is the map of a log, as the store has it.
+type mapPages struct{ store.Tx }
+
+// Page implements log.MapPages.
+func (m mapPages) Page(path string) ([]byte, error) {
+	b, err := m.Get(layout.MapPageKey(path))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return b, err
+}
+
+// PutPage implements log.MapPages.
+func (m mapPages) PutPage(path string, page []byte) error {
+	return m.Put(layout.MapPageKey(path), page)
+}
+
+// DeletePage implements log.MapPages.
+func (m mapPages) DeletePage(path string) error { return m.Delete(layout.MapPageKey(path)) }
+
+// AppendLeaf puts a leaf into the log that is signed at the end of the transaction, and is its index. Where its tag stands in
+// the map already, the map stays as it is: not even the attacker can put two values at one key.
+func AppendLeaf(tx store.Tx, leaf log.Leaf) (uint64, error) {
+	size, err := tx.Get(layout.LogSizeKey())
+	if err != nil {
+		return 0, err
+	}
+	index := layout.ParseUint64(size)
+	item, _ := log.MapItemOf(leaf)
+	_, taken, err := log.MapGet(mapPages{tx}, item.Key)
+	if err != nil {
+		return 0, err
+	}
+	if !taken {
+		if err := tx.Put(layout.PendingKey(item.Key), item.Value[:]); err != nil {
+			return 0, err
+		}
+	}
+	if err := tx.Put(layout.LeafKey(index), leaf.Bytes()); err != nil {
+		return 0, err
+	}
+	return index, tx.Put(layout.LogSizeKey(), layout.Uint64(index+1))
 }
 
 // Replay answers every question that was asked in xs as it was answered then.
