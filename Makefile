@@ -9,11 +9,13 @@ help: ## this list
 	@for first in run build test; do sed -nE "s/^($$first):.*## /\1\t/p" Makefile; done
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | grep -vE '^(run|build|test)	' | sort
 
-build: ## the module, the screens and the binary, into webapp/dist and bin
+build: ## the module, the screens and the binaries, into webapp/dist and bin
 	@echo "== build: module and screens"
 	$(GO) run ./webapp/build
 	@echo "== build: $(BIN)"
 	$(GO) build -trimpath -o $(BIN) ./cmd/underseal
+	@echo "== build: bin/underseal-verify"
+	$(GO) build -trimpath -o bin/underseal-verify ./cmd/underseal-verify
 
 run: build ## build everything and serve on http://localhost:8420, with data in ./data
 	@echo "== run"
