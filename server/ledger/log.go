@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/underseal/underseal/keys/vrf"
@@ -235,8 +237,11 @@ type Signed struct {
 type Guard interface {
 	// Last is what was raised last; false where nothing was.
 	Last(ctx context.Context, name string) (Signed, bool, error)
-	// Raise remembers s, durably, unless something newer is remembered already.
+	// Raise remembers s, durably, unless something newer is remembered already. Another root at the size that is
+	// remembered is ErrBehind: somebody signed two histories.
 	Raise(ctx context.Context, name string, s Signed) error
+	// Names are the logs that something is remembered of.
+	Names(ctx context.Context) ([]string, error)
 }
 
 // ErrBehind says that a store is older than what its log has signed.
@@ -250,6 +255,10 @@ type Behind struct {
 
 // Error implements error.
 func (b *Behind) Error() string {
+	if b.Stored == 0 {
+		return fmt.Sprintf("the log %s was signed up to %d leaves, and the store has none of them: it is a copy from before, or a firm is missing. "+
+			"Put back the newest copy of the data folder. Nothing was started", b.Origin, b.Known)
+	}
 	if b.Stored == b.Known {
 		return fmt.Sprintf("the log %s was signed at %d leaves with another history than the one in the store. "+
 			"The store was changed or mixed up by hand. Put the store back that was in use with this last-signed file. Nothing was started", b.Origin, b.Known)
@@ -271,39 +280,64 @@ func (l *Log) Check(ctx context.Context, s store.Store) error {
 	if err != nil {
 		return err
 	}
+	stored := map[string]bool{}
 	for _, p := range partitions {
 		if p == layout.Accounts {
 			continue
 		}
-		if err := s.View(ctx, p, func(tx store.Tx) error { return l.check(ctx, tx) }); err != nil {
+		err := s.View(ctx, p, func(tx store.Tx) error {
+			name, err := l.check(ctx, tx)
+			stored[name] = true
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return l.checkMissing(ctx, stored)
 }
 
-func (l *Log) check(ctx context.Context, tx store.Tx) error {
+// check compares one log and is its name.
+func (l *Log) check(ctx context.Context, tx store.Tx) (name string, err error) {
 	f, found, err := layout.Get[layout.Firm](tx, layout.FirmKey())
 	if err != nil || !found {
-		return err
+		return "", err
 	}
 	known, found, err := l.Guard.Last(ctx, f.Log)
 	if err != nil || !found {
-		return err
+		return f.Log, err
 	}
 	stored, err := integrated(tx)
 	if err != nil {
-		return err
+		return f.Log, err
 	}
 	if stored.Size < known.Size {
-		return &Behind{Origin: f.Origin, Stored: stored.Size, Known: known.Size}
+		return f.Log, &Behind{Origin: f.Origin, Stored: stored.Size, Known: known.Size}
 	}
 	root, err := log.RootAt(tree{tx}, known.Size)
+	if err == nil && root != known.Root {
+		err = &Behind{Origin: f.Origin, Stored: known.Size, Known: known.Size}
+	}
+	return f.Log, err
+}
+
+// checkMissing looks for logs that were signed and that the store does not have: it is a copy from before they began.
+func (l *Log) checkMissing(ctx context.Context, stored map[string]bool) error {
+	names, err := l.Guard.Names(ctx)
 	if err != nil {
 		return err
 	}
-	if root != known.Root {
-		return &Behind{Origin: f.Origin, Stored: known.Size, Known: known.Size}
+	for _, name := range names {
+		if stored[name] {
+			continue
+		}
+		known, found, err := l.Guard.Last(ctx, name)
+		if err != nil {
+			return err
+		}
+		if found {
+			return &Behind{Origin: name, Known: known.Size}
+		}
 	}
 	return nil
 }
@@ -361,10 +395,21 @@ func (g *MemoryGuard) Raise(_ context.Context, name string, s Signed) error {
 	if g.last == nil {
 		g.last = map[string]Signed{}
 	}
-	if s.Size > g.last[name].Size {
+	known := g.last[name]
+	switch {
+	case s.Size > known.Size:
 		g.last[name] = s
+	case s.Size == known.Size && s != known:
+		return ErrBehind
 	}
 	return nil
+}
+
+// Names implements Guard.
+func (g *MemoryGuard) Names(context.Context) ([]string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Sorted(maps.Keys(g.last)), nil
 }
 
 // PublicCheckpoint is what the public log serves: the newest checkpoint that satisfies the firm's witness policy, or the
