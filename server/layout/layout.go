@@ -70,8 +70,8 @@ package layout
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 
 	"github.com/underseal/underseal/protocol/wire"
@@ -98,7 +98,7 @@ func key(parts ...string) []byte {
 	return b
 }
 
-func number(n uint64) string { return fmt.Sprintf("%016x", n) }
+func number(n uint64) string { return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, n)) }
 
 // Hash names a row by something that is secret or has no fixed length.
 func Hash(b []byte) string {
