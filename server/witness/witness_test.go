@@ -257,7 +257,7 @@ func TestNobody(t *testing.T) {
 	}
 }
 
-// TestFirms: a firm whose witness is away does not cost another firm its own.
+// TestFirms: a firm whose witness is away, or whose rows are damaged, does not cost another firm its own.
 func TestFirms(t *testing.T) {
 	a := newCosigner(t, "a")
 	w := newWorld(t, "witness a "+a.vkey()+" https://a\nquorum a\n")
@@ -266,6 +266,7 @@ func TestFirms(t *testing.T) {
 		away := newCosigner(t, "away")
 		w.found(wire.ChainID{0, byte(i + 1)}, "witness away "+away.vkey()+" https://away\nquorum away\n")
 	}
+	w.update(wire.ChainID{}, func(tx store.Tx) error { return tx.Put(layout.FirmKey(), []byte("{")) })
 	if err := w.step(); !errors.Is(err, ErrAway) || !errors.Is(err, ErrQuorum) {
 		t.Fatal(err)
 	}
