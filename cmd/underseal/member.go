@@ -27,8 +27,13 @@ const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] CO
     get MATTER:/path [-o FILE]         download; --force replaces a file that is there
     rm MATTER:/path                    delete a document
     invite MATTER [--name NAME] [--role ROLE] [--mode MODE] [--days 7]
-                                       make a link; ROLE is client (unless given), paralegal, expert or owner;
-                                       MODE is opens-at-once (unless given) or after-i-confirm
+                                       make a link; ROLE is client (unless given), paralegal, expert, owner, auditor
+                                       or reviewer; MODE is opens-at-once (unless given) or after-i-confirm
+    verify MATTER                      prove that nothing is missing from a matter and nothing in it was changed
+    activity MATTER [--limit 20]       what happened in a matter, newest first
+    trail MATTER [--limit 20] [--csv FILE]
+                                       who opened what, and what the server saw (owners and auditors)
+    export MATTER WHAT [-o FILE]       a file for others to check with; WHAT is proof, link-keys, policy or receipt
     whoami                             who this is, and the words that others compare
 
 A matter is its name, or the beginning of its id. The identity lies in --home, else in $XDG_CONFIG_HOME/underseal or
@@ -63,7 +68,11 @@ func memberCommands() []command {
 		{"put", "FILE MATTER:/path", (*session).put},
 		{"get", "MATTER:/path [-o FILE] [--force]", (*session).get},
 		{"rm", "MATTER:/path", (*session).remove},
-		{"invite", "MATTER [--name NAME] [--role ROLE] [--mode MODE] [--days N]\n  ROLE is client, paralegal, expert or owner; MODE is opens-at-once or after-i-confirm", (*session).invite},
+		{"invite", "MATTER [--name NAME] [--role ROLE] [--mode MODE] [--days N]\n  ROLE is client, paralegal, expert, owner, auditor or reviewer; MODE is opens-at-once or after-i-confirm", (*session).invite},
+		{"verify", "MATTER", (*session).verify},
+		{"activity", "MATTER [--limit N]", (*session).activity},
+		{"trail", "MATTER [--limit N] [--csv FILE] [--force]", (*session).trail},
+		{"export", "MATTER WHAT [-o FILE] [--force] [--sequence state|trail] [--position N]\n  WHAT is proof, link-keys, policy or receipt; a receipt is of one entry: --position", (*session).export},
 		{"whoami", "", (*session).whoami},
 	}
 }
@@ -118,7 +127,7 @@ func (s *session) dispatch(ctx context.Context, args []string) error {
 		return misused("%v", err)
 	}
 	if f.NArg() == 0 {
-		return misused("say what to do: join, ls, put, get, rm, invite or whoami")
+		return misused("say what to do: join, ls, put, get, rm, invite, verify, activity, trail, export or whoami")
 	}
 	for _, c := range memberCommands() {
 		if c.name != f.Arg(0) {
@@ -215,13 +224,26 @@ func (s *session) explain(err error) (code api.Code, text string, exit int) {
 	}
 	f := client.FailureOf(err)
 	if f.Code == api.CodeServerLied {
-		return f.Code, s.show.lie(f), exitLied
+		return f.Code, s.lied(f), exitLied
 	}
 	text = sentence(f.Code)
 	if f.Detail != "" {
 		text += " (" + safe(f.Detail) + ")"
 	}
 	return f.Code, text, exitError
+}
+
+// lied says what was shown, and where the file is that shows it to others, if there is one.
+func (s *session) lied(f *client.Failure) string {
+	text, evidence := s.show.lie(f)
+	file, err := s.keepEvidence(evidence)
+	switch {
+	case err != nil:
+		text += "\nThe file that shows others what the server did could not be written: " + safe(err.Error())
+	case file != "":
+		text += "\nWhoever has the policy file can judge it: underseal-verify evidence " + safe(file) + " --policy FILE"
+	}
+	return text
 }
 
 // signOut ends the server's sessions, which would otherwise outlive the program; without a connection they time out.

@@ -52,11 +52,24 @@ func isIDPrefix(s string) bool {
 	return len(s) >= minIDPrefix && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
-// matter finds a matter by name, by id or by the beginning of one.
+// matter finds a matter and opens it.
 func (s *session) matter(ctx context.Context, name string) (client.MatterView, error) {
-	all, err := s.client.Overview(ctx)
+	found, err := s.find(ctx, name)
 	if err != nil {
 		return client.MatterView{}, err
+	}
+	id, err := wire.ParseHash(found.Matter)
+	if err != nil {
+		return client.MatterView{}, err
+	}
+	return s.client.Matter(ctx, id)
+}
+
+// find finds a matter by name, by id or by the beginning of one.
+func (s *session) find(ctx context.Context, name string) (client.MatterSummary, error) {
+	all, err := s.client.Overview(ctx)
+	if err != nil {
+		return client.MatterSummary{}, err
 	}
 	var found []client.MatterSummary
 	for _, m := range all.Matters {
@@ -71,19 +84,15 @@ func (s *session) matter(ctx context.Context, name string) (client.MatterView, e
 	}
 	switch len(found) {
 	case 0:
-		return client.MatterView{}, plain(api.CodeNotHere, "There is no matter %s. underseal ls lists yours.", quote(name))
+		return client.MatterSummary{}, plain(api.CodeNotHere, "There is no matter %s. underseal ls lists yours.", quote(name))
 	case 1:
-		id, err := wire.ParseHash(found[0].Matter)
-		if err != nil {
-			return client.MatterView{}, err
-		}
-		return s.client.Matter(ctx, id)
+		return found[0], nil
 	}
 	lines := []string{fmt.Sprintf("%s is the name of %d matters. Say which, by the beginning of its id:", quote(name), len(found))}
 	for _, m := range found {
 		lines = append(lines, fmt.Sprintf("  %s  %s", m.Matter[:12], safe(m.Name)))
 	}
-	return client.MatterView{}, plain(codeAmbiguous, "%s", strings.Join(lines, "\n"))
+	return client.MatterSummary{}, plain(codeAmbiguous, "%s", strings.Join(lines, "\n"))
 }
 
 func pathOf(d client.DocumentView) string { return path.Join(d.Folder, d.Name) }
@@ -160,11 +169,7 @@ func (s *session) listMatters(ctx context.Context) error {
 		printJSON(s.stdout, v)
 	} else {
 		for _, m := range v.Matters {
-			word := "documents"
-			if m.Documents == 1 {
-				word = "document"
-			}
-			fmt.Fprintf(s.stdout, "%s  %-11s  %-9s  %4d %-9s  %s\n", m.Matter[:12], m.State, m.MyRole, m.Documents, word, safe(m.Name))
+			fmt.Fprintf(s.stdout, "%s  %-11s  %-9s  %-14s  %s\n", m.Matter[:12], m.State, m.MyRole, documentCount(m), safe(m.Name))
 		}
 	}
 	for _, m := range v.Matters {
@@ -173,6 +178,17 @@ func (s *session) listMatters(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// documentCount is how many documents a matter has; a reviewer cannot tell.
+func documentCount(m client.MatterSummary) string {
+	switch {
+	case m.State == stateReview:
+		return "   check only"
+	case m.Documents == 1:
+		return "   1 document"
+	}
+	return fmt.Sprintf("%4d documents", m.Documents)
 }
 
 func (s *session) listDocuments(m client.MatterView, t target) error {
@@ -446,6 +462,9 @@ func (s *session) get(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if role, ok := chain.ParseRole(m.MyRole); !ok || !role.May(chain.RightRead) {
+		return &client.Failure{Code: api.CodeNotAllowed} // an auditor sees the names and has no key
+	}
 	d, err := document(m, t)
 	if err != nil {
 		return err
@@ -567,7 +586,7 @@ func (s *session) remove(ctx context.Context, args []string) error {
 func (s *session) invite(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("invite", flag.ContinueOnError)
 	name := f.String("name", "Guest", "who is invited")
-	roleName := f.String("role", "client", "owner, paralegal, client or expert")
+	roleName := f.String("role", "client", "owner, paralegal, client, expert, auditor or reviewer")
 	modeName := f.String("mode", "opens-at-once", "opens-at-once or after-i-confirm")
 	days := f.Int("days", 7, "how long the link works")
 	rest, err := s.arguments(f, args, 1, "MATTER")
@@ -575,8 +594,8 @@ func (s *session) invite(ctx context.Context, args []string) error {
 		return err
 	}
 	role, ok := chain.ParseRole(*roleName)
-	if !ok || role == chain.RoleAuditor || role == chain.RoleReviewer { // nobody is invited as one of these two yet
-		return misused("--role is client, paralegal, expert or owner, and not %s", quote(*roleName))
+	if !ok {
+		return misused("--role is client, paralegal, expert, owner, auditor or reviewer, and not %s", quote(*roleName))
 	}
 	mode, err := client.ParseMode(*modeName)
 	if err != nil {

@@ -105,6 +105,10 @@ func (d *display) event(e client.Event) {
 	if e.Event == "lied" {
 		d.lately = &e
 	}
+	if e.Event == "verify" || e.Event == "trail" {
+		d.progress(recordText(e), false)
+		return
+	}
 	if e.Transfer == nil {
 		return
 	}
@@ -112,20 +116,30 @@ func (d *display) event(e client.Event) {
 	if t.Phase == client.PhaseNeedsFile {
 		return // an upload of an earlier day
 	}
-	text := progressText(t)
 	changed := t.Phase != d.phase
 	d.phase = t.Phase
+	d.progress(progressText(t), changed && t.Phase == client.PhaseWaiting)
+}
+
+// progress shows a line. Where there is no terminal it is shown now and then, or when it is urgent. The caller holds mu.
+func (d *display) progress(text string, urgent bool) {
 	if d.terminal {
 		fmt.Fprint(d.out, "\r\x1b[K"+text)
 		d.line = true
 		return
 	}
-	if now := time.Now(); changed && t.Phase == client.PhaseWaiting || now.Sub(d.shown) >= lineEvery && !d.shown.IsZero() {
+	if now := time.Now(); urgent || now.Sub(d.shown) >= lineEvery && !d.shown.IsZero() {
 		d.shown = now
 		fmt.Fprintln(d.out, text)
 	} else if d.shown.IsZero() {
 		d.shown = now
 	}
+}
+
+// recordText is how far a verification, or the reading of a trail, has come.
+func recordText(e client.Event) string {
+	words := map[string]string{"state": "finding every entry in the log", "trail": "finding every opening in the log", "server": "finding the server's notes in the log"}
+	return fmt.Sprintf("%s  %d of %d", or(words[e.Step], "reading the trail"), e.Done, e.Total)
 }
 
 func progressText(t *client.TransferView) string {
@@ -160,22 +174,22 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%.1f %s", value, unit)
 }
 
-// lie says what was promised and what was shown.
-func (d *display) lie(f *client.Failure) string {
+// lie says what was promised and what was shown, and has the evidence of it.
+func (d *display) lie(f *client.Failure) (text, evidence string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	promised, shown := "", f.Detail
 	if d.lately != nil {
-		promised, shown = d.lately.Promised, d.lately.Shown
+		promised, shown, evidence = d.lately.Promised, d.lately.Shown, d.lately.Evidence
 	}
-	text := "THE SERVER LIED. What it showed contradicts what was signed; nothing of it was used, and the refusal is on record."
+	text = "THE SERVER LIED. What it showed contradicts what was signed; nothing of it was used, and the refusal is on record."
 	if promised != "" {
 		text += "\n  asked for: " + safe(promised)
 	}
 	if shown != "" {
 		text += "\n  shown:     " + safe(shown)
 	}
-	return text + "\nTell the person who runs your firm's matters, by another way than this server."
+	return text + "\nTell the person who runs your firm's matters, by another way than this server.", evidence
 }
 
 // sentence says what happened and what to do.
@@ -231,5 +245,8 @@ func sentences() map[api.Code]string {
 		api.CodeUnsupported:     "This program cannot do that.",
 		api.CodeStaleBuild:      "This program is of another version. Update it.",
 		api.CodeUsage:           "That is no command.",
+		api.CodeNotWitnessed:    "The firm's witnesses have not vouched for its log lately, so nothing was sealed. Reading still works. Run the command again in a few minutes; if it stays so, tell whoever runs the server.",
+		api.CodeNewKeys:         "Somebody has newer keys than this matter knows, and nothing was sealed to the old ones. An owner must renew the matter's keys first.",
+		api.CodeReviewOnly:      "Your seat checks this matter and opens nothing in it: underseal verify MATTER. To read, ask an owner for another role.",
 	}
 }

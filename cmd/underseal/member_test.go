@@ -47,12 +47,15 @@ type world struct {
 	before  atomic.Pointer[func(*http.Request)]
 	founder *client.Client
 	matter  wire.ChainID
+	data    string    // the server's folder
+	address string    // where it listens
+	server  *exec.Cmd // while it runs
 }
 
 var setupPattern = regexp.MustCompile(`/setup#(\S+)`)
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t}
+	w := &world{t: t, data: t.TempDir()}
 	var address *url.URL
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(address); r.Out.Host = r.In.Host },
@@ -72,19 +75,21 @@ func newWorld(t *testing.T) *world {
 	}))
 	t.Cleanup(front.Close)
 	w.origin = strings.Replace(front.URL, "127.0.0.1", "localhost", 1)
-	listen, secret := w.serve()
-	address = &url.URL{Scheme: "http", Host: listen}
+	secret := w.serve()
+	address = &url.URL{Scheme: "http", Host: w.address}
 	w.found(secret)
 	return w
 }
 
-// serve starts the server and returns its address and setup secret.
-func (w *world) serve() (address, secret string) {
+// serve starts the server, on the address it had before, and returns its setup secret if there is no firm yet.
+func (w *world) serve() (secret string) {
 	w.t.Helper()
-	probe := httptest.NewServer(nil)
-	address = probe.Listener.Addr().String()
-	probe.Close()
-	cmd := exec.Command(os.Args[0], "serve", "--listen", address, "--origin", w.origin, "--data", w.t.TempDir())
+	if w.address == "" {
+		probe := httptest.NewServer(nil)
+		w.address = probe.Listener.Addr().String()
+		probe.Close()
+	}
+	cmd := exec.Command(os.Args[0], "serve", "--listen", w.address, "--origin", w.origin, "--data", w.data)
 	cmd.Env = append(os.Environ(), "UNDERSEAL_TEST_PROGRAM=1")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -93,12 +98,12 @@ func (w *world) serve() (address, secret string) {
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may have ended
-		_ = cmd.Wait()         // killed is what it was meant to be
-	})
+	if w.server == nil {
+		w.t.Cleanup(w.stop)
+	}
+	w.server = cmd
 	lines := bufio.NewScanner(out)
-	for lines.Scan() {
+	for again := w.founder != nil; !again && lines.Scan(); {
 		if m := setupPattern.FindStringSubmatch(lines.Text()); m != nil {
 			secret = m[1]
 			break
@@ -106,14 +111,20 @@ func (w *world) serve() (address, secret string) {
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
 	for range 200 {
-		if reply, err := http.Get("http://" + address + api.RouteHealth); err == nil {
+		if reply, err := http.Get("http://" + w.address + api.RouteHealth); err == nil {
 			reply.Body.Close()
-			return address, secret
+			return secret
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	w.t.Fatal("the server did not start")
-	return "", ""
+	return ""
+}
+
+// stop kills the server.
+func (w *world) stop() {
+	_ = w.server.Process.Kill() // it may have ended
+	_ = w.server.Wait()         // killed is what it was meant to be
 }
 
 func (w *world) found(secret string) {
@@ -358,7 +369,9 @@ func TestMemberUsage(t *testing.T) {
 	w := &world{t: t}
 	p := w.person()
 	for _, args := range [][]string{{}, {"fly"}, {"join"}, {"ls", "a", "b"}, {"put", "x"}, {"get"}, {"rm"}, {"invite"}, {"whoami", "x"}, {"get", "--loud", "x"},
-		{"invite", "x", "--role", "king"}, {"invite", "x", "--role", "auditor"}, {"invite", "x", "--role", "reviewer"}, {"invite", "x", "--mode", "sometime"}, {"invite", "x", "--days", "0"}, {"rm", "m:/a/../b"}, {"join", "http://files.example.com/join#abc"}} {
+		{"invite", "x", "--role", "king"}, {"invite", "x", "--mode", "sometime"}, {"invite", "x", "--days", "0"}, {"rm", "m:/a/../b"}, {"join", "http://files.example.com/join#abc"},
+		{"verify"}, {"verify", "x", "y"}, {"activity", "x", "--limit", "0"}, {"activity", "x", "--limit", "100001"}, {"trail"}, {"trail", "x", "--limit", "-1"}, {"export", "x"},
+		{"export", "x", "everything"}, {"export", "x", "receipt"}, {"export", "x", "receipt", "--position", "0", "--sequence", "server"}} {
 		if r := p.run(args...); r.code != exitUsage {
 			t.Errorf("%q: exit %d\n%s", args, r.code, r.stderr)
 		}
@@ -588,7 +601,8 @@ func TestOutputFile(t *testing.T) {
 // TestSentences: every code there is has one.
 func TestSentences(t *testing.T) {
 	for _, code := range append(api.ServerCodes(), api.CodeOffline, api.CodeServerLied, api.CodeUnlockFailed, api.CodeBadLink, api.CodeBadName, api.CodeFileChanged,
-		api.CodeFileUnreadable, api.CodeFileExists, api.CodeNoRoom, api.CodeRemoved, api.CodeWaiting, api.CodeNotAllowed, api.CodeNotHere, api.CodeCancelled) {
+		api.CodeFileUnreadable, api.CodeFileExists, api.CodeNoRoom, api.CodeRemoved, api.CodeWaiting, api.CodeNotAllowed, api.CodeNotHere, api.CodeCancelled,
+		api.CodeNotWitnessed, api.CodeNewKeys, api.CodeReviewOnly) {
 		if _, ok := sentences()[code]; !ok {
 			t.Errorf("no sentence for %s", code)
 		}
