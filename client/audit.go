@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/underseal/underseal/protocol/api"
@@ -46,13 +47,14 @@ type UnpairedView struct {
 	Version  string `json:"version"`
 }
 
-// ErasureView is a part of the trail whose details an owner took away.
+// ErasureView is a part of a sequence whose details an owner took away.
 type ErasureView struct {
-	From uint64 `json:"from"`
-	To   uint64 `json:"to"`
-	Rule string `json:"rule"`
-	By   string `json:"by"`
-	At   uint64 `json:"at"`
+	Sequence string `json:"sequence"`
+	From     uint64 `json:"from"`
+	To       uint64 `json:"to"`
+	Rule     string `json:"rule"`
+	By       string `json:"by"`
+	At       uint64 `json:"at"`
 }
 
 // VerifyView is what a verification found. There is none of a matter in which something is wrong: that is an error.
@@ -479,8 +481,12 @@ func (v *verification) replayed(view *VerifyView, state []placed) error {
 	}
 	view.Replayed = s.Position == uint64(len(state))
 	for _, x := range s.Erasures {
-		view.Erasures = append(view.Erasures, ErasureView{From: x.From, To: x.To, Rule: x.Rule.String(), By: nameOf(s, x.By), At: x.At})
-		view.Sequences[1].Erased += min(x.To, view.Sequences[1].Entries) - min(x.From, view.Sequences[1].Entries)
+		seen := &view.Sequences[0]
+		if x.Sequence == log.TypeTrail {
+			seen = &view.Sequences[1]
+		}
+		view.Erasures = append(view.Erasures, ErasureView{Sequence: seen.Sequence, From: x.From, To: x.To, Rule: x.Rule.String(), By: nameOf(s, x.By), At: x.At})
+		seen.Erased += min(x.To, seen.Entries) - min(x.From, seen.Entries)
 	}
 	view.Views = v.m.views()
 	return nil
@@ -572,6 +578,54 @@ func (c *Client) EraseTrail(ctx context.Context, id wire.ChainID, before time.Ti
 		}
 	}
 	return to - from, nil
+}
+
+// ForgetDeleted takes away what is left of deleted documents, their names and keys, and is how many entries went. What also
+// did something else stays, and so does what was void in part.
+func (c *Client) ForgetDeleted(ctx context.Context, id wire.ChainID) (int, error) {
+	s, err := c.matter(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	m, err := c.matterOf(id)
+	if err != nil {
+		return 0, err
+	}
+	positions, err := c.forgettable(ctx, m, s)
+	if err != nil {
+		return 0, c.refuse(ctx, "the history of a matter", err)
+	}
+	for part := range slices.Chunk(positions, chain.MaxForget) {
+		if _, err := c.change(ctx, id, func(s *chain.State, a chain.Author) (chain.Submission, error) {
+			return s.Forget(a, part, chain.EraseRequest)
+		}); err != nil {
+			return 0, err
+		}
+	}
+	return len(positions), nil
+}
+
+func (c *Client) forgettable(ctx context.Context, m *matter, s *chain.State) ([]uint64, error) {
+	void := map[uint64]bool{}
+	for _, v := range s.Voids {
+		void[v.Position] = true
+	}
+	deleted := func(id wire.ObjectID) bool { return s.Documents[id] != nil && s.Documents[id].Deleted }
+	var positions []uint64
+	entries, err := c.fetchRange(ctx, m, 0, s.Position)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range entries {
+		effect, err := chain.ParseEffect(e.Effect)
+		if err != nil {
+			return nil, err
+		}
+		if p := uint64(i); e.Erased == nil && !void[p] && effect.Forgettable(deleted) {
+			positions = append(positions, p)
+		}
+	}
+	return positions, nil
 }
 
 // views is how many members' views of the log were compared with ours since the program started.

@@ -342,6 +342,9 @@ func (c *Client) catchUp(ctx context.Context, m *matter) error {
 	if err := c.applyAll(ctx, m, author, entries, map[uint32]*api.WrapReply{}); err != nil {
 		return err
 	}
+	if m.state.Unproved() {
+		return chain.ErrErased
+	}
 	return c.saveCache(ctx, m)
 }
 

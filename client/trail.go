@@ -93,7 +93,14 @@ func (c *Client) activity(ctx context.Context, id wire.ChainID, before *uint64, 
 		if err != nil {
 			return ActivityPage{}, err
 		}
-		page.Items = append(page.Items, activityView(s, position, a))
+		v := activityView(s, position, a)
+		if a.Erased {
+			if n := len(page.Items); n > 0 {
+				v.At = page.Items[n-1].At // when it was is gone with the rest: before the one after it
+			}
+			v.Rule = s.Forgotten(position).Rule.String()
+		}
+		page.Items = append(page.Items, v)
 		hash = effect.Previous
 	}
 	if start > 0 {
@@ -163,6 +170,8 @@ func activityView(s *chain.State, position uint64, a chain.Activity) ActivityVie
 		v.Kind = "admitted"
 	case chain.KindErase:
 		v.Kind, v.Rule = "erased", a.Effect.Erase.Rule.String()
+	case chain.KindForget:
+		v.Kind, v.Rule = "erased", a.Effect.Forget.Rule.String()
 	}
 	return v
 }

@@ -334,6 +334,9 @@ func documentView(s *chain.State, d *chain.Document) DocumentView {
 		v.Versions = append(v.Versions, VersionView{Version: x.Header.Version.String(), Size: x.Manifest.Length, Author: nameOf(s, x.Author), At: x.At})
 	}
 	if d.Deleted {
+		if v.Name == "" {
+			v.Name = "(erased)" // what it was called was forgotten
+		}
 		v.Deleted = &DeletionView{By: nameOf(s, d.ChangedBy), At: d.ChangedAt}
 	}
 	return v

@@ -59,6 +59,10 @@ func (b *binding) record() map[string]func(context.Context, input) (any, error) 
 			n, err := c.EraseTrail(ctx, p.Matter, time.Now().Add(-time.Duration(w.Days)*24*time.Hour))
 			return map[string]int{"erased": n}, err
 		}),
+		"forgetDeleted": withIDs(func(ctx context.Context, p ids) (any, error) {
+			n, err := c.ForgetDeleted(ctx, p.Matter)
+			return map[string]int{"erased": n}, err
+		}),
 		"logStatus": withIDs(func(ctx context.Context, p ids) (any, error) { return c.LogStatus(ctx, p.Firm) }),
 		"exportTrail": withIDs(func(ctx context.Context, p ids) (any, error) {
 			text, err := c.TrailCSV(ctx, p.Matter)

@@ -320,6 +320,35 @@ func (s *State) Erase(a Author, from, to uint64, rule EraseRule) (Submission, er
 	return s.submit(a, effect, w.Bytes())
 }
 
+// Forget takes the envelopes of state entries away whose documents are all deleted, and signs the state as it is without
+// them. An entry of which something was void is kept: nobody could derive that later.
+func (s *State) Forget(a Author, positions []uint64, rule EraseRule) (Submission, error) {
+	if err := s.may(a, RightManage); err != nil {
+		return Submission{}, err
+	}
+	if len(positions) == 0 || len(positions) > MaxForget || !slices.IsSorted(positions) || rule < EraseRetention || rule > EraseRequest {
+		return Submission{}, ErrInput
+	}
+	for _, v := range s.Voids {
+		if slices.Contains(positions, v.Position) {
+			return Submission{}, ErrInput
+		}
+	}
+	effect, err := s.effect(a, KindForget)
+	if err != nil {
+		return Submission{}, err
+	}
+	effect.Forget = &ForgetEffect{Positions: positions, Rule: rule}
+	h := a.head()
+	next := s.Clone()
+	next.forget(effect, h.Time)
+	root := next.Root()
+	w := wire.NewWriter()
+	h.write(w)
+	w.Fixed(root[:])
+	return s.submit(a, effect, w.Bytes())
+}
+
 // Cancel ends an invite that has not been confirmed.
 func (s *State) Cancel(a Author, invite wire.ObjectID) (Submission, error) {
 	if err := s.may(a, RightManage); err != nil {

@@ -7,14 +7,14 @@ import (
 
 // Activity is what an entry did, for people to read.
 type Activity struct {
-	Effect   *Effect
-	Time     uint64
-	Person   string // of an invite, accept or admit
-	Names    []ActivityName
-	Reason   Reason        // of a statement
-	Subject  wire.ObjectID // of a statement
-	Voids    int
-	Envelope int // its length
+	Effect  *Effect
+	Time    uint64
+	Person  string // of an invite, accept or admit
+	Names   []ActivityName
+	Reason  Reason        // of a statement
+	Subject wire.ObjectID // of a statement
+	Voids   int
+	Erased  bool // the envelope is gone, by an owner's word: only Effect is set
 }
 
 // ActivityName is what an operation calls a document or the matter; empty where it says nothing.
@@ -35,8 +35,14 @@ func (s *State) Describe(e Entry, position uint64, previous wire.Hash) (Activity
 	if (effect.Chain != s.ID && !first) || effect.Sequence != log.TypeState || effect.Position != position || effect.Previous != previous {
 		return Activity{}, ErrOrder
 	}
-	if e.Erased != nil || e.Leaf.Commit != e.Commit() {
+	if e.Leaf.Commit != e.Commit() {
 		return Activity{}, ErrLeaf
+	}
+	if e.Erased != nil {
+		if s.Forgotten(position) == nil || effect.Kind != KindBatch {
+			return Activity{}, ErrErased
+		}
+		return Activity{Effect: effect, Names: make([]ActivityName, len(effect.Batch.Ops)), Erased: true}, nil
 	}
 	k, err := s.KeysOf(effect.Epoch)
 	if err != nil {
@@ -54,7 +60,7 @@ func (s *State) Describe(e Entry, position uint64, previous wire.Hash) (Activity
 	if err != nil {
 		return Activity{}, err
 	}
-	a := Activity{Effect: effect, Envelope: len(e.Envelope)}
+	a := Activity{Effect: effect}
 	for _, v := range s.Voids {
 		if v.Position == position {
 			a.Voids++

@@ -30,7 +30,7 @@ func TestDescribe(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s, entry %d: %v", name, i, err)
 			}
-			if a.Time != uint64(testTime.UnixMilli()) || a.Envelope != len(e.Envelope) || a.Effect.Position != uint64(i) {
+			if a.Time != uint64(testTime.UnixMilli()) || a.Effect.Position != uint64(i) {
 				t.Errorf("entry %d: %+v", i, a)
 			}
 			kinds[a.Effect.Kind]++
@@ -66,7 +66,7 @@ func TestDescribe(t *testing.T) {
 	}{
 		"another position": {good, 6, previous, ErrOrder}, "another before": {good, 5, wire.Hash{}, ErrOrder}, "another matter's": {other.l.entries[5], 5, other.l.entries[4].Leaf.Hash(), ErrOrder},
 		"another matter's first": {other.l.entries[0], 0, wire.Hash{}, ErrOrder}, "a release": {w.releases[0], 0, wire.Hash{}, ErrOrder},
-		"one that is gone": {good.Erase(), 5, previous, ErrLeaf}, "an envelope's bit": {edited(func(e *Entry) { e.Envelope = flip(e.Envelope, 100) }), 5, previous, ErrLeaf},
+		"one that is gone": {good.Erase(), 5, previous, ErrErased}, "an envelope's bit": {edited(func(e *Entry) { e.Envelope = flip(e.Envelope, 100) }), 5, previous, ErrLeaf},
 		"another leaf":                    {edited(func(e *Entry) { e.Leaf = w.l.entries[6].Leaf }), 5, previous, ErrLeaf},
 		"an envelope's bit, committed to": {edited(func(e *Entry) { e.Envelope = flip(e.Envelope, 100); e.Leaf.Commit = e.Commit() }), 5, previous, ErrEnvelope},
 	} {

@@ -19,6 +19,7 @@ const (
 	KindAdmit
 	KindRelease
 	KindErase
+	KindForget
 )
 
 // Limits of one entry. No stored value passes 1 MiB.
@@ -49,6 +50,7 @@ type Effect struct {
 	Admit     *AdmitEffect
 	Release   *ReleaseEffect
 	Erase     *EraseEffect
+	Forget    *ForgetEffect
 }
 
 // Seat is one member of a roster.
@@ -193,6 +195,16 @@ type EraseEffect struct {
 	Rule     EraseRule
 }
 
+// ForgetEffect takes the envelopes of state entries away that did nothing but add, rename or move documents which are deleted.
+// Its body signs the root of the state, so that who comes later can do without them.
+type ForgetEffect struct {
+	Positions []uint64 // of entries before this one, ascending
+	Rule      EraseRule
+}
+
+// MaxForget bounds the entries that one entry forgets.
+const MaxForget = 1000
+
 // Bytes is the encoding: SPEC S-CHAIN-01.
 func (e *Effect) Bytes() []byte {
 	w := wire.NewWriter()
@@ -237,6 +249,12 @@ func (e *Effect) Bytes() []byte {
 		w.Uint64(e.Erase.From)
 		w.Uint64(e.Erase.To)
 		w.Uint8(uint8(e.Erase.Rule))
+	case KindForget:
+		w.Count(len(e.Forget.Positions))
+		for _, p := range e.Forget.Positions {
+			w.Uint64(p)
+		}
+		w.Uint8(uint8(e.Forget.Rule))
 	}
 	return w.Bytes()
 }
@@ -286,6 +304,8 @@ func ParseEffect(b []byte) (*Effect, error) {
 			r.Refuse()
 		}
 		e.Erase = x
+	case KindForget:
+		e.Forget = readForget(r, e.Position)
 	default:
 		r.Refuse()
 	}
@@ -296,6 +316,35 @@ func ParseEffect(b []byte) (*Effect, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+func readForget(r *wire.Reader, position uint64) *ForgetEffect {
+	f := &ForgetEffect{}
+	for range r.Count(MaxForget, 8) {
+		p := r.Uint64()
+		if n := len(f.Positions); p >= position || (n > 0 && p <= f.Positions[n-1]) {
+			r.Refuse()
+		}
+		f.Positions = append(f.Positions, p)
+	}
+	f.Rule = EraseRule(r.Uint8())
+	if len(f.Positions) == 0 || f.Rule < EraseRetention || f.Rule > EraseRequest {
+		r.Refuse()
+	}
+	return f
+}
+
+// Forgettable reports whether an entry may be forgotten once every document that it names is deleted.
+func (e *Effect) Forgettable(deleted func(document wire.ObjectID) bool) bool {
+	if e.Kind != KindBatch {
+		return false
+	}
+	for _, op := range e.Batch.Ops {
+		if (op.Kind != OpAdd && op.Kind != OpPlace) || !deleted(op.Document) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *StatementEffect) write(w *wire.Writer) {

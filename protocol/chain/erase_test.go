@@ -106,7 +106,7 @@ func TestEraseAuthors(t *testing.T) {
 	refused(t, w.ada.state.Clone(), w.forge(t, w.ada, KindErase, body, func(e *Effect) { e.Erase = &EraseEffect{0, 1, EraseRequest} }), ErrMismatch)
 }
 
-// TestTombstones: nothing of the state sequence is ever erased, and nobody adds what is gone. S-ERASE-03 S-WIRE-01
+// TestTombstones: no statement, invite or erasure is ever a tombstone, and nobody adds what is gone. S-ERASE-03 S-WIRE-01
 func TestTombstones(t *testing.T) {
 	w := newWorld(t)
 	apply(t, w.l, w.ada, must[Submission](t)(w.ada.state.Erase(w.ada.Author, 0, 1000, EraseRequest)))
@@ -115,7 +115,8 @@ func TestTombstones(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, sub := range map[string]Submission{"batch": addDocument(t, w.ada, newID(t), "x.pdf"), "statement": rotation, "erasure": must[Submission](t)(s.Erase(w.ada.Author, 0, 1, EraseRequest))} {
+	renamed := must[Submission](t)(s.Batch(w.ada.Author, []Change{{Kind: OpProfile, Name: "Another name"}}))
+	for name, sub := range map[string]Submission{"new name": renamed, "statement": rotation, "erasure": must[Submission](t)(s.Erase(w.ada.Author, 0, 1, EraseRequest))} {
 		x := s.Clone()
 		x.AddKeys(k)
 		refused(t, x, sub.Entry.Erase(), ErrErased)

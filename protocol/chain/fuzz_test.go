@@ -325,13 +325,23 @@ func TestEffectForm(t *testing.T) {
 	erase := func(from, to uint64, rule EraseRule) func(*Effect) {
 		return func(e *Effect) { e.Kind, e.Statement, e.Erase = KindErase, nil, &EraseEffect{from, to, rule} }
 	}
+	forget := func(rule EraseRule, positions ...uint64) func(*Effect) {
+		return func(e *Effect) {
+			e.Kind, e.Statement, e.Position, e.Forget = KindForget, nil, 9, &ForgetEffect{positions, rule}
+		}
+	}
 	allowed := good()
+	forget(EraseRequest, 1, 2, 8)(allowed)
+	if _, err := ParseEffect(allowed.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	allowed = good()
 	erase(0, math.MaxUint64, EraseRequest)(allowed)
 	if _, err := ParseEffect(allowed.Bytes()); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Effect){
-		"kind 0": func(e *Effect) { e.Kind = 0 }, "kind 9": func(e *Effect) { e.Kind = 9 }, "trail": func(e *Effect) { e.Sequence = log.TypeTrail }, "sequence 0": func(e *Effect) { e.Sequence = 0 },
+		"kind 0": func(e *Effect) { e.Kind = 0 }, "kind 10": func(e *Effect) { e.Kind = 10 }, "trail": func(e *Effect) { e.Sequence = log.TypeTrail }, "sequence 0": func(e *Effect) { e.Sequence = 0 },
 		"no entry": func(e *Effect) { e.Entry = wire.ObjectID{} }, "no actor": func(e *Effect) { e.Actor = wire.ObjectID{} }, "epoch 0": func(e *Effect) { e.Epoch = 0 },
 		"seats unsorted": func(e *Effect) { s := e.Statement.Seats; s[0], s[1] = s[1], s[0] }, "a seat twice": func(e *Effect) { e.Statement.Seats[1] = e.Statement.Seats[0] },
 		"an invite twice": func(e *Effect) { e.Statement.Invites[1] = e.Statement.Invites[0] }, "a role there is not": func(e *Effect) { e.Statement.Seats[0].Role = 7 },
@@ -340,7 +350,10 @@ func TestEffectForm(t *testing.T) {
 		"a trail key too short": func(e *Effect) { e.Statement.TrailKey = make([]byte, trailKeySize-1) },
 		"an erasure of nothing": erase(3, 3, EraseRequest), "an erasure backwards": erase(3, 2, EraseRequest), "an erasure by rule 0": erase(1, 2, 0),
 		"an erasure by rule 3": erase(1, 2, 3), "an erasure in the trail": func(e *Effect) { erase(1, 2, EraseRequest)(e); e.Sequence = log.TypeTrail },
-		"no operation": batch(), "an operation there is not": batch(OpEffect{Kind: 5, Document: wire.ObjectID{1}}), "a document that is none": batch(OpEffect{Kind: OpDelete}),
+		"forgetting nothing": forget(EraseRequest), "forgetting twice": forget(EraseRequest, 3, 3), "forgetting backwards": forget(EraseRequest, 3, 2),
+		"forgetting what comes later": forget(EraseRequest, 3, 9), "forgetting by rule 0": forget(0, 3), "forgetting by rule 3": forget(3, 3),
+		"forgetting too much": forget(EraseRequest, make([]uint64, MaxForget+1)...),
+		"no operation":        batch(), "an operation there is not": batch(OpEffect{Kind: 5, Document: wire.ObjectID{1}}), "a document that is none": batch(OpEffect{Kind: OpDelete}),
 		"a profile of a document": batch(OpEffect{Kind: OpProfile, Document: wire.ObjectID{1}}),
 		"an odd length":           batch(OpEffect{OpAdd, wire.ObjectID{1}, wire.ObjectID{1}, wire.ObjectID{1}, 100_000}),
 		"too long":                batch(OpEffect{OpAdd, wire.ObjectID{1}, wire.ObjectID{1}, wire.ObjectID{1}, 1 << 41}),

@@ -81,9 +81,6 @@ func (s *State) Apply(e Entry) error {
 	case effect.Sequence != log.TypeState || effect.Position != s.Position || effect.Previous != s.Head:
 		return ErrOrder
 	}
-	if e.Erased != nil {
-		return ErrErased // only the trail is erased
-	}
 	if want, pinned := s.expected[s.Position]; pinned && want != e.Leaf.Hash() {
 		return ErrAnchor
 	}
@@ -92,8 +89,11 @@ func (s *State) Apply(e Entry) error {
 		return err
 	}
 	// The leaf is under the link key of the epoch that was open: a statement closes that epoch.
-	if err := e.Leaf.Check(log.TypeState, current.stateLink(), s.Position, s.Head, log.Commit(e.Effect, e.Envelope)); err != nil {
+	if err := e.Leaf.Check(log.TypeState, current.stateLink(), s.Position, s.Head, e.Commit()); err != nil {
 		return ErrLeaf
+	}
+	if e.Erased != nil {
+		return s.applyTombstone(effect, e)
 	}
 	if effect.Kind == KindStatement {
 		return s.applyStatement(effect, e)
@@ -119,6 +119,8 @@ func (s *State) Apply(e Entry) error {
 		return s.applyAdmit(effect, e, raw, author)
 	case KindErase:
 		return s.applyErase(effect, e, raw, author)
+	case KindForget:
+		return s.applyForget(effect, e, raw, author)
 	}
 	return ErrMismatch
 }
@@ -311,7 +313,9 @@ func (s *State) checkStatement(effect *Effect, body *statementBody, k *EpochKeys
 	if state != st.OpensState || trail != st.OpensTrail {
 		return ErrLeaf
 	}
-	if s.Root() != body.StateRoot {
+	// Where entries before are tombstones, this root was over what they said: the owner's word that covers them signs a root
+	// of what is left, and there is no way to end without it.
+	if len(s.unproved) == 0 && s.Root() != body.StateRoot {
 		return ErrStateRoot
 	}
 	s.OpenedAt = effect.Position
@@ -557,15 +561,106 @@ func (s *State) applyErase(effect *Effect, e Entry, raw []byte, author *Member) 
 		return ErrMismatch
 	}
 	x := effect.Erase
-	s.Erasures = append(s.Erasures, Erasure{From: x.From, To: x.To, Rule: x.Rule, Position: effect.Position, By: effect.Actor, At: h.Time})
+	s.Erasures = append(s.Erasures, Erasure{Sequence: log.TypeTrail, From: x.From, To: x.To, Rule: x.Rule, Position: effect.Position, By: effect.Actor, At: h.Time})
 	s.commit(e, effect.Actor, h)
 	return nil
 }
 
+// applyTombstone takes an entry's clear part for what it did: documents came, whose names are gone. Nothing but that is
+// believed of it, and not before an owner's word covers it (SPEC S-ERASE-05).
+func (s *State) applyTombstone(effect *Effect, e Entry) error {
+	author := s.Members[effect.Actor]
+	if !effect.Forgettable(func(wire.ObjectID) bool { return true }) {
+		return ErrErased
+	}
+	if effect.Epoch != s.Epoch {
+		return ErrEpoch
+	}
+	if author == nil || author.State != MemberSeated || !author.Role.May(effect.Batch.Right()) {
+		return ErrRights
+	}
+	for _, op := range effect.Batch.Ops {
+		d := s.Documents[op.Document]
+		if op.Kind != OpAdd {
+			continue
+		}
+		if s.versions[op.Version] || (d != nil && d.Deleted) {
+			return ErrErased
+		}
+		if d == nil {
+			d = &Document{ID: op.Document}
+			s.Documents[op.Document] = d
+		}
+		v := &Version{Author: effect.Actor, Epoch: s.Epoch, Position: effect.Position}
+		v.Header = document.Header{Compartment: s.ID, Document: op.Document, Version: op.Version, Padded: op.Padded}
+		d.Versions = append(d.Versions, v)
+		d.ChangedBy = effect.Actor
+		s.versions[op.Version] = true
+	}
+	if s.unproved == nil {
+		s.unproved = map[uint64]bool{}
+	}
+	s.unproved[effect.Position] = true
+	s.commit(e, effect.Actor, head{})
+	return nil
+}
+
+func (s *State) applyForget(effect *Effect, e Entry, raw []byte, author *Member) error {
+	if !author.Role.May(RightManage) {
+		return ErrRights
+	}
+	r := wire.NewReader(raw)
+	h, root := readHead(r), r.Hash()
+	if r.Done() != nil {
+		return ErrMismatch
+	}
+	next := s.Clone()
+	next.forget(effect, h.Time)
+	// A further entry may cover what is left: each forgets a bounded number.
+	if len(next.unproved) == 0 && next.Root() != root {
+		return ErrStateRoot
+	}
+	next.commit(e, effect.Actor, h)
+	*s = *next
+	return nil
+}
+
+// forget drops what the entries said: names, places and keys of documents that are deleted.
+func (s *State) forget(effect *Effect, at uint64) {
+	gone := map[uint64]bool{}
+	for _, p := range effect.Forget.Positions {
+		gone[p] = true
+		delete(s.unproved, p)
+		if n := len(s.Erasures); n > 0 && s.Erasures[n-1].Position == effect.Position && s.Erasures[n-1].To == p {
+			s.Erasures[n-1].To++
+			continue
+		}
+		s.Erasures = append(s.Erasures, Erasure{Sequence: log.TypeState, From: p, To: p + 1, Rule: effect.Forget.Rule, Position: effect.Position, By: effect.Actor, At: at})
+	}
+	for _, d := range s.Documents {
+		if !d.Deleted {
+			continue
+		}
+		for i, v := range d.Versions {
+			if gone[v.Position] {
+				d.Name, d.Folder = "", ""
+				bare := &Version{Author: v.Author, Epoch: v.Epoch, Position: v.Position}
+				bare.Header = document.Header{Compartment: s.ID, Document: d.ID, Version: v.Header.Version, Padded: v.Header.Padded}
+				d.Versions[i] = bare
+			}
+		}
+	}
+}
+
 // ErasureOf is the erasure that covers a position of the trail, nil where none does.
-func (s *State) ErasureOf(position uint64) *Erasure {
+func (s *State) ErasureOf(position uint64) *Erasure { return s.erasure(log.TypeTrail, position) }
+
+// Forgotten is the same of the state sequence.
+func (s *State) Forgotten(position uint64) *Erasure { return s.erasure(log.TypeState, position) }
+
+func (s *State) erasure(sequence uint16, position uint64) *Erasure {
 	for i := range s.Erasures {
-		if x := &s.Erasures[i]; x.From <= position && position < x.To {
+		if x := &s.Erasures[i]; x.Sequence == sequence && x.From <= position && position < x.To {
 			return x
 		}
 	}
@@ -580,7 +675,7 @@ func (s *State) Clone() *State {
 		d.Versions = append([]*Version(nil), d.Versions...) // versions never change
 	}
 	c.Voids, c.Erasures, c.carried = append([]Void(nil), s.Voids...), append([]Erasure(nil), s.Erasures...), append([]Carried(nil), s.carried...)
-	c.versions, c.expected, c.keys = maps.Clone(s.versions), maps.Clone(s.expected), maps.Clone(s.keys)
+	c.versions, c.expected, c.keys, c.unproved = maps.Clone(s.versions), maps.Clone(s.expected), maps.Clone(s.keys), maps.Clone(s.unproved)
 	return &c
 }
 

@@ -100,9 +100,10 @@ type Void struct {
 	Document wire.ObjectID
 }
 
-// Erasure is an owner's word that the envelopes of a part of the trail are gone.
+// Erasure is an owner's word that the envelopes of a part of a sequence are gone.
 type Erasure struct {
-	From, To uint64 // positions of the trail
+	Sequence uint16 // log.TypeTrail, or log.TypeState for what was forgotten
+	From, To uint64 // positions of it
 	Rule     EraseRule
 	Position uint64 // of the entry that says so
 	By       wire.ObjectID
@@ -127,7 +128,7 @@ type State struct {
 	Invites   map[wire.ObjectID]*Invite
 	Documents map[wire.ObjectID]*Document
 	Voids     []Void
-	Erasures  []Erasure // of the trail, oldest first
+	Erasures  []Erasure // oldest first
 	ChangedAt uint64
 
 	RowsRoot wire.Hash // of the statement that opened the epoch
@@ -140,6 +141,7 @@ type State struct {
 	versions map[wire.ObjectID]bool // every version id ever used
 	expected map[uint64]wire.Hash   // leaf hashes that links or earlier visits pinned
 	carried  []Carried              // since TakeCarried
+	unproved map[uint64]bool        // tombstones of the state sequence that no owner's word covers yet
 }
 
 // Keys are the keys of the current epoch.
@@ -173,7 +175,13 @@ func (s *State) Expect(position uint64, leaf wire.Hash) { s.expected[position] =
 
 // Unmet reports whether something that must stand in the chain has not been seen yet: what was pinned, or the statement of
 // an epoch whose keys we were given. Who wrapped those had opened it: a chain that ends before was cut (attack 31).
-func (s *State) Unmet() bool { return len(s.expected) > 0 || len(s.verifiedEpochs()) < len(s.keys) }
+// So is a tombstone that no owner's word covers.
+func (s *State) Unmet() bool {
+	return len(s.expected) > 0 || len(s.verifiedEpochs()) < len(s.keys) || len(s.unproved) > 0
+}
+
+// Unproved reports whether there are tombstones that no owner's word covers.
+func (s *State) Unproved() bool { return len(s.unproved) > 0 }
 
 // Seated is the members who hold keys now, sorted.
 func (s *State) Seated() []*Member {
@@ -202,6 +210,7 @@ const (
 	itemInvite   = 'i'
 	itemDocument = 'd'
 	itemErasure  = 'e'
+	itemDeleted  = 'x'
 )
 
 // items is the canonical encoding of the derived state: SPEC S-STATE-01.
@@ -214,7 +223,11 @@ func (s *State) items() [][]byte {
 		items = append(items, i.item())
 	}
 	for _, d := range sortedByID(s.Documents) {
-		items = append(items, d.item())
+		if d.Deleted {
+			items = append(items, d.tombstone())
+		} else {
+			items = append(items, d.item())
+		}
 	}
 	for _, e := range s.Erasures {
 		items = append(items, e.item())
@@ -244,6 +257,7 @@ func (s *State) charterItem() []byte {
 func (e Erasure) item() []byte {
 	w := wire.NewWriter()
 	w.Uint8(itemErasure)
+	w.Uint16(e.Sequence)
 	w.Uint64(e.From)
 	w.Uint64(e.To)
 	w.Uint8(uint8(e.Rule))
@@ -254,7 +268,7 @@ func (e Erasure) item() []byte {
 }
 
 func parseErasure(r *wire.Reader) Erasure {
-	return Erasure{From: r.Uint64(), To: r.Uint64(), Rule: EraseRule(r.Uint8()), Position: r.Uint64(), By: r.ID(), At: r.Uint64()}
+	return Erasure{Sequence: r.Uint16(), From: r.Uint64(), To: r.Uint64(), Rule: EraseRule(r.Uint8()), Position: r.Uint64(), By: r.ID(), At: r.Uint64()}
 }
 
 func (m *Member) item() []byte {
@@ -345,6 +359,20 @@ func (d *Document) item() []byte {
 		w.Uint64(v.At)
 		w.Uint32(v.Epoch)
 		w.Uint64(v.Position)
+	}
+	return w.Bytes()
+}
+
+// tombstone is what a deleted document is in the state's tree: nothing of what it was called or held.
+func (d *Document) tombstone() []byte {
+	w := wire.NewWriter()
+	w.Uint8(itemDeleted)
+	w.Fixed(d.ID[:])
+	w.Fixed(d.ChangedBy[:])
+	w.Uint64(d.ChangedAt)
+	w.Uint32(uint32(len(d.Versions)))
+	for _, v := range d.Versions {
+		w.Fixed(v.Header.Version[:])
 	}
 	return w.Bytes()
 }

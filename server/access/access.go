@@ -362,6 +362,17 @@ func Erase(s *Seat, head api.ChainHead, sub chain.Submission, x *chain.EraseEffe
 	return noRows(sub)
 }
 
+// Forget: an owner takes entries away that are there.
+func Forget(s *Seat, head api.ChainHead, sub chain.Submission, f *chain.ForgetEffect) error {
+	if err := require(s, chain.RightManage, Seated); err != nil {
+		return err
+	}
+	if f.Positions[len(f.Positions)-1] >= head.Position {
+		return Deny(api.CodeBadRequest)
+	}
+	return noRows(sub)
+}
+
 // Batch: who may upload adds versions, a writer changes documents, only an owner renames the matter.
 func Batch(s *Seat, sub chain.Submission, effect *chain.Effect) error {
 	if err := require(s, effect.Batch.Right(), Seated); err != nil {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/underseal/underseal/protocol/api"
@@ -35,6 +36,8 @@ func (a *appending) apply() error {
 		return a.admit()
 	case chain.KindErase:
 		return a.erase()
+	case chain.KindForget:
+		return a.forget()
 	}
 	return access.Deny(api.CodeBadRequest)
 }
@@ -248,16 +251,55 @@ func (a *appending) erase() error {
 		return err
 	}
 	for p := x.From; p < x.To; p++ {
-		key := layout.EntryKey(layout.Trail, a.head.Chain, p)
-		index, e, err := entryAt(a.tx, key)
-		if err != nil {
-			return err
-		}
-		if err := a.tx.Put(key, append(index, e.Erase().Bytes()...)); err != nil {
+		if err := a.bury(layout.EntryKey(layout.Trail, a.head.Chain, p), nil); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// forget leaves tombstones of entries that did nothing but bring and move documents which are deleted.
+func (a *appending) forget() error {
+	if err := access.Forget(a.seat, a.head, a.Submission, a.Effect.Forget); err != nil {
+		return err
+	}
+	for _, p := range a.Effect.Forget.Positions {
+		if err := a.bury(layout.EntryKey(layout.State, a.head.Chain, p), a.forgettable); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *appending) forgettable(e chain.Entry) error {
+	effect, err := chain.ParseEffect(e.Effect)
+	if err != nil {
+		return err
+	}
+	var broken error
+	deleted := func(document wire.ObjectID) bool {
+		d, found, err := layout.Get[layout.Document](a.tx, layout.DocumentKey(a.head.Chain, document))
+		broken = errors.Join(broken, err)
+		return found && d.Deleted
+	}
+	if !effect.Forgettable(deleted) && broken == nil {
+		return access.Deny(api.CodeBadRequest)
+	}
+	return broken
+}
+
+// bury replaces a stored entry by its tombstone, where allowed says so.
+func (a *appending) bury(key []byte, allowed func(chain.Entry) error) error {
+	index, e, err := entryAt(a.tx, key)
+	if err != nil {
+		return err
+	}
+	if allowed != nil {
+		if err := allowed(e); err != nil {
+			return err
+		}
+	}
+	return a.tx.Put(key, append(index, e.Erase().Bytes()...))
 }
 
 // entryAt reads an entry with the index of its leaf, as stored.
