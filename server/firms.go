@@ -37,6 +37,9 @@ func update[T any](ctx context.Context, s *Server, firm wire.ChainID, fn func(st
 }
 
 func (s *Server) found(c echo.Context, now time.Time, account wire.ObjectID) error {
+	if _, err := seenParam(c); err != nil {
+		return err
+	}
 	req, err := decode[api.FoundRequest](c, api.MaxJSON)
 	if err != nil {
 		return err
@@ -50,14 +53,20 @@ func (s *Server) appended(c echo.Context, firm wire.ChainID, out ledger.Appended
 	if err != nil {
 		return err
 	}
-	seen := uint64(0)
-	if q := c.QueryParam(api.QuerySeen); q != "" {
-		if seen, err = number(q, 64); err != nil {
-			return err
-		}
+	seen, err := seenParam(c)
+	if err != nil {
+		return err
 	}
 	r, err := s.config.Log.Receipt(c.Request().Context(), s.config.Store, layout.FirmPartition(firm), out, seen)
 	return reply(c, r, err)
+}
+
+func seenParam(c echo.Context) (uint64, error) {
+	q := c.QueryParam(api.QuerySeen)
+	if q == "" {
+		return 0, nil
+	}
+	return number(q, 64)
 }
 
 // foundFirm uses the setup link up for this one request, then makes the firm. Either half may be repeated: the same
@@ -142,6 +151,10 @@ func (s *Server) openChain(c echo.Context, _ time.Time, caller access.Caller) er
 }
 
 func submission(c echo.Context) (ledger.Submitted, error) {
+	// What would be refused after the entry was taken is refused before.
+	if _, err := seenParam(c); err != nil {
+		return ledger.Submitted{}, err
+	}
 	b, err := body(c, api.TypeBinary, chain.MaxSubmission)
 	if err != nil {
 		return ledger.Submitted{}, err

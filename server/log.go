@@ -99,17 +99,21 @@ func (s *Server) receipt(c echo.Context, _ time.Time, caller access.Caller) erro
 
 // memberTiles serves the log to members, who need no token for it.
 func (s *Server) memberTiles(c echo.Context, _ time.Time, caller access.Caller) error {
-	return s.tile(c, caller.Firm, c.Param("*"))
+	return s.tile(c, caller.Firm, c.Param("*"), foreverPrivate)
 }
 
 // publicLog serves a firm's log to anybody, as c2sp.org/tlog-tiles says: it shows sizes and hashes, and when they came.
 func (s *Server) publicLog(c echo.Context, _ time.Time) error {
+	// What is not there yet will be: nobody is to remember a refusal.
+	c.Response().Header().Set("Cache-Control", "no-store")
+	cache := forever
 	if t := s.config.LogToken; t != "" {
 		given, ok := strings.CutPrefix(c.Request().Header.Get("Authorization"), "Bearer ")
 		if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(t)) != 1 {
 			c.Response().Header().Set("WWW-Authenticate", "Bearer")
 			return access.Deny(api.CodeNotSignedIn)
 		}
+		cache = foreverPrivate
 	}
 	ctx := c.Request().Context()
 	var firm wire.ChainID
@@ -127,7 +131,7 @@ func (s *Server) publicLog(c echo.Context, _ time.Time) error {
 	if c.Param("*") == "checkpoint" {
 		return s.checkpoint(c, firm)
 	}
-	return s.tile(c, firm, c.Param("*"))
+	return s.tile(c, firm, c.Param("*"), cache)
 }
 
 // checkpoint serves the newest checkpoint that satisfies the firm's witness policy, or the newest where there is none.
@@ -140,9 +144,14 @@ func (s *Server) checkpoint(c echo.Context, firm wire.ChainID) error {
 	return c.Blob(http.StatusOK, "text/plain; charset=utf-8", b)
 }
 
-const forever = "public, max-age=31536000, immutable"
+// A tile never changes. One that not everybody may read is kept by its reader alone: a cache between that took it for
+// public would hand it to who shows no token.
+const (
+	forever        = "public, max-age=31536000, immutable"
+	foreverPrivate = "private, max-age=31536000, immutable"
+)
 
-func (s *Server) tile(c echo.Context, firm wire.ChainID, path string) error {
+func (s *Server) tile(c echo.Context, firm wire.ChainID, path, cache string) error {
 	t, err := log.ParseTilePath(path)
 	if err != nil {
 		return access.Deny(api.CodeNotFound)
@@ -151,7 +160,7 @@ func (s *Server) tile(c echo.Context, firm wire.ChainID, path string) error {
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set("Cache-Control", forever)
+	c.Response().Header().Set("Cache-Control", cache)
 	return c.Blob(http.StatusOK, api.TypeBinary, b)
 }
 

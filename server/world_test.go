@@ -58,6 +58,7 @@ type world struct {
 	blobs  blob.Store
 	clock  *clock
 	server *server.Server
+	log    *ledger.Log
 	http   *httptest.Server
 	logs   *logs
 }
@@ -71,7 +72,7 @@ func newWorldOn(t testing.TB, open func(store.Hook) store.Store, b blob.Store, c
 	t.Helper()
 	l := ledger.NewLog(&ledger.MemoryKeys{Random: rand.Reader}, &ledger.MemoryGuard{})
 	s := open(l.Integrate)
-	w := &world{t: t, store: s, blobs: b, clock: &clock{t: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}, logs: &logs{of: map[wire.ChainID]*firmLog{}}}
+	w := &world{t: t, store: s, blobs: b, log: l, clock: &clock{t: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}, logs: &logs{of: map[wire.ChainID]*firmLog{}}}
 	c := server.Config{Store: s, Blobs: b, Log: l, Origin: testOrigin, Now: w.clock.now}
 	if change != nil {
 		change(&c)
