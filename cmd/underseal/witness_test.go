@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +74,7 @@ func TestWitnessPolicy(t *testing.T) {
 
 // steps counts passes. It is a log that grows when it is told to.
 type steps struct {
+	mu      sync.Mutex // guards all below
 	changed bool
 	err     error
 	at      []time.Duration
@@ -80,12 +82,24 @@ type steps struct {
 }
 
 // Changed implements follower.
-func (s *steps) Changed(context.Context) (bool, error) { return s.changed, nil }
+func (s *steps) Changed(context.Context) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed, nil
+}
 
 // Step implements follower.
 func (s *steps) Step(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.at, s.changed = append(s.at, time.Since(s.start)), false
 	return s.err
+}
+
+func (s *steps) set(changed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed, s.err = changed, err
 }
 
 // TestFollow: when passes are made, on a clock that is not there.
@@ -104,6 +118,8 @@ func TestFollow(t *testing.T) {
 		}
 		want := func(at ...time.Duration) {
 			t.Helper()
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			if fmt.Sprint(s.at) != fmt.Sprint(at) {
 				t.Fatalf("passes at %v, want %v", s.at, at)
 			}
@@ -114,10 +130,10 @@ func TestFollow(t *testing.T) {
 		pass(63 * time.Second) // nothing grew: what is there is kept fresh
 		want(62 * time.Second)
 		pass(71 * time.Second)
-		s.changed = true
+		s.set(true, nil)
 		pass(73 * time.Second)
 		want(72 * time.Second)
-		s.err, s.changed = errors.New("away"), true // sooner at first, then less and less so
+		s.set(true, errors.New("away")) // sooner at first, then less and less so
 		pass(200 * time.Second)
 		want(74*time.Second, 78*time.Second, 86*time.Second, 102*time.Second, 134*time.Second, 194*time.Second)
 		cancel()
