@@ -60,7 +60,7 @@ func (o *office) took(method string) float64 {
 // opening measures how long a large matter takes to open on a device that never saw it, and on one that did.
 func opening(b *bench, s sizes) []table {
 	o := found(b)
-	p := join(b, o.invite())
+	p := join(b, o.invite("paralegal"))
 	// What a sign-in costs by itself: the matter is as good as empty.
 	base := o.openings(b, s, p)
 	b.progress("making %d documents and %d operations", s.documents, s.operations)
@@ -114,10 +114,10 @@ func (o *office) signInTime(b *bench) signInTime {
 }
 
 // invite makes an invite that opens at once, and is its link.
-func (o *office) invite() string {
+func (o *office) invite(role string) string {
 	o.page.Click("#invite-open")
 	o.page.Type("#invite-person", "Petra Paralegal")
-	o.page.Eval(`(() => { const s = document.querySelector("#invite-role"); s.value = "paralegal"; s.dispatchEvent(new Event("change", {bubbles: true})); })()`)
+	o.page.Eval(fmt.Sprintf(`(() => { const s = document.querySelector("#invite-role"); s.value = %q; s.dispatchEvent(new Event("change", {bubbles: true})); })()`, role))
 	o.page.Click(`#invite-mode [value="opens-at-once"]`)
 	o.page.Click("#invite-create")
 	o.page.See("#invite-link")
