@@ -608,6 +608,14 @@ func TestEvents(t *testing.T) {
 	if n := served(); n != 0 {
 		t.Errorf("released, and %d are served", n)
 	}
+	// Two requests that come at once both find that nobody was told yet.
+	caller := access.Caller{Firm: clara.firm, Account: clara.account, Member: clara.author.Member, Session: session}
+	for range 2 {
+		w.ok(clara.update(func(tx store.Tx) error {
+			_, err := w.log.Serve(tx, rand.Reader, w.clock.now(), caller, m.id, f.change.Document, f.change.Header.Version)
+			return err
+		}))
+	}
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
