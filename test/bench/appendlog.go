@@ -80,13 +80,13 @@ func appends(b *bench, s sizes) []table {
 		b.must(l.close())
 		b.progress("%d writers: %v; Tessera: %v", writers, ours, theirs)
 		if writers == 512 {
-			e.atLeast("512 writers: throughput, of Tessera's", ours.PerSecond/theirs.PerSecond, 5)
+			e.atLeast("writers: 512, throughput, of Tessera's", ours.PerSecond/theirs.PerSecond, 5)
 		}
 		if writers == 1 {
-			e.atLeast("1 writer: Tessera's p50, of ours", theirs.P50/ours.P50, 20)
+			e.atLeast("writers: 1, Tessera's p50, of ours", theirs.P50/ours.P50, 20)
 		}
-		e.told(fmt.Sprintf("%d writers: ours", writers), ours.String())
-		e.told(fmt.Sprintf("%d writers: Tessera", writers), theirs.String())
+		e.told(fmt.Sprintf("writers: %d, ours", writers), ours.String())
+		e.told(fmt.Sprintf("writers: %d, Tessera", writers), theirs.String())
 	}
 	f := newFullFirm(b, s.fullWriters)
 	for _, kind := range []struct {
@@ -95,7 +95,7 @@ func appends(b *bench, s sizes) []table {
 		path    string
 	}{{"a document renamed", f.renames(s.perWriter), "entries"}, {"a release", f.releases(s.perWriter), "trail"}} {
 		got := f.submitAll(kind.path, kind.entries)
-		e.told(fmt.Sprintf("%d writers: whole entries through the server, %s", s.fullWriters, kind.name), got.String())
+		e.told(fmt.Sprintf("writers: %d, whole entries through the server, %s", s.fullWriters, kind.name), got.String())
 	}
 	b.must(f.close())
 	e.note("Ours: the leaf into the firm's log, the map and the tree, a checkpoint signed with Ed25519 and ML-DSA-44 a commit, fdatasync, the proof of the leaf and of consistency, and the file that remembers what was signed, synced, before the receipt leaves.")

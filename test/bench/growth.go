@@ -221,9 +221,9 @@ func growthPlot(all []grown) string {
 			line("tree, by Tessera's fsck", func(g grown) float64 { return g.fsck }),
 			line("tree and map", func(g grown) float64 { return g.whole })}},
 		{"Making a receipt's proofs", "µs", []series{line("inclusion and consistency", func(g grown) float64 { return g.proof })}},
-		{"Storage", "bytes an entry", []series{
-			line("the log alone", func(g grown) float64 { return g.file }),
-			line("renaming a document, whole", func(g grown) float64 { return g.batch }),
-			line("a release, whole", func(g grown) float64 { return g.release })}},
+		{"Storage", "bytes an entry of the firm's file", []series{
+			line("log alone", func(g grown) float64 { return g.file }),
+			line("whole, a rename", func(g grown) float64 { return g.batch }),
+			line("whole, a release", func(g grown) float64 { return g.release })}},
 	})
 }

@@ -95,7 +95,7 @@ func (p panel) drawLines(b *strings.Builder, x, y func(float64) float64) {
 		fmt.Fprintf(b, `<path class="l%d" d="M%s"/>`, i, strings.Join(path, "L"))
 		b.WriteString(mark(i, legend+4, 52))
 		fmt.Fprintf(b, `<text x="%.0f" y="56">%s</text>`, legend+14, html.EscapeString(l.name))
-		legend += 30 + 6.8*float64(len(l.name))
+		legend += 32 + 7*float64(len(l.name))
 	}
 }
 
