@@ -84,7 +84,7 @@ func newWatch(t *testing.T, k string) *watch {
 }
 
 func (w *watch) on(s store.Store, l *ledger.Log) *pushing.Pusher {
-	return &pushing.Pusher{Store: s, Log: l, Now: w.clock.now, Timeout: 2 * time.Second}
+	return &pushing.Pusher{Store: s, Log: l, Now: w.clock.now, Timeout: 4 * time.Second}
 }
 
 // step makes a pass and says of which classes its error has to be.
