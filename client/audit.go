@@ -3,9 +3,11 @@ package client
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"time"
 
+	"github.com/underseal/underseal/keys/vrf"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/log"
@@ -100,7 +102,15 @@ func (c *Client) VerifyMatter(ctx context.Context, id wire.ChainID) (VerifyView,
 	if err != nil {
 		return VerifyView{}, err
 	}
-	view, err := c.verifyPinned(ctx, m, nil)
+	var view VerifyView
+	for range 5 {
+		if view, err = c.verifyPinned(ctx, m, nil); !errors.Is(err, errMeanwhile) {
+			break
+		}
+	}
+	if errors.Is(err, errMeanwhile) {
+		err = fail(api.CodeUnavailable, "")
+	}
 	if err != nil {
 		err = c.refuse(ctx, "the record of a matter", err)
 		if hasCode(err, api.CodeServerLied) {
@@ -436,17 +446,48 @@ func (v *verification) progress(step string, done, total int) {
 	v.c.event(Event{Event: "verify", Matter: v.m.id.String(), Step: step, Done: int64(done), Total: int64(total)})
 }
 
-// ends proves that a sequence has no further entry under the checkpoint. One that was added meanwhile is no lie: then the
-// server has a newer checkpoint.
+// ends proves that a sequence has no further entry.
 func (v *verification) ends(ctx context.Context, kind uint16, n uint64) error {
 	last := v.links.Epochs[len(v.links.Epochs)-1]
-	key := last.State
+	key, sequence := last.State, api.SequenceState
 	if kind == log.TypeTrail {
-		key = last.Trail
+		key, sequence = last.Trail, api.SequenceTrail
 	}
-	next := log.MapKey(kind, key.Tag(kind, n))
+	return v.absent(ctx, log.MapKey(kind, key.Tag(kind, n)), sequence, n)
+}
+
+// eventsEnd is ends for the server sequence, whose tags only the log's VRF key makes: the server must show the next one.
+func (v *verification) eventsEnd(ctx context.Context, n uint64) error {
+	var next api.NextEvent
+	if err := v.c.getFirm(ctx, v.m.firm, api.Chain(v.m.firm, v.m.id)+"/events/next", &next); err != nil {
+		return err
+	}
+	output, err := vrf.Verify(v.log.trust.VRFKey, chain.EventLabel(v.m.id, n), next.Proof)
+	if err != nil || next.Position != n {
+		return v.grown(ctx, api.SequenceServer, n, chain.ErrEvent)
+	}
+	return v.absent(ctx, log.MapKey(log.TypeServer, wire.Hash(output[:32])), api.SequenceServer, n)
+}
+
+// errMeanwhile says that somebody added an entry while a verification ran: it begins again.
+var errMeanwhile = errors.New("an entry was added meanwhile")
+
+// grown tells an entry that was added meanwhile from one that is kept back: the server lists the one.
+func (v *verification) grown(ctx context.Context, sequence string, n uint64, otherwise error) error {
+	raw, err := v.c.inFirm(ctx, v.m.firm, Request{Method: methodGet, Path: api.Leaves(v.m.firm, v.m.id, sequence, n)})
+	if err != nil {
+		return err
+	}
+	if len(raw) > 0 {
+		return errMeanwhile
+	}
+	return otherwise
+}
+
+// absent proves that nothing stands at the key of the map that is a sequence's next place.
+func (v *verification) absent(ctx context.Context, key wire.Hash, sequence string, n uint64) error {
 	var reply api.MapReply
-	if err := v.c.ask(ctx, v.m.firm, "/log/map", api.MapRequest{Keys: []wire.Hash{next}, Seen: v.log.seen()}, &reply); err != nil {
+	if err := v.c.ask(ctx, v.m.firm, "/log/map", api.MapRequest{Keys: []wire.Hash{key}, Seen: v.log.seen()}, &reply); err != nil {
 		return err
 	}
 	cp, _, err := v.c.mapRoot(ctx, v.m.firm, v.log, reply.MapRoot)
@@ -460,15 +501,14 @@ func (v *verification) ends(ctx context.Context, kind uint16, n uint64) error {
 	if err != nil {
 		return err
 	}
-	_, present, err := p.Verify(reply.Root, next)
-	if err != nil {
+	_, present, err := p.Verify(reply.Root, key)
+	switch {
+	case err != nil:
 		return err
-	}
-	if present && cp.Size > v.at.Size {
-		return fail(api.CodeUnavailable, "") // somebody added an entry while we looked
-	}
-	if present {
-		return log.ErrIncomplete
+	case cp.Size < v.at.Size:
+		return ErrRolledBack
+	case present:
+		return v.grown(ctx, sequence, n, log.ErrIncomplete)
 	}
 	return nil
 }
@@ -508,6 +548,9 @@ func (v *verification) audit(ctx context.Context, view *VerifyView, trail, event
 	}
 	if uint64(len(t.releases)) < uint64(len(trail)) || len(t.events) < len(events) {
 		return ErrWithheld // the log has their leaves
+	}
+	if err := v.eventsEnd(ctx, uint64(len(events))); err != nil {
+		return err
 	}
 	released, served := 0, 0
 	for _, i := range t.items(v.state) {

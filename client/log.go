@@ -35,8 +35,9 @@ type firmLog struct {
 	keys   *log.Keys
 	policy *log.Policy // nil: the firm has no witnesses
 
-	mu   sync.Mutex // guards all below
-	kept logRecord
+	mu     sync.Mutex // guards all below
+	kept   logRecord
+	selfAt time.Time // when the directory last showed our own keys to be ours
 }
 
 // logRecord is the newest checkpoint that was verified, with what it is compared with later.
@@ -493,10 +494,22 @@ func (c *Client) watchSelf(ctx context.Context, m *matter) error {
 	if err != nil {
 		return err
 	}
+	now := c.config.Now()
+	l.mu.Lock()
+	due := l.selfAt.IsZero() || now.Sub(l.selfAt) >= checkEvery || now.Before(l.selfAt)
+	l.mu.Unlock()
+	if !due {
+		return nil
+	}
 	self := &chain.Member{ID: author.Member, Keys: author.Identity.Public()}
 	err = c.people(ctx, m.firm, l, map[wire.ObjectID]*chain.Member{author.Member: self})
 	if hasCode(err, api.CodeNewKeys) {
 		return directory.ErrLookup // newer keys of ours that are not ours
+	}
+	if err == nil {
+		l.mu.Lock()
+		l.selfAt = now
+		l.mu.Unlock()
 	}
 	return err
 }

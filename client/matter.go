@@ -22,7 +22,6 @@ type matter struct {
 	pin    uint64       // position of a statement that the account is still to remember; 0: none
 
 	currentAt time.Time // when the log last proved that nothing comes after state
-	selfAt    time.Time // when the directory last showed our own keys to be ours
 
 	compared map[wire.ObjectID]bool // members whose view of the log was compared with ours
 	anchors  map[uint64]wire.Hash   // leaf hashes of entries before a position, as activity found them on its way back
@@ -117,13 +116,7 @@ func (c *Client) checkLog(ctx context.Context, m *matter, changed bool) error {
 			return err
 		}
 	}
-	if m.selfAt.IsZero() || now.Sub(m.selfAt) >= checkEvery || now.Before(m.selfAt) {
-		if err := c.watchSelf(ctx, m); err != nil {
-			return err
-		}
-		m.selfAt = now
-	}
-	return nil
+	return c.watchSelf(ctx, m)
 }
 
 // pinEpoch has the account remember where the newest epoch was opened: none of its devices, not even one that never saw the

@@ -82,6 +82,15 @@ func (s *Server) events(c echo.Context, _ time.Time, caller access.Caller) error
 	})
 }
 
+func (s *Server) nextEvent(c echo.Context, _ time.Time, caller access.Caller) error {
+	id, err := chainParam(c, "chain")
+	if err != nil {
+		return err
+	}
+	out, err := view(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (api.NextEvent, error) { return s.config.Log.NextEvent(tx, caller, id) })
+	return reply(c, out, err)
+}
+
 func (s *Server) receipt(c echo.Context, _ time.Time, caller access.Caller) error {
 	id, err := chainParam(c, "chain")
 	if err != nil {

@@ -55,6 +55,7 @@ func (s *Server) routes(e *echo.Echo) {
 	e.GET(api.RouteTiles, s.asMember(s.memberTiles))
 	e.GET(api.RouteLeaves, s.asMember(s.leaves))
 	e.GET(api.RouteEvents, s.asMember(s.events))
+	e.GET(api.RouteNextEvent, s.asMember(s.nextEvent))
 	e.GET(api.RouteReceipt, s.asMember(s.receipt))
 	e.GET(api.RouteChains, s.asMember(s.chains))
 	e.POST(api.RouteChains, s.asMember(s.openChain))

@@ -69,6 +69,13 @@ type KeysReply struct {
 	Lookups []directory.Lookup `json:"lookups"`
 }
 
+// NextEvent is the VRF proof of the tag that a chain's server sequence has at its next position: what the map is asked
+// whether the sequence ends there.
+type NextEvent struct {
+	Position uint64 `json:"position"`
+	Proof    []byte `json:"proof"`
+}
+
 // Limits of one request.
 const (
 	MaxMapKeys    = 256
@@ -78,13 +85,14 @@ const (
 
 // Routes of the log.
 const (
-	RouteLog     = "/v1/firms/:firm/log"                              // GET ?from=: LogState
-	RouteMap     = "/v1/firms/:firm/log/map"                          // POST MapRequest: MapReply
-	RouteTiles   = "/v1/firms/:firm/log/tiles/*"                      // GET: what the public log serves at the same path, for members
-	RouteLookup  = "/v1/firms/:firm/keys"                             // POST KeysRequest: KeysReply
-	RouteLeaves  = "/v1/firms/:firm/chains/:chain/leaves"             // GET ?sequence=&from=: index u64 ‖ leaf, for each (binary)
-	RouteReceipt = "/v1/firms/:firm/chains/:chain/receipts/:position" // GET ?sequence=: a receipt (text)
-	RouteEvents  = "/v1/firms/:firm/chains/:chain/events"             // GET ?from= or ?last=: VRF proof ‖ entry, for each (auditors; binary)
+	RouteLog       = "/v1/firms/:firm/log"                              // GET ?from=: LogState
+	RouteMap       = "/v1/firms/:firm/log/map"                          // POST MapRequest: MapReply
+	RouteTiles     = "/v1/firms/:firm/log/tiles/*"                      // GET: what the public log serves at the same path, for members
+	RouteLookup    = "/v1/firms/:firm/keys"                             // POST KeysRequest: KeysReply
+	RouteLeaves    = "/v1/firms/:firm/chains/:chain/leaves"             // GET ?sequence=&from=: index u64 ‖ leaf, for each (binary)
+	RouteNextEvent = "/v1/firms/:firm/chains/:chain/events/next"        // GET: NextEvent (auditors)
+	RouteReceipt   = "/v1/firms/:firm/chains/:chain/receipts/:position" // GET ?sequence=: a receipt (text)
+	RouteEvents    = "/v1/firms/:firm/chains/:chain/events"             // GET ?from= or ?last=: VRF proof ‖ entry, for each (auditors; binary)
 
 	RoutePublicLog = "/log/:log/*" // GET checkpoint, tile/…: c2sp.org/tlog-tiles
 )

@@ -111,3 +111,24 @@ func released(tx store.Tx, now time.Time, c access.Caller, id wire.ChainID, doc,
 	}
 	return v, r, nil
 }
+
+// NextEvent proves which tag the next entry of a chain's server sequence would have.
+func (l *Log) NextEvent(tx store.Tx, c access.Caller, id wire.ChainID) (api.NextEvent, error) {
+	if _, err := seen(tx, c, id, access.Trail); err != nil {
+		return api.NextEvent{}, err
+	}
+	f, err := firmOf(tx)
+	if err != nil {
+		return api.NextEvent{}, err
+	}
+	s, err := l.signer(f)
+	if err != nil {
+		return api.NextEvent{}, err
+	}
+	at, _, err := layout.Get[layout.Sequence](tx, layout.EventsKey(id))
+	if err != nil {
+		return api.NextEvent{}, err
+	}
+	_, proof, err := s.vrf.Prove(chain.EventLabel(id, at.Position))
+	return api.NextEvent{Position: at.Position, Proof: proof[:]}, err
+}
