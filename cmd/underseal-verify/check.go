@@ -280,9 +280,13 @@ func (r *run) checkMatter(ctx context.Context, args []string) (string, error) {
 			return "", refuted(err.Error(), "%s", walkFailed(err, name, n))
 		}
 		r.facts[name] = map[string]any{"entries": n, "head": head.String()}
-		sentence += fmt.Sprintf(" its %s has %d entries, the last with hash %v;", name, n, head)
+		sentence += fmt.Sprintf(" its %s has %d entries", name, n)
+		if n > 0 {
+			sentence += fmt.Sprintf(", the last with hash %v", head)
+		}
+		sentence += ";"
 	}
-	return sentence + " and the log has none after them.", r.keep(signed)
+	return sentence + " and the log has none after them. Compare that with the people in the matter.", r.keep(signed)
 }
 
 // beyondEnd is how many positions after the end of a sequence are tried, beside as many as there are leaves.

@@ -265,17 +265,18 @@ func TestWeb(t *testing.T) {
 			if !strings.HasSuffix(r.URL.Path, name) {
 				return false
 			}
-			for range 2000 { // without an end, as far as anybody would read
+			for { // without an end
 				if _, err := w.Write(make([]byte, 4096)); err != nil {
 					return true
 				}
 			}
-			return true
 		}), "--policy", p)
 	}
 	// A redirect leads nowhere else, and a token goes nowhere else.
 	elsewhere := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { t.Error("asked elsewhere, with", r.Header) }))
+	sent := 0
 	want(t, exitUndecided, "another address", "log", bent(func(w http.ResponseWriter, r *http.Request) bool {
+		sent++
 		http.Redirect(w, r, elsewhere+r.URL.Path, http.StatusFound)
 		return true
 	}), "--policy", p, "--token", "secret")
@@ -286,6 +287,19 @@ func TestWeb(t *testing.T) {
 		http.Redirect(w, r, r.URL.Path+"?here", http.StatusFound)
 		return true
 	}), "--policy", p)
+	if sent != 1 {
+		t.Errorf("asked %d times, of a server that sends elsewhere", sent)
+	}
+	https := must(newWebSource("https://log.example/log", "secret"))
+	for to, refused := range map[string]bool{"https://log.example/other": false, "http://log.example/log": true, "https://other.example/log": true, "https://log.example:8443/log": true} {
+		asked, next := must(http.NewRequest("GET", "https://log.example/log", nil)), must(http.NewRequest("GET", to, nil))
+		if err := https.client.CheckRedirect(next, []*http.Request{asked}); (err != nil) != refused {
+			t.Errorf("sent to %s: %v", to, err)
+		}
+		if err := https.client.CheckRedirect(next, []*http.Request{asked, asked, asked, asked}); err == nil {
+			t.Error("sent around without an end")
+		}
+	}
 	// Tokens.
 	guarded := bent(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("Authorization") == "Bearer secret" {
@@ -374,7 +388,15 @@ func TestCopy(t *testing.T) {
 		t.Errorf("%d files were asked for again", len(asked))
 	}
 
+	// What witnesses added to the copy's checkpoint is not replaced by less.
+	_, cosign := witness(1)
 	kept := read(t, filepath.Join(to, "checkpoint"))
+	kept = append(kept, cosign(kept, 1700000000)...)
+	put(t, to, "checkpoint", kept)
+	want(t, exitVerified, "All 903", "copy", at, to)
+	if !bytes.Equal(read(t, filepath.Join(to, "checkpoint")), kept) {
+		t.Error("a cosigned checkpoint was replaced by a bare one")
+	}
 	dir = earlyDir
 	want(t, exitRefuted, "fewer entries than the copy", "copy", at, to)
 	other, _ := honest(1000)
@@ -386,6 +408,9 @@ func TestCopy(t *testing.T) {
 	bend(t, filepath.Join(dir, "tile/entries/001"), flip(50))
 	want(t, exitRefuted, "not what it signed", "copy", at, filepath.Join(t.TempDir(), "c"))
 	want(t, exitUsage, "another log's copy", "copy", at, filepath.Dir(put(t, t.TempDir(), "checkpoint", []byte("x"))))
+	_, c := tree(all[:300])
+	c.Origin = "log.example/log/other"
+	want(t, exitUsage, "another log's copy", "copy", at, filepath.Dir(put(t, t.TempDir(), "checkpoint", must(newSigner(t, c.Origin, 1).Sign(c)))))
 	if !bytes.Equal(read(t, filepath.Join(to, "checkpoint")), kept) {
 		t.Error("a refused copy changed the checkpoint")
 	}
@@ -415,7 +440,7 @@ func receiptOf(t testing.TB, leaves []log.Leaf, index int, s *log.Signer) log.Re
 func TestReceipt(t *testing.T) {
 	s, stranger := newSigner(t, origin, 1), newSigner(t, origin, 2)
 	p := policy(t, s, "")
-	k1, _ := witness(1)
+	k1, w1 := witness(1)
 	waiting := policy(t, s, "witness a "+k1+"\nquorum a\n")
 	all, _ := honest(700)
 	early := rebooked(append(slices.Clone(all[:296]), log.Leaf{Type: log.TypeMapRoot}))
@@ -435,6 +460,9 @@ func TestReceipt(t *testing.T) {
 	short := publish(t, rebooked(append(slices.Clone(all[:200]), log.Leaf{Type: log.TypeMapRoot})), s)
 	want(t, exitUndecided, "older than the receipt", "receipt", good, "--policy", p, "--log", short)
 	want(t, exitRefuted, "entries are gone", "receipt", good, "--policy", p, "--log", serve(t, http.FileServer(http.Dir(short))))
+	bare := read(t, filepath.Join(short, "checkpoint")) // a log that waits for witnesses shows what they have signed
+	put(t, short, "checkpoint", append(bare, w1(bare, 1700000000)...))
+	want(t, exitUndecided, "older than the receipt", "receipt", good, "--policy", waiting, "--log", serve(t, http.FileServer(http.Dir(short))))
 	want(t, exitRefuted, "does not carry both", "receipt", good, "--policy", p, "--log", publish(t, late, stranger))
 
 	change := func(f func(r *log.Receipt)) string {

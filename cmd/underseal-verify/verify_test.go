@@ -182,6 +182,14 @@ func want(t testing.TB, code int, text string, args ...string) string {
 	return stdout.String()
 }
 
+// last is what is said of a matter's trail.
+func last(m *matter) string {
+	if m.next[2] == 0 {
+		return "trail has 0 entries; and"
+	}
+	return fmt.Sprintf("trail has %d entries, the last with hash %v", m.next[2], m.head[2])
+}
+
 // TestHonest: what an honest log shows is verified, whatever its size.
 func TestHonest(t *testing.T) {
 	s := newSigner(t, origin, 1)
@@ -197,7 +205,7 @@ func TestHonest(t *testing.T) {
 		if size > 2 {
 			k := file(t, m.links.Format())
 			want(t, exitVerified, fmt.Sprintf("state has %d entries", m.next[1]), "matter", dir, "--policy", p, "--keys", k)
-			want(t, exitVerified, fmt.Sprintf("trail has %d entries, the last with hash %v", m.next[2], m.head[2]), "matter", dir, "--policy", p, "--keys", k)
+			want(t, exitVerified, last(m), "matter", dir, "--policy", p, "--keys", k)
 		}
 	}
 	none := file(t, newMatter(9).links.Format())
