@@ -3,11 +3,11 @@ GO ?= go
 BIN := bin/underseal
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check vectors attacks bench clean tools
+.PHONY: help build run test check vectors attacks bench demo-tamper clean tools
 
 help: ## this list
 	@for first in run build test; do sed -nE "s/^($$first):.*## /\1\t/p" Makefile; done
-	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | grep -vE '^(run|build|test)	' | sort
+	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | grep -vE '^(run|build|test)	' | sort
 
 build: ## the module, the screens and the binaries, into webapp/dist and bin
 	@echo "== build: module and screens"
@@ -33,6 +33,8 @@ test: tools build check ## every test, in real Chromium where it is about the br
 	cd test && $(GO) test -p 1 -timeout 60m ./client ./crash ./evilserver
 	@echo "== test: other people's software reads and witnesses our log"
 	cd test/interop && $(GO) test ./...
+	@echo "== test: an operator's changes by hand are noticed"
+	cd test && $(GO) run ./demotamper
 	@echo "== test: vectors"
 	cd test && $(GO) test -v -run TestVectors ./vectors
 	@echo "== test: the story, in Chromium"
@@ -59,6 +61,10 @@ attacks: ## the scorecard of the 88 published attacks
 bench: tools build ## ratios against named peers; takes long, and alone on the machine
 	@echo "== bench"
 	cd test && $(GO) run ./bench
+
+demo-tamper: build ## an operator changes his database by hand, in five ways, and is noticed each time
+	@echo "== demo-tamper"
+	cd test && $(GO) run ./demotamper
 
 clean: ## remove what was built; data stays
 	@echo "== clean"
