@@ -25,7 +25,7 @@ interface Lane {
 const fewest = 14; // buckets: a single busy day still stands on an axis
 const most = 62;
 const lanesAtOnce = 6;
-const barHeight = 32;
+const barHeight = 20;
 
 export function tallyChart(id: string, title: string): { node: HTMLElement; show(items: readonly Tally[]): void } {
   const node = h("figure", { id, class: "chart" });

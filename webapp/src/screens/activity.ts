@@ -13,6 +13,7 @@ import type { MatterPart } from "./matter.ts";
 
 const t = say.activity;
 const atOnce = 100;
+const atMost = 500; // of one answer
 
 export function activityPart(app: App, matter: Id): MatterPart {
   const slot = problemSlot();
@@ -40,7 +41,7 @@ export function activityPart(app: App, matter: Id): MatterPart {
     fill(list, byDay(shown).map((day) => daySection(app, matter, day, slot)));
   };
   const load = async (before: number | null) => {
-    const limit = before === null ? Math.max(atOnce, items.length) : atOnce;
+    const limit = before === null ? Math.min(atMost, Math.max(atOnce, items.length)) : atOnce;
     const page = await app.engine.call("activity", { matter, before, limit });
     items = before === null ? page.items : [...items, ...page.items];
     next = page.next;
@@ -58,7 +59,7 @@ export function activityPart(app: App, matter: Id): MatterPart {
     node: h("section", { class: "part", "aria-labelledby": "activity-title" },
       h("div", { class: "part-head" }, h("h2", { id: "activity-title" }, t.title)),
       h("p", { class: "hint part-lead" }, t.lead),
-      chart.node, filters.node, slot.node, list,
+      filters.node, chart.node, slot.node, list,
       h("div", { class: "actions start" }, older, hint)),
     event: (event: Event) => void (event.event === "matter" && event.matter === matter && begin()),
   };
@@ -133,7 +134,7 @@ function row(app: App, matter: Id, item: Activity, slot: ReturnType<typeof probl
 const named = 3; // documents before the rest is folded away
 
 function documents(item: Activity): Child {
-  if (item.documents.length === 0) return null;
+  if (item.documents.length === 0 || item.kind === "renamed") return null; // a matter's new name stands in the sentence
   const each = (d: Activity["documents"][number]) => h("li", {}, d.folder !== "" && [name(d.folder), " / "], name(d.name), d.size > 0 && h("span", { class: "hint" }, " " + size(d.size)));
   const rest = item.documents.slice(named);
   return [

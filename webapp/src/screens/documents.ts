@@ -276,6 +276,7 @@ function makeTable(act: TableActions) {
     node: h("div", { class: "listing" }, table, more, empty),
     show(view: MatterView, place: Place, { folders, documents }: Listing, selected: ReadonlySet<Id>) {
       readable = offer(view.myRole).read;
+      table.classList.toggle("look-only", !readable); // nothing could be done with what is selected
       flat = place.filter.trim() !== "" || place.deleted;
       items = [...folders.map((folder) => ({ folder })), ...documents.map((document) => ({ document }))];
       chosen = selected;

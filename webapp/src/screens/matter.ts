@@ -115,7 +115,7 @@ function tabs(view: MatterView, current: Part): HTMLElement {
 
 function contentOf(app: App, view: MatterView, part: Part, changed: (view: MatterView) => void): MatterPart {
   if (part === "activity") return activityPart(app, view.matter);
-  if (part === "verify") return verifyPart(app, view.matter, view.firm);
+  if (part === "verify") return verifyPart(app, view.matter, view.firm, false);
   if (part === "trail") return offer(view.myRole).trail ? trailPart(app, view) : { node: problem({ code: "not-allowed", detail: "" }) };
   const documents = documentsPanel(app, changed);
   const people = peoplePanel(app, changed);
@@ -129,7 +129,7 @@ function contentOf(app: App, view: MatterView, part: Part, changed: (view: Matte
 // A reviewer opens nothing: the verification is the whole matter.
 function reviewerLayout(app: App, body: HTMLElement, matter: Id) {
   const summary = app.summary(matter);
-  const part = verifyPart(app, matter, summary?.firm ?? "");
+  const part = verifyPart(app, matter, summary?.firm ?? "", true);
   const heading = h("h1", { tabindex: -1, class: "matter-title" }, name(summary?.name ?? ""));
   fill(body,
     h("p", { class: "crumb" }, h("a", { href: "/" }, say.matter.back)),

@@ -12,7 +12,7 @@ import { ruleName, say, trailKind } from "../sentences.ts";
 import { announce, ask, busy, button, field, problem, problemSlot } from "../ui.ts";
 import { options } from "./activity.ts";
 import type { MatterPart } from "./matter.ts";
-import { saveProof } from "./verify.ts";
+import { askProof } from "./verify.ts";
 
 const t = say.trail;
 const firstLoad = 500;
@@ -38,10 +38,11 @@ export function trailPart(app: App, view: MatterView): MatterPart {
 
   const draw = () => {
     const shown = items.filter(filters.takes);
-    chart.show(shown.map((item) => ({ at: item.at, who: whoText(item) })));
+    chart.show(shown.filter((item) => item.erased === "").map((item) => ({ at: item.at, who: whoText(item) })));
     table.show(shown.slice(0, limit));
     table.node.hidden = shown.length === 0;
     filters.node.hidden = items.length === 0;
+    filters.mark();
     showMore.hidden = shown.length <= limit;
     showMore.textContent = say.documents.showMore(shown.length - limit);
     all.hidden = partial.hidden = !more;
@@ -69,7 +70,7 @@ export function trailPart(app: App, view: MatterView): MatterPart {
     node: h("section", { class: "part", "aria-labelledby": "trail-title" },
       h("div", { class: "part-head" }, h("h2", { id: "trail-title" }, t.title), exports(app, view, slot, begin)),
       h("p", { class: "hint part-lead" }, t.lead),
-      slot.node, chart.node, filters.node, shownCount, table.node, state,
+      slot.node, filters.node, chart.node, shownCount, table.node, state,
       h("div", { class: "actions start" }, showMore, all, partial), progress),
     event: (event: Event) => {
       if (event.event === "matter" && event.matter === matter) begin();
@@ -90,7 +91,7 @@ function exports(app: App, view: MatterView, slot: ReturnType<typeof problemSlot
     saveText(file.name, file.text);
     announce(say.verify.saved(file.name));
   }));
-  const proof = button(t.proof, { id: "trail-proof", class: "small" }, () => void busy(proof, slot, async () => announce(say.verify.saved(await saveProof(app, matter)))));
+  const proof = button(t.proof, { id: "trail-proof", class: "small" }, () => askProof(app, matter, true, (file) => announce(say.verify.saved(file))));
   const erase = button(t.erase, { id: "trail-erase", class: "small" }, () => askErase(app, view, erased));
   return h("div", { class: "actions" }, csv, proof, offer(view.myRole).erase && erase);
 }
@@ -100,7 +101,7 @@ const ages = [30, 90, 180, 365, 730, 1825];
 function askErase(app: App, view: MatterView, erased: () => void) {
   const goes = h("p", {});
   const days = h("select", { id: "erase-days", on: { change: () => explain() } }, ages.map((n) => h("option", { value: n, selected: n === 365 }, t.eraseDays(n))));
-  const explain = () => (goes.textContent = t.eraseGoesText(Number(days.value)));
+  const explain = () => (goes.textContent = t.eraseGoesText(t.eraseDays(Number(days.value))));
   explain();
   ask({
     title: t.eraseTitle,
@@ -134,6 +135,8 @@ function makeFilters(changed: () => void) {
   });
   const wanted = (control: HTMLSelectElement, value: string) => control.value === "" || control.value === value;
   return {
+    /** There is something to clear, or not. */
+    mark: () => (clear.hidden = [who, what, document, from, to].every((control) => control.value === "")),
     node: h("div", { class: "filters", hidden: true }, field(t.who, who), field(t.what, what), field(t.document, document), field(t.from, from), field(t.to, to), clear),
     offer(items: readonly TrailItem[]) {
       options(who, say.activity.everybody, unique(items.map((item) => [whoKey(item), whoText(item)])));
@@ -162,7 +165,7 @@ function kindOf(item: TrailItem): string {
 
 // Two people may have one name; a person whom the record does not name is known by the seat.
 function whoKey(item: TrailItem): string {
-  return item.member !== "" ? item.member : item.person;
+  return item.person !== "" ? item.member : item.sequence;
 }
 
 function whoText(item: TrailItem): string {
@@ -185,17 +188,16 @@ function makeTable() {
 
 function row(item: TrailItem): HTMLElement {
   const cell = (label: string, className: string, ...content: Child[]) => h("td", { role: "cell", class: className, "data-label": label }, content);
-  const erased = item.erased !== "";
   return h("tr", { role: "row", class: "trail-row", "data-sequence": item.sequence, "data-position": item.position, "data-kind": kindOf(item), "data-paired": item.paired === null ? null : String(item.paired) },
-    cell(t.when, "trail-when", item.at > 0 ? dateTime(item.at) : t.unknown),
+    cell(t.when, "trail-when", item.erased !== "" ? h("span", { class: "hint" }, t.erasedWhen) : dateTime(item.at)),
     cell(t.who, "trail-who", item.person === "" ? h("span", { class: "hint" }, whoText(item)) : name(item.person)),
     cell(t.what, "trail-what", whatCell(item)),
-    cell(t.document, "trail-document", !erased && item.document !== "" && name(item.document)),
+    cell(t.document, "trail-document", item.document !== "" && name(item.document)),
     cell(t.check, "trail-check", pairing(item)));
 }
 
 function whatCell(item: TrailItem): Child {
-  if (item.erased !== "") return [t.erasedUnder + ruleName[item.erased], h("span", { class: "hint block" }, t.erasedPlace)];
+  if (item.erased !== "") return [trailKind[item.kind], h("span", { class: "hint block" }, t.erasedUnder(ruleName[item.erased]))];
   return [trailKind[item.kind], item.detail !== "" && h("span", { class: "hint block" }, visible(item.detail)), item.sequence === "server" && h("span", { class: "hint block" }, t.server)];
 }
 

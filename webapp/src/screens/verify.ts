@@ -13,7 +13,7 @@ import { sealedPicture } from "./picture.ts";
 
 const t = say.verify;
 
-export function verifyPart(app: App, matter: Id, firm: Id): MatterPart {
+export function verifyPart(app: App, matter: Id, firm: Id, reviewer: boolean): MatterPart {
   const result = h("div", { id: "verify", class: "stack" });
   const progress = progressView(() => void app.engine.call("cancelVerify", { matter }).catch(() => undefined)); // whatever it answers, the run itself says how it ended
   const again = button(t.again, { id: "verify-again", hidden: true }, () => void run());
@@ -28,7 +28,7 @@ export function verifyPart(app: App, matter: Id, firm: Id): MatterPart {
     fill(result, progress.node);
     try {
       const report = await app.engine.call("verifyMatter", { matter });
-      fill(result, verdict(report), checks(report), erasures(report), whole(report), takeAway(app, matter, firm), offline(report.url));
+      fill(result, verdict(report), checks(report, reviewer), erasures(report), whole(report), takeAway(app, report, firm), offline(report.url));
       announce(t.good);
     } catch (thrown) {
       const failure = failureOf(thrown);
@@ -88,24 +88,30 @@ function listed(witnesses: readonly Witness[]): Child[] {
   return witnesses.map((w, i) => [i === 0 ? "" : i === witnesses.length - 1 ? t.and : ", ", name(w.name)]);
 }
 
-function checks(report: VerifyReport): HTMLElement {
+function checks(report: VerifyReport, reviewer: boolean): HTMLElement {
   const found = new Map(report.sequences.map((s) => [s.sequence, s]));
   const order: readonly Sequence[] = ["state", "trail", "server"];
   return h("section", { class: "stack" }, h("h3", {}, t.whatChecked), h("ol", { id: "verify-checks", class: "checks" },
     order.flatMap((sequence) => {
       const s = found.get(sequence);
       if (!s) return [];
-      return [line("good", t.sequences[sequence].title, t.sequences[sequence].text, [t.entries(s.entries), s.erased > 0 && h("span", { class: "hint block" }, t.erasedOf(s.erased))])];
+      return [line("good", t.sequences[sequence].title, t.sequences[sequence].text, [t.figure[sequence](s.entries), s.erased > 0 && h("span", { class: "hint block" }, t.erasedOf(s.erased))])];
     }),
-    report.replayed ? line("good", t.replayed.title, t.replayed.text, t.replayed.figure) : line("open", t.notReplayed.title, t.notReplayed.text, t.notReplayed.figure),
+    replayed(report, reviewer),
     report.released !== null && report.served !== null && pairs(report, report.released, report.served),
-    line("good", t.views.title, t.views.text, t.views.figure(report.views)),
+    report.views > 0 ? line("good", t.views.title, t.views.text, t.views.figure(report.views)) : line("open", t.views.noneTitle, t.views.none, t.views.noneFigure),
     line("good", t.rootTitle.title, t.rootTitle.text, h("code", { id: "verify-root-short" }, shortDigest(report.root))),
     witnessLine(report)));
 }
 
 function line(kind: "good" | "open" | "look", title: string, text: string, figure: Child, extra: Child = null): HTMLElement {
   return h("li", { "data-check": kind }, tick(kind), h("div", { class: "check-text" }, h("h4", {}, title), h("p", { class: "hint" }, text), extra), h("div", { class: "figure" }, figure));
+}
+
+function replayed(report: VerifyReport, reviewer: boolean): HTMLElement {
+  if (report.replayed) return line("good", t.replayed.title, t.replayed.text, t.replayed.figure);
+  const why = reviewer ? t.notReplayed : t.notNewest;
+  return line("open", why.title, why.text, why.figure);
 }
 
 // A release without a delivery has an innocent reason as a rule; a delivery without a release has none.
@@ -130,8 +136,10 @@ export function witnessItems(witnesses: readonly Witness[]): HTMLElement[] {
 
 function erasures(report: VerifyReport): HTMLElement | false {
   if (report.erasures.length === 0) return false;
+  const views = report.sequences.find((s) => s.sequence === "trail")?.entries ?? 0;
+  const size = (from: number, to: number) => Math.min(to, views) - Math.min(from, views); // one may reach beyond the end
   return h("section", { id: "verify-erasures", class: "stack" }, h("h3", {}, t.erasures), h("ul", { class: "plain" }, report.erasures.map((e) =>
-    h("li", {}, t.erasure(Math.max(1, e.to - e.from), ruleName[e.rule]), name(e.by), t.erasureOn, dateTime(e.at), t.erasureEnd))));
+    h("li", {}, t.erasure(size(e.from, e.to), ruleName[e.rule]), name(e.by), t.erasureOn, dateTime(e.at), t.erasureEnd))));
 }
 
 function whole(report: VerifyReport): HTMLElement {
@@ -147,11 +155,12 @@ function whole(report: VerifyReport): HTMLElement {
 
 // ---- what to take along
 
-function takeAway(app: App, matter: Id, firm: Id): HTMLElement {
+function takeAway(app: App, report: VerifyReport, firm: Id): HTMLElement {
+  const { matter } = report;
   const slot = problemSlot();
   const told = h("p", { class: "hint saved" });
   const done = (file: string) => announce((told.textContent = t.saved(file)));
-  const proof = button(t.proof, { id: "verify-proof" }, () => void busy(proof, slot, async () => done(await saveProof(app, matter))));
+  const proof = button(t.proof, { id: "verify-proof" }, () => askProof(app, matter, report.released !== null, done));
   const policy = button(t.policy, { id: "verify-policy" }, () => void busy(policy, slot, async () => done(await savePolicy(app, firm))));
   const keys = button(t.keys, { id: "verify-keys" }, () => ask({
     title: t.keysTitle, text: t.keysText, yes: t.keysYes,
@@ -166,11 +175,17 @@ function takeAway(app: App, matter: Id, firm: Id): HTMLElement {
     h("ul", { class: "files" }, item(proof, t.proofHint), item(policy, t.policyHint), item(keys, t.keysHint)), slot.node, told);
 }
 
-/** Saves the proof bundle of a matter and answers the file's name. */
-export async function saveProof(app: App, matter: Id): Promise<string> {
-  const file = await app.engine.call("exportProof", { matter });
-  saveBase64(file.name, file.base64, "application/zip");
-  return file.name;
+/** Says what the proof bundle of a matter reveals, then saves it. */
+export function askProof(app: App, matter: Id, withTrail: boolean, done: (file: string) => void) {
+  ask({
+    title: t.proofTitle, text: t.proofText, yes: t.proofYes,
+    extra: withTrail && h("p", { class: "caution" }, t.proofTrail),
+    act: async () => {
+      const file = await app.engine.call("exportProof", { matter });
+      saveBase64(file.name, file.base64, "application/zip");
+      done(file.name);
+    },
+  });
 }
 
 /** Saves the policy file of a firm and answers the file's name. */
@@ -185,8 +200,9 @@ function offline(url: string): HTMLElement {
   return h("details", { id: "verify-offline", class: "quiet-details" }, h("summary", {}, t.offline),
     h("div", { class: "stack" },
       h("p", {}, t.offlineText),
+      command(t.commandCopy, "command-copy", t.commands.copy(url)),
       command(t.commandMatter, "command-matter", t.commands.matter),
-      command(t.commandLog, "command-log", t.commands.log(url)),
+      command(t.commandLog, "command-log", t.commands.log),
       command(t.commandReceipt, "command-receipt", t.commands.receipt),
       h("p", { class: "hint" }, t.offlineTodo)));
 }
