@@ -16,7 +16,7 @@ import (
 
 // TestFaults makes every single write of the story fail, in each of the three ways a write fails, and sends the same
 // request again, as a client does that got no answer. The second answer is the one that the first would have been, and
-// the store ends as it would have.
+// the store ends as it would have. S-LOG-10
 func TestFaults(t *testing.T) {
 	for _, fault := range []faultstore.Fault{faultstore.Refuse, faultstore.Discard, faultstore.Lose} {
 		t.Run(fmt.Sprint(fault), func(t *testing.T) {

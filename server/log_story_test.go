@@ -41,6 +41,7 @@ func (p *player) update(fn func(store.Tx) error) error {
 	return p.store.Update(context.Background(), layout.FirmPartition(p.firm), fn)
 }
 
+// TestReceipts: every accepted entry is answered with its receipt, under the newest checkpoint. S-LOG-11
 func TestReceipts(t *testing.T) {
 	w := newWorld(t)
 	ada := w.founder()
@@ -81,7 +82,7 @@ func TestReceipts(t *testing.T) {
 	}
 }
 
-// TestReceiptsWaitForTheGuard: nothing that a checkpoint signs leaves before the checkpoint is remembered.
+// TestReceiptsWaitForTheGuard: nothing that a checkpoint signs leaves before the checkpoint is remembered. S-LOG-12
 func TestReceiptsWaitForTheGuard(t *testing.T) {
 	g := &stubbornGuard{}
 	w := newWorldOn(t, memory, memblob.New(), func(c *server.Config) { c.Log.Guard = g })
@@ -127,6 +128,7 @@ func (m *matter) grow(size uint64) log.Checkpoint {
 	return m.logs.seen(m.firm)
 }
 
+// TestPublicLog: tiles and bundles as c2sp.org/tlog-tiles has them, and a map root at every end. S-LOG-08 S-LOG-13 S-LOG-15
 func TestPublicLog(t *testing.T) {
 	w := newWorld(t)
 	ada := w.founder()
@@ -181,7 +183,7 @@ func TestPublicLog(t *testing.T) {
 }
 
 // TestSignedAlone: leaves that a commit has not signed are not there. There are none between two commits; a row by hand
-// stands for one.
+// stands for one. S-LOG-10
 func TestSignedAlone(t *testing.T) {
 	w := newWorld(t)
 	ada := w.founder()
@@ -201,6 +203,7 @@ func TestSignedAlone(t *testing.T) {
 	}
 }
 
+// TestLogToken: who does not show the token learns nothing. S-LOG-16
 func TestLogToken(t *testing.T) {
 	w := newWorldOn(t, memory, memblob.New(), func(c *server.Config) { c.LogToken = "correct horse" })
 	ada := w.founder()
@@ -311,7 +314,7 @@ func TestMapAndWitnessed(t *testing.T) {
 	refused(t, ada.json("POST", api.Firm(ada.firm)+"/log/map", api.MapRequest{Witnessed: true}), api.CodeInternal)
 }
 
-// TestPublicCheckpointIsWitnessed: a firm with a policy shows the public only what its witnesses have seen.
+// TestPublicCheckpointIsWitnessed: a firm with a policy shows the public only what its witnesses have seen. S-WIT-03
 func TestPublicCheckpointIsWitnessed(t *testing.T) {
 	w := newWorld(t)
 	ada := w.founder()
@@ -336,7 +339,7 @@ func TestPublicCheckpointIsWitnessed(t *testing.T) {
 	}
 }
 
-// TestDuplicateTag: a tag stands once. Who sends another's is refused, and what was to be committed beside him is not.
+// TestDuplicateTag: a tag stands once. Who sends another's is refused, and what was to be committed beside him is not. S-LOG-09
 func TestDuplicateTag(t *testing.T) {
 	w := newWorld(t)
 	ada := w.founder()
@@ -459,7 +462,7 @@ func TestKeyLinks(t *testing.T) {
 }
 
 // TestWhoSeesWhat: of the log everybody in the firm sees hashes; leaves are a chain's members', events its auditors', and
-// keys belong to who shares, or shared, a chain.
+// keys belong to who shares, or shared, a chain. S-LOG-17
 func TestWhoSeesWhat(t *testing.T) {
 	w := newWorld(t)
 	ada := w.founder()
@@ -551,6 +554,7 @@ func kinds(events []chain.Event, kind chain.EventKind, member wire.ObjectID) (ou
 	return out
 }
 
+// TestEvents: what the server saw is told once, sealed, and bounded. S-EVENT-07
 func TestEvents(t *testing.T) {
 	w := newWorld(t)
 	ada := w.founder()
@@ -650,7 +654,7 @@ func TestEvents(t *testing.T) {
 	ada.whole("")
 }
 
-// TestToldBeforeServed: where the auditors cannot be told, no byte leaves.
+// TestToldBeforeServed: where the auditors cannot be told, no byte leaves. S-EVENT-06
 func TestToldBeforeServed(t *testing.T) {
 	var refuse atomic.Bool
 	open := func(hook store.Hook) store.Store {

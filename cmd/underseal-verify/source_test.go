@@ -107,7 +107,7 @@ func TestShownLies(t *testing.T) {
 	}
 }
 
-// TestFolder: a copy that somebody made leads nowhere else.
+// TestFolder: a copy that somebody made leads nowhere else. S-VERIFY-05
 func TestFolder(t *testing.T) {
 	s := newSigner(t, origin, 1)
 	p := policy(t, s, "")
@@ -142,7 +142,7 @@ func TestFolder(t *testing.T) {
 	want(t, exitUsage, "no such file", "log", filepath.Join(t.TempDir(), "none"), "--policy", p)
 }
 
-// TestEarlier: a log must extend what was kept of it.
+// TestEarlier: a log must extend what was kept of it. S-VERIFY-04
 func TestEarlier(t *testing.T) {
 	s, stranger := newSigner(t, origin, 1), newSigner(t, origin, 2)
 	p := policy(t, s, "")
@@ -337,7 +337,7 @@ func TestWeb(t *testing.T) {
 	}
 }
 
-// TestCopy: a copy is as good as the log, carries on, and is never replaced by less.
+// TestCopy: a copy is as good as the log, carries on, and is never replaced by less. S-VERIFY-05
 func TestCopy(t *testing.T) {
 	s, stranger := newSigner(t, origin, 1), newSigner(t, origin, 2)
 	p := policy(t, s, "")
@@ -522,7 +522,7 @@ func TestEvidence(t *testing.T) {
 	want(t, exitVerified, "It signed two histories", "evidence", file(t, fork.Format()), "--policy", p, "--log", publish(t, all, s))
 }
 
-// TestProgram: arguments, and one JSON object whatever happens.
+// TestProgram: arguments, and one JSON object whatever happens. S-VERIFY-07
 func TestProgram(t *testing.T) {
 	s := newSigner(t, origin, 1)
 	p := policy(t, s, "")

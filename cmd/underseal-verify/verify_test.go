@@ -214,7 +214,7 @@ func TestHonest(t *testing.T) {
 	want(t, exitVerified, "All 0 entries", "log", publish(t, nil, s), "--policy", p)
 }
 
-// TestSignedLies: an operator who signs a log that breaks the rules.
+// TestSignedLies: an operator who signs a log that breaks the rules. S-VERIFY-03
 func TestSignedLies(t *testing.T) {
 	s := newSigner(t, origin, 1)
 	p := policy(t, s, "")

@@ -139,7 +139,7 @@ func TestDamagedGuard(t *testing.T) {
 	}
 }
 
-// TestRaise: whoever was answered finds at least his own on disk; nothing goes down; another history is refused.
+// TestRaise: whoever was answered finds at least his own on disk; nothing goes down; another history is refused. S-LOG-12
 func TestRaise(t *testing.T) {
 	folder := t.TempDir()
 	g := &guardFolder{path: folder}
@@ -277,6 +277,7 @@ func (s *signing) keep(part string) string {
 }
 
 // TestAttack56RestoredStore: a store that is older than what was signed from it, or tells another history, is not served.
+// S-LOG-12
 func TestAttack56RestoredStore(t *testing.T) {
 	s := newSigning(t)
 	before := s.keep("store")

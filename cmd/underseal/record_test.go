@@ -61,7 +61,7 @@ func parsed[V any](p *person, text string) V {
 	return v
 }
 
-// TestMemberRecord is the record of a matter as its owner, an auditor, a reviewer and a client see it.
+// TestMemberRecord is the record of a matter as its owner, an auditor, a reviewer and a client see it. S-VERIFY-01
 func TestMemberRecord(t *testing.T) {
 	w := newWorld(t)
 	owner := w.joined(chain.RoleOwner)
@@ -181,6 +181,7 @@ func (w *world) exports(t *testing.T, auditor, reviewer, guest *person, position
 }
 
 // TestMemberRolledBack: a server that was put back to an earlier state is caught, and the file that shows it convinces others.
+// S-CLIENT-11 S-CLIENT-19
 func TestMemberRolledBack(t *testing.T) {
 	w := newWorld(t)
 	p := w.joined(chain.RoleClient)

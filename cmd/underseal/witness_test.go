@@ -39,7 +39,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// TestWitnessPolicy: a policy that could not be followed is refused before anything starts.
+// TestWitnessPolicy: a policy that could not be followed is refused before anything starts. S-WIT-01
 func TestWitnessPolicy(t *testing.T) {
 	key := log.VerifierKey("w", log.AlgCosigned, make([]byte, 32))
 	for name, c := range map[string]struct{ text, says string }{

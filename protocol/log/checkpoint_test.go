@@ -133,7 +133,7 @@ func TestVerifierKey(t *testing.T) {
 	}
 }
 
-// TestCheckpointRefuses: every note that is not the log's, or not in its one form.
+// TestCheckpointRefuses: every note that is not the log's, or not in its one form. S-LOG-07
 func TestCheckpointRefuses(t *testing.T) {
 	s, k := testSigner(t, testOrigin, 1)
 	other, _ := testSigner(t, testOrigin, 2)
@@ -231,7 +231,7 @@ func TestCheckpointRefuses(t *testing.T) {
 	}
 }
 
-// TestCarriedRefuses: one Ed25519 line of the log and nothing else.
+// TestCarriedRefuses: one Ed25519 line of the log and nothing else. S-CARRY-02
 func TestCarriedRefuses(t *testing.T) {
 	s, k := testSigner(t, testOrigin, 1)
 	other, _ := testSigner(t, testOrigin, 2)
@@ -264,7 +264,7 @@ func TestCarriedRefuses(t *testing.T) {
 	}
 }
 
-// TestParseKeysRefuses: one key of each algorithm, both of the log.
+// TestParseKeysRefuses: one key of each algorithm, both of the log. S-LOG-07
 func TestParseKeysRefuses(t *testing.T) {
 	s, _ := testSigner(t, testOrigin, 1)
 	other, _ := testSigner(t, testOrigin, 2)

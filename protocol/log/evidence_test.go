@@ -123,7 +123,7 @@ func judge(t testing.TB, e Evidence, k *Keys, src *memorySource) (Verdict, error
 	return v, err
 }
 
-// TestEvidence: each kind is proved where the log lied, and refuted where it did not.
+// TestEvidence: each kind is proved where the log lied, and refuted where it did not. S-VERIFY-06
 func TestEvidence(t *testing.T) {
 	s, k := testSigner(t, testOrigin, 1)
 	real, other := newHistory(t, s, 600, -1), newHistory(t, s, 600, 3)   // the other has dropped leaf 3
@@ -198,7 +198,7 @@ func TestEvidenceReplacedLeaf(t *testing.T) {
 	}
 }
 
-// TestEvidenceSlander: what the log did not sign says nothing about it.
+// TestEvidenceSlander: what the log did not sign says nothing about it. S-VERIFY-06
 func TestEvidenceSlander(t *testing.T) {
 	s, k := testSigner(t, testOrigin, 1)
 	stranger, strangerKeys := testSigner(t, testOrigin, 2)

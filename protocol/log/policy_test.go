@@ -53,7 +53,7 @@ func edWitness(name string, seed byte) string {
 	return "witness " + name + " " + newWitness(fmt.Sprintf("w%d.example", seed), AlgCosigned, seed).key() + "\n"
 }
 
-// TestPolicy: the example of c2sp.org/tlog-policy, with what the format allows around it.
+// TestPolicy: the example of c2sp.org/tlog-policy, with what the format allows around it. S-WIT-08
 func TestPolicy(t *testing.T) {
 	s, _ := testSigner(t, testOrigin, 1)
 	keys := s.VerifierKeys()
@@ -134,7 +134,7 @@ func TestPolicySmall(t *testing.T) {
 	}
 }
 
-// TestPolicyRefuses: each rule of c2sp.org/tlog-policy.
+// TestPolicyRefuses: each rule of c2sp.org/tlog-policy. S-WIT-01
 func TestPolicyRefuses(t *testing.T) {
 	a, b, c := edWitness("a", 1), edWitness("b", 2), edWitness("c", 3)
 	s, _ := testSigner(t, testOrigin, 1)
@@ -212,7 +212,7 @@ func TestPolicyRefuses(t *testing.T) {
 	}
 }
 
-// TestCosignatures: of known witnesses, both kinds; a bad one is an error, an unknown one is not.
+// TestCosignatures: of known witnesses, both kinds; a bad one is an error, an unknown one is not. S-WIT-02
 func TestCosignatures(t *testing.T) {
 	s, k := testSigner(t, testOrigin, 1)
 	c := Checkpoint{testOrigin, 77, wire.Hash{7}}

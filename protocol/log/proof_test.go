@@ -71,7 +71,7 @@ func TestReceipt(t *testing.T) {
 	}
 }
 
-// TestReceiptRefuses: another spelling of the same receipt is none.
+// TestReceiptRefuses: another spelling of the same receipt is none. S-LOG-15
 func TestReceiptRefuses(t *testing.T) {
 	r, k := testReceipt(t, 2, 5)
 	good := string(r.Format())

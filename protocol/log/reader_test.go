@@ -185,6 +185,7 @@ func TestReaderFallsBack(t *testing.T) {
 }
 
 // TestReaderRefuses: each file, changed in each of its hashes, cut, longer or another's. What it proved before stays right.
+// S-LOG-14
 func TestReaderRefuses(t *testing.T) {
 	ctx := t.Context()
 	for _, size := range []int{3, 256, 600} {

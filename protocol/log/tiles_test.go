@@ -481,7 +481,7 @@ func TestTileOf(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// TestTilePath: c2sp.org/tlog-tiles' spelling, and no other.
+// TestTilePath: c2sp.org/tlog-tiles' spelling, and no other. S-LOG-15
 func TestTilePath(t *testing.T) {
 	for want, tile := range map[string]Tile{
 		"tile/0/000":                        {0, 0, 256},
@@ -548,7 +548,7 @@ func TestTileIn(t *testing.T) {
 	}
 }
 
-// TestBundle: 1 to 256 leaves, each with its length.
+// TestBundle: 1 to 256 leaves, each with its length. S-LOG-15
 func TestBundle(t *testing.T) {
 	var all [][]byte
 	for i := range 256 {

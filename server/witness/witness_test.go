@@ -374,7 +374,7 @@ var errFull = errors.New("full")
 // Raise implements ledger.Guard.
 func (*failing) Raise(context.Context, string, ledger.Signed) error { return errFull }
 
-// TestGuard: a checkpoint that could not be remembered outside the store does not leave (attack 72).
+// TestGuard: a checkpoint that could not be remembered outside the store does not leave (attack 72). S-WIT-04
 func TestGuard(t *testing.T) {
 	a := newCosigner(t, "a")
 	w := newWorld(t, "witness a "+a.vkey()+" https://a\nquorum a\n")
@@ -385,7 +385,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// TestPutWitnessed: the witnessed checkpoint never becomes smaller, and never one that the log did not sign.
+// TestPutWitnessed: the witnessed checkpoint never becomes smaller, and never one that the log did not sign. S-WIT-05
 func TestPutWitnessed(t *testing.T) {
 	w := newWorld(t, "quorum none\n")
 	small := []byte(w.newest())
@@ -413,7 +413,7 @@ func TestPutWitnessed(t *testing.T) {
 	}
 }
 
-// TestURL: nothing is sent in the clear over a network, and nothing but to where the policy says.
+// TestURL: nothing is sent in the clear over a network, and nothing but to where the policy says. S-WIT-06
 func TestURL(t *testing.T) {
 	a := newCosigner(t, "a")
 	for url, good := range map[string]bool{

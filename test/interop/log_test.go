@@ -127,7 +127,7 @@ func proofs(t testing.TB, b both, f fsck.Fetcher, leaves []uint64, roots map[uin
 }
 
 // TestServed: Tessera accepts the log of a running server at every size around the edges of its tiles, and every step from
-// one size to the next.
+// one size to the next. S-LOG-13
 func TestServed(t *testing.T) {
 	for _, sizes := range [][]uint64{{5, 255, 257, 511, 513}, {13, 256, 258, 512, 514}} {
 		f := found(t, plan{})
@@ -272,6 +272,7 @@ func (b both) receipt(raw []byte) (*f_proof.TLogProof, error) {
 }
 
 // TestReceipts: what the server answers to an entry is a tlog-proof, and the consistency that comes with it is RFC 6962's.
+// S-LOG-11
 func TestReceipts(t *testing.T) {
 	f := found(t, plan{})
 	b := verifiers(t, f.trust.Origin, f.trust.Keys)

@@ -332,7 +332,7 @@ func TestLying(t *testing.T) {
 }
 
 // TestWrongTime: a cosignature of another time is refused, in either direction: one would look fresh for years, the other
-// makes stale what is not.
+// makes stale what is not. S-WIT-07
 func TestWrongTime(t *testing.T) {
 	for _, d := range []time.Duration{48 * time.Hour, -48 * time.Hour} {
 		w := newWatch(t, "2")
