@@ -8,6 +8,7 @@ import { count, date, dateTime, name, shortDigest, visible } from "../format.ts"
 import { saveText } from "../savefile.ts";
 import { explain, known, say } from "../sentences.ts";
 import { announce, busy, button, copyable, problem, problemSlot, words } from "../ui.ts";
+import { judging } from "./lied.ts";
 import { savePolicy, witnessItems } from "./verify.ts";
 
 const t = say.account;
@@ -85,10 +86,11 @@ function logFacts(status: LogStatus, firm: string): HTMLElement {
 function refusals(app: App, account: AccountView): HTMLElement {
   const slot = problemSlot();
   const save = button(t.export, { id: "refusals-export" }, () => void busy(save, slot, () => exportRefusals(app)));
+  const proven = account.refusals.find((r) => r.evidence)?.evidence ?? "";
   if (account.refusals.length === 0) return section(t.refusals, h("p", { id: "no-refusals" }, t.noRefusals));
   return section(t.refusals, h("p", { class: "hint" }, t.refusalsHint),
     h("ul", { id: "refusals", class: "plain" }, account.refusals.map(refusal)),
-    account.refusals.some((r) => r.evidence) && h("div", { class: "judge" }, h("p", { class: "hint" }, t.evidenceHint), copyable(say.verify.commands.evidence, "refusals-command", t.evidence)),
+    proven !== "" && h("div", { class: "judge" }, h("p", { class: "hint" }, t.evidenceHint), judging(proven, "refusals")),
     slot.node, save);
 }
 

@@ -27,9 +27,20 @@ export function liedScreen(app: App, lie: Extract<Event, { event: "lied" }>): Sc
       h("div", { class: "actions start" },
         evidence !== "" && button(t.evidence, { id: "lied-evidence", class: "danger large" }, () => saveText(t.evidenceFile, evidence)),
         journal, button(t.leave, { id: "lied-leave", class: "quiet" }, () => app.go("/"))),
-      evidence !== "" && h("div", { class: "judge" }, h("p", {}, t.judge), copyable(say.verify.commands.evidence, "lied-command", t.evidence)),
+      evidence !== "" && h("div", { class: "judge" }, h("p", {}, t.judge), judging(evidence, "lied")),
       h("p", { class: "problem-code" }, say.code(known(failure.code)), failure.detail !== "" && failure.detail !== shown && " \u00b7 " + visible(failure.detail))),
   };
+}
+
+/** The commands by which others judge evidence. */
+export function judging(evidence: string, id: string): HTMLElement[] {
+  return [copyable(say.verify.commands.keep(logAddress(evidence)), id + "-keep", t.keepWhat), copyable(say.verify.commands.evidence, id + "-judge", t.judgeWhat)];
+}
+
+// The log's name ends with what stands in its public address.
+function logAddress(evidence: string): string {
+  const name = /"origin": "[^"]*\/log\/([a-z0-9]+)"/.exec(evidence)?.[1] ?? "";
+  return location.origin + "/log/" + name;
 }
 
 function lines(text: string): string {
