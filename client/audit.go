@@ -453,7 +453,12 @@ func (v *verification) ends(ctx context.Context, kind uint16, n uint64) error {
 	if kind == log.TypeTrail {
 		key, sequence = last.Trail, api.SequenceTrail
 	}
-	return v.absent(ctx, log.MapKey(kind, key.Tag(kind, n)), sequence, n)
+	// More than the next one: an entry that was left out of the middle is followed by others that the log has.
+	var ahead []wire.Hash
+	for i := range uint64(lookAhead) {
+		ahead = append(ahead, log.MapKey(kind, key.Tag(kind, n+i)))
+	}
+	return v.absent(ctx, ahead, sequence, n)
 }
 
 // eventsEnd is ends for the server sequence, whose tags only the log's VRF key makes: the server must show the next one.
@@ -466,7 +471,7 @@ func (v *verification) eventsEnd(ctx context.Context, n uint64) error {
 	if err != nil || next.Position != n {
 		return v.grown(ctx, api.SequenceServer, n, chain.ErrEvent)
 	}
-	return v.absent(ctx, log.MapKey(log.TypeServer, wire.Hash(output[:32])), api.SequenceServer, n)
+	return v.absent(ctx, []wire.Hash{log.MapKey(log.TypeServer, wire.Hash(output[:32]))}, api.SequenceServer, n)
 }
 
 // errMeanwhile says that somebody added an entry while a verification ran: it begins again.
@@ -484,31 +489,35 @@ func (v *verification) grown(ctx context.Context, sequence string, n uint64, oth
 	return otherwise
 }
 
-// absent proves that nothing stands at the key of the map that is a sequence's next place.
-func (v *verification) absent(ctx context.Context, key wire.Hash, sequence string, n uint64) error {
+// lookAhead is how many further places of a sequence are looked at behind its end.
+const lookAhead = 32
+
+// absent proves that nothing stands at the keys of the map that are a sequence's next places.
+func (v *verification) absent(ctx context.Context, keys []wire.Hash, sequence string, n uint64) error {
 	var reply api.MapReply
-	if err := v.c.ask(ctx, v.m.firm, "/log/map", api.MapRequest{Keys: []wire.Hash{key}, Seen: v.log.seen()}, &reply); err != nil {
+	if err := v.c.ask(ctx, v.m.firm, "/log/map", api.MapRequest{Keys: keys, Seen: v.log.seen()}, &reply); err != nil {
 		return err
 	}
 	cp, _, err := v.c.mapRoot(ctx, v.m.firm, v.log, reply.MapRoot)
 	if err != nil {
 		return err
 	}
-	if len(reply.Proofs) != 1 {
+	if len(reply.Proofs) != len(keys) {
 		return ErrUnknownReply
 	}
-	p, err := log.ParseMapProof(reply.Proofs[0])
-	if err != nil {
-		return err
-	}
-	_, present, err := p.Verify(reply.Root, key)
-	switch {
-	case err != nil:
-		return err
-	case cp.Size < v.at.Size:
+	if cp.Size < v.at.Size {
 		return ErrRolledBack
-	case present:
-		return v.grown(ctx, sequence, n, log.ErrIncomplete)
+	}
+	for i, key := range keys {
+		p, err := log.ParseMapProof(reply.Proofs[i])
+		if err != nil {
+			return err
+		}
+		if _, present, err := p.Verify(reply.Root, key); err != nil {
+			return err
+		} else if present {
+			return v.grown(ctx, sequence, n, log.ErrIncomplete)
+		}
 	}
 	return nil
 }
