@@ -322,10 +322,11 @@ func (c *Client) knownLog(ctx context.Context, firm wire.ChainID) (*firmLog, err
 
 func (c *Client) logView(ctx context.Context, firm wire.ChainID, l *firmLog) (view LogView, note string, err error) {
 	var state api.LogState
-	if err := c.getFirm(ctx, firm, api.Log(firm, l.seen()), &state); err != nil {
+	since := l.seen()
+	if err := c.getFirm(ctx, firm, api.Log(firm, since.Size), &state); err != nil {
 		return view, "", err
 	}
-	cp, err := c.take(ctx, firm, l, []byte(state.Checkpoint), state.Consistency)
+	cp, err := c.take(ctx, firm, l, []byte(state.Checkpoint), state.Consistency, since, false)
 	if err != nil {
 		return view, "", err
 	}
@@ -495,10 +496,11 @@ const lookAhead = 32
 // absent proves that nothing stands at the keys of the map that are a sequence's next places.
 func (v *verification) absent(ctx context.Context, keys []wire.Hash, sequence string, n uint64) error {
 	var reply api.MapReply
-	if err := v.c.ask(ctx, v.m.firm, "/log/map", api.MapRequest{Keys: keys, Seen: v.log.seen()}, &reply); err != nil {
+	since := v.log.seen()
+	if err := v.c.ask(ctx, v.m.firm, "/log/map", api.MapRequest{Keys: keys, Seen: since.Size}, &reply); err != nil {
 		return err
 	}
-	cp, _, err := v.c.mapRoot(ctx, v.m.firm, v.log, reply.MapRoot)
+	cp, _, err := v.c.mapRoot(ctx, v.m.firm, v.log, reply.MapRoot, since, false)
 	if err != nil {
 		return err
 	}
@@ -555,8 +557,15 @@ func (v *verification) audit(ctx context.Context, view *VerifyView, trail, event
 	if err != nil {
 		return err
 	}
-	if uint64(len(t.releases)) < uint64(len(trail)) || len(t.events) < len(events) {
+	if len(t.releases) < len(trail) || len(t.events) < len(events) {
 		return ErrWithheld // the log has their leaves
+	}
+	// An entry without a leaf accuses nobody.
+	if len(t.releases) > len(trail) {
+		return v.grown(ctx, api.SequenceTrail, uint64(len(trail)), chain.ErrOrder)
+	}
+	if len(t.events) > len(events) {
+		return v.grown(ctx, api.SequenceServer, uint64(len(events)), chain.ErrEvent)
 	}
 	if err := v.eventsEnd(ctx, uint64(len(events))); err != nil {
 		return err
@@ -577,12 +586,12 @@ func (v *verification) audit(ctx context.Context, view *VerifyView, trail, event
 	view.Released, view.Served = &released, &served
 	// What is read is what the log has: each entry's leaf was just found there.
 	for p, r := range t.releases {
-		if uint64(p) < uint64(len(trail)) && trail[p].leaf.Hash() != r.leaf {
+		if trail[p].leaf.Hash() != r.leaf {
 			return ErrFork
 		}
 	}
 	for p, e := range t.events {
-		if p < len(events) && events[p].leaf.Hash() != e.leaf {
+		if events[p].leaf.Hash() != e.leaf {
 			return ErrFork
 		}
 	}

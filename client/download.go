@@ -171,7 +171,8 @@ func (c *Client) release(ctx context.Context, id wire.ChainID, doc, version wire
 		if err != nil {
 			return err
 		}
-		r := Request{Method: methodPost, Path: api.Seen(api.Chain(m.firm, m.id)+"/trail", l.seen()), ContentType: api.TypeBinary, Body: sub.Bytes()}
+		since := l.seen()
+		r := Request{Method: methodPost, Path: api.Seen(api.Chain(m.firm, m.id)+"/trail", since.Size), ContentType: api.TypeBinary, Body: sub.Bytes()}
 		var reply []byte
 		err = c.retry(ctx, func() (err error) {
 			reply, err = c.inFirm(ctx, m.firm, r)
@@ -187,7 +188,7 @@ func (c *Client) release(ctx context.Context, id wire.ChainID, doc, version wire
 		if err := decode(reply, &accepted); err != nil {
 			return err
 		}
-		return c.accepted(ctx, m.firm, m.id, l, accepted, e.Leaf)
+		return c.accepted(ctx, m.firm, m.id, l, accepted, e.Leaf, since)
 	}
 	return fail(api.CodeUnavailable, "")
 }

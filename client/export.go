@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/underseal/underseal/protocol/api"
@@ -93,8 +94,36 @@ func (c *Client) receiptFile(ctx context.Context, id wire.ChainID, sequence stri
 	if err != nil {
 		return nil, err
 	}
-	_, err = r.Verify(l.keys, leaf.Hash())
-	return b, err
+	if _, err := r.Verify(l.keys, leaf.Hash()); err != nil {
+		return nil, err
+	}
+	// The log has many leaves: this one must be of the place that was asked for (attack 75).
+	v, err := c.reviewing(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !standsIn(v.links, sequence, position, leaf) {
+		return nil, log.ErrReceipt
+	}
+	return b, nil
+}
+
+// standsIn reports whether a leaf's tag is that of a position of a chain's sequence.
+func standsIn(links log.LinkKeys, sequence string, position uint64, leaf log.Leaf) bool {
+	kind := log.TypeState
+	if sequence == api.SequenceTrail {
+		kind = log.TypeTrail
+	}
+	for _, e := range slices.Backward(links.Epochs) {
+		from, key := e.StateFrom, e.State
+		if kind == log.TypeTrail {
+			from, key = e.TrailFrom, e.Trail
+		}
+		if position >= from {
+			return leaf.Type == kind && leaf.Tag == key.Tag(kind, position)
+		}
+	}
+	return false
 }
 
 const proofReadme = `This is what a matter's record was proved with. It holds no document and no key that opens one.

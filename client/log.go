@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -135,61 +136,94 @@ func (c *Client) carry(firm wire.ChainID, note string) {
 	}
 }
 
-// take verifies a checkpoint that the server shows, and remembers it when it is newer than the newest so far. One that does
-// not extend what was seen, or does not lead to it, is a fork: it says so with evidence (attacks 55, 56, 71, 72).
-func (c *Client) take(ctx context.Context, firm wire.ChainID, l *firmLog, note []byte, consistency []wire.Hash) (log.Checkpoint, error) {
+// take verifies a checkpoint that the server shows, and remembers it when it is newer than the newest so far. since is what
+// the request named as seen: the proof is between the two. One that does not extend what was seen, or does not lead to it, is
+// a fork: it says so with evidence (attacks 55, 56, 71, 72). One that is older than since hides what came after it: only
+// where older says so may the server show it.
+func (c *Client) take(ctx context.Context, firm wire.ChainID, l *firmLog, note []byte, consistency []wire.Hash, since seenLog, older bool) (log.Checkpoint, error) {
 	cp, err := l.keys.Open(note)
 	if err != nil {
 		return cp, err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.compare(cp, note, consistency); err != nil {
-		return cp, &lie{err, l.forkEvidence(cp, note, consistency)}
+	shown := seenLog{cp, string(note)}
+	if cp.Size == 0 || !fits(since.Checkpoint, cp, consistency) {
+		return cp, &lie{ErrFork, l.forkEvidence(since, shown, consistency)}
 	}
-	if cp.Size <= l.kept.Size {
-		return cp, nil
+	if !older && cp.Size < since.Size {
+		return cp, ErrRolledBack
 	}
-	l.kept.Size, l.kept.Root, l.kept.Note = cp.Size, cp.Root, string(note)
+	for {
+		l.mu.Lock()
+		newest := l.newest()
+		if newest.Size == since.Size {
+			defer l.mu.Unlock()
+			return cp, c.remember(ctx, firm, l, shown)
+		}
+		l.mu.Unlock()
+		// Another answer was taken since the request: its checkpoint must fit, too.
+		if err := c.together(ctx, firm, l, newest, shown); err != nil {
+			return cp, err
+		}
+		since = newest
+	}
+}
+
+// remember keeps a checkpoint that extends the newest. l.mu is held.
+func (c *Client) remember(ctx context.Context, firm wire.ChainID, l *firmLog, shown seenLog) error {
+	if shown.Size <= l.kept.Size {
+		return nil
+	}
+	l.kept.Size, l.kept.Root, l.kept.Note = shown.Size, shown.Root, shown.note
 	c.mu.Lock()
 	c.carry(firm, l.kept.Note)
 	c.mu.Unlock()
-	return cp, c.keepLog(ctx, firm, l)
+	return c.keepLog(ctx, firm, l)
 }
 
-// compare holds a checkpoint to the newest that was seen. The proof is between the two, whichever is smaller.
-func (l *firmLog) compare(cp log.Checkpoint, note []byte, consistency []wire.Hash) error {
-	seen := l.kept
+// fits holds a checkpoint to one that was seen. The proof is between the two, whichever is smaller.
+func fits(seen, cp log.Checkpoint, consistency []wire.Hash) bool {
 	switch {
 	case seen.Size == 0:
-		return nil
+		return true
 	case cp.Size == seen.Size:
-		if cp.Root != seen.Root {
-			return ErrFork
-		}
+		return cp.Root == seen.Root
 	case cp.Size > seen.Size:
-		if log.CheckConsistency(consistency, seen.Size, seen.Root, cp.Size, cp.Root) != nil {
-			return ErrFork
-		}
-	default:
-		if log.CheckConsistency(consistency, cp.Size, cp.Root, seen.Size, seen.Root) != nil {
-			return ErrFork
-		}
+		return log.CheckConsistency(consistency, seen.Size, seen.Root, cp.Size, cp.Root) == nil
+	}
+	return log.CheckConsistency(consistency, cp.Size, cp.Root, seen.Size, seen.Root) == nil
+}
+
+// together proves that the larger of two signed checkpoints begins with the smaller, by tiles that the larger one proves. A
+// server that cannot show them signed two histories, or hides one.
+func (c *Client) together(ctx context.Context, firm wire.ChainID, l *firmLog, promised, shown seenLog) error {
+	small, large := promised.Checkpoint, shown.Checkpoint
+	if small.Size > large.Size {
+		small, large = large, small
+	}
+	root, err := large.Root, error(nil)
+	if small.Size < large.Size {
+		root, err = log.NewReader(tileSource{c, firm}, large).RootAt(ctx, small.Size)
+	}
+	if err != nil && !errors.Is(err, log.ErrTile) && !errors.Is(err, log.ErrNoTile) {
+		return err
+	}
+	if err != nil || root != small.Root {
+		return &lie{ErrFork, l.forkEvidence(promised, shown, nil)}
 	}
 	return nil
 }
 
 func (l *firmLog) evidence(kind, what string) *log.Evidence {
-	return &log.Evidence{Kind: kind, Origin: l.kept.Origin, Keys: l.kept.Keys, What: what}
+	return &log.Evidence{Kind: kind, Origin: l.trust.Origin, Keys: l.trust.Keys, What: what}
 }
 
-func (l *firmLog) forkEvidence(cp log.Checkpoint, note []byte, consistency []wire.Hash) *log.Evidence {
+func (l *firmLog) forkEvidence(promised, shown seenLog, consistency []wire.Hash) *log.Evidence {
 	kind := log.EvidenceFork
-	if cp.Size == l.kept.Size {
+	if promised.Size == shown.Size {
 		kind = log.EvidenceTwoRoots
 	}
-	e := l.evidence(kind, fmt.Sprintf("The log was signed at %d leaves, and was then shown at %d leaves with another history.", l.kept.Size, cp.Size))
-	e.Promised, e.Shown, e.Consistency = l.kept.Note, string(note), consistency
+	e := l.evidence(kind, fmt.Sprintf("The log was signed at %d leaves, and was then shown at %d leaves with another history.", promised.Size, shown.Size))
+	e.Promised, e.Shown, e.Consistency = promised.note, shown.note, consistency
 	return e
 }
 
@@ -206,14 +240,27 @@ func (c *Client) keepLog(ctx context.Context, firm wire.ChainID, l *firmLog) err
 	return c.keep(ctx, a, logName(firm), plain)
 }
 
-func (l *firmLog) seen() uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.kept.Size
+// seenLog is a signed checkpoint that was verified; zero where none was.
+type seenLog struct {
+	log.Checkpoint
+	note string
 }
 
-// accepted verifies the answer to an entry that was sent: it is in the log, or the change did not happen (attack 73).
-func (c *Client) accepted(ctx context.Context, firm, id wire.ChainID, l *firmLog, reply api.Appended, leaf log.Leaf) error {
+// seen is the newest checkpoint that was verified: what a request says that its answer is to extend.
+func (l *firmLog) seen() seenLog {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.newest()
+}
+
+// newest is seen while l.mu is held.
+func (l *firmLog) newest() seenLog {
+	return seenLog{log.Checkpoint{Origin: l.kept.Origin, Size: l.kept.Size, Root: l.kept.Root}, l.kept.Note}
+}
+
+// accepted verifies the answer to an entry that was sent: it is in the log, or the change did not happen (attack 73). since is
+// what the request named as seen.
+func (c *Client) accepted(ctx context.Context, firm, id wire.ChainID, l *firmLog, reply api.Appended, leaf log.Leaf, since seenLog) error {
 	r, err := log.ParseReceipt([]byte(reply.Receipt))
 	if err != nil {
 		return err
@@ -221,7 +268,11 @@ func (c *Client) accepted(ctx context.Context, firm, id wire.ChainID, l *firmLog
 	if _, err := r.Verify(l.keys, leaf.Hash()); err != nil {
 		return err
 	}
-	if _, err := c.take(ctx, firm, l, r.Checkpoint, reply.Consistency); err != nil {
+	// A receipt that names another leaf would be no evidence when it is needed.
+	if !bytes.Equal(r.Extra, leaf.Bytes()) {
+		return log.ErrReceipt
+	}
+	if _, err := c.take(ctx, firm, l, r.Checkpoint, reply.Consistency, since, false); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -236,18 +287,15 @@ func (c *Client) ask(ctx context.Context, firm wire.ChainID, path string, in, ou
 }
 
 // mapRoot verifies under which root of the map a reply proves what it proves, and when witnesses saw it: zero where the firm
-// has none.
-func (c *Client) mapRoot(ctx context.Context, firm wire.ChainID, l *firmLog, r api.MapRoot) (cp log.Checkpoint, at time.Time, err error) {
-	if cp, err = c.take(ctx, firm, l, []byte(r.Checkpoint), r.Consistency); err != nil {
+// has none. Under an older checkpoint than was seen an absence proves nothing: only what witnesses vouch for may be older.
+func (c *Client) mapRoot(ctx context.Context, firm wire.ChainID, l *firmLog, r api.MapRoot, since seenLog, witnessed bool) (cp log.Checkpoint, at time.Time, err error) {
+	if cp, err = c.take(ctx, firm, l, []byte(r.Checkpoint), r.Consistency, since, witnessed); err != nil {
 		return cp, at, err
-	}
-	if cp.Size == 0 {
-		return cp, at, log.ErrMap
 	}
 	if err := log.CheckInclusion(r.Inclusion, cp.Size-1, cp.Size, cp.Root, log.MapRootLeaf(r.Root).Hash()); err != nil {
 		return cp, at, err
 	}
-	if l.policy == nil {
+	if !witnessed {
 		return cp, at, nil
 	}
 	at, err = l.witnessedAt([]byte(r.Checkpoint))
@@ -287,20 +335,7 @@ func (c *Client) current(ctx context.Context, m *matter, sealing bool) error {
 	}
 	for range 4 {
 		before := m.state.Position
-		head, next, err := m.state.HeadKeys()
-		if err != nil {
-			return err
-		}
-		req := api.MapRequest{Keys: []wire.Hash{head, next}, Seen: l.seen(), Witnessed: l.policy != nil}
-		var reply api.MapReply
-		if err := c.ask(ctx, m.firm, "/log/map", req, &reply); err != nil {
-			return err
-		}
-		_, at, err := c.mapRoot(ctx, m.firm, l, reply.MapRoot)
-		if err != nil {
-			return err
-		}
-		newer, err := c.standsAt(l, m, reply, head, next)
+		newer, at, err := c.compareHead(ctx, l, m, l.policy != nil)
 		if err != nil {
 			return err
 		}
@@ -317,34 +352,60 @@ func (c *Client) current(ctx context.Context, m *matter, sealing bool) error {
 		if m.state.Position == before {
 			return ErrWithheld // the log has an entry that the server does not hand out
 		}
+		if err := c.compareViews(ctx, m); err != nil {
+			return err
+		}
 	}
 	return fail(api.CodeUnavailable, "")
 }
 
-// standsAt reads the two proofs of current: newer says that the log has an entry after ours.
-func (c *Client) standsAt(l *firmLog, m *matter, reply api.MapReply, head, next wire.Hash) (newer bool, err error) {
+// compareHead asks the map for the head of a chain and for what comes after it. at is when witnesses saw what the answer
+// says: the newest that they saw may be older than the head, which then must stand in the newest one.
+func (c *Client) compareHead(ctx context.Context, l *firmLog, m *matter, witnessed bool) (newer bool, at time.Time, err error) {
+	head, next, err := m.state.HeadKeys()
+	if err != nil {
+		return false, at, err
+	}
+	since := l.seen()
+	req := api.MapRequest{Keys: []wire.Hash{head, next}, Seen: since.Size, Witnessed: witnessed}
+	var reply api.MapReply
+	if err := c.ask(ctx, m.firm, "/log/map", req, &reply); err != nil {
+		return false, at, err
+	}
+	if _, at, err = c.mapRoot(ctx, m.firm, l, reply.MapRoot, since, witnessed); err != nil {
+		return false, at, err
+	}
+	present, newer, err := l.standsAt(m, reply, head, next)
+	switch {
+	case err != nil || present:
+		return newer, at, err
+	case witnessed:
+		newer, _, err = c.compareHead(ctx, l, m, false)
+		return newer, at, err
+	}
+	return false, at, &lie{ErrHidden, l.hiddenEvidence(m, reply)}
+}
+
+// standsAt reads the two proofs of compareHead: whether the log has our head, and whether it has an entry after it.
+func (l *firmLog) standsAt(m *matter, reply api.MapReply, head, next wire.Hash) (present, newer bool, err error) {
 	if len(reply.Proofs) != 2 {
-		return false, ErrUnknownReply
+		return false, false, ErrUnknownReply
 	}
 	var value [2]wire.Hash
-	var present [2]bool
+	var there [2]bool
 	for i, key := range []wire.Hash{head, next} {
 		p, err := log.ParseMapProof(reply.Proofs[i])
 		if err != nil {
-			return false, err
+			return false, false, err
 		}
-		if value[i], present[i], err = p.Verify(reply.Root, key); err != nil {
-			return false, err
+		if value[i], there[i], err = p.Verify(reply.Root, key); err != nil {
+			return false, false, err
 		}
 	}
-	switch {
-	case present[0] && value[0] != m.state.Head:
-		return false, ErrFork
-	case !present[0] && l.policy == nil:
-		return false, &lie{ErrHidden, l.hiddenEvidence(m, reply)}
+	if there[0] && value[0] != m.state.Head {
+		return false, false, &lie{ErrFork, l.hiddenEvidence(m, reply)}
 	}
-	// Under witnesses the newest checkpoint that they saw may be older than our head.
-	return present[1], nil
+	return there[0], there[1], nil
 }
 
 // hiddenEvidence shows others that an entry vanished, where this device has the receipt for it.
@@ -366,16 +427,15 @@ func (l *firmLog) hiddenEvidence(m *matter, reply api.MapReply) *log.Evidence {
 
 // compareViews holds the checkpoints that others put into their entries to what this device sees: members whose server shows
 // them different logs find out from each other's entries (attacks 3, 71). The newest of each author is enough: his own
-// client compared the ones before.
+// client compared the ones before. What could not be compared, because no answer came, waits for the next time.
 func (c *Client) compareViews(ctx context.Context, m *matter) error {
-	newest := map[wire.ObjectID][]byte{}
-	if m.compared == nil {
-		m.compared = map[wire.ObjectID]bool{}
+	if m.uncompared == nil {
+		m.uncompared, m.compared = map[wire.ObjectID][]byte{}, map[wire.ObjectID]bool{}
 	}
 	for _, x := range m.state.TakeCarried() {
-		newest[x.Author] = x.Checkpoint
+		m.uncompared[x.Author] = x.Checkpoint
 	}
-	if len(newest) == 0 {
+	if len(m.uncompared) == 0 {
 		return nil
 	}
 	l, err := c.logOf(ctx, m.firm, m.state.Charter.Log())
@@ -383,52 +443,56 @@ func (c *Client) compareViews(ctx context.Context, m *matter) error {
 		return err
 	}
 	done := map[string]bool{}
-	for author, note := range newest {
+	for author, note := range m.uncompared {
 		cp, err := l.keys.OpenCarried(note)
 		if err != nil {
+			delete(m.uncompared, author)
 			continue // not the log's: its author put it there, and it accuses nobody
 		}
-		m.compared[author] = true
-		if done[string(note)] {
-			continue
+		if !done[string(note)] {
+			if err := c.compareView(ctx, m.firm, l, seenLog{cp, string(note)}); err != nil {
+				return err
+			}
 		}
-		done[string(note)] = true
-		if err := c.compareView(ctx, m.firm, l, cp, note); err != nil {
-			return err
-		}
+		done[string(note)], m.compared[author] = true, true
+		delete(m.uncompared, author)
 	}
 	return nil
 }
 
-func (c *Client) compareView(ctx context.Context, firm wire.ChainID, l *firmLog, cp log.Checkpoint, note []byte) error {
-	var state api.LogState
-	if err := c.getFirm(ctx, firm, api.Log(firm, l.seen()), &state); err != nil {
+// compareView proves that a member's checkpoint is of the log that this device sees. It is held to the checkpoint that this
+// device verified, and to no other: a server with two histories would have a proof for each.
+func (c *Client) compareView(ctx context.Context, firm wire.ChainID, l *firmLog, theirs seenLog) error {
+	ours := l.seen()
+	if ours.Size < theirs.Size {
+		var state api.LogState
+		if err := c.getFirm(ctx, firm, api.Log(firm, ours.Size), &state); err != nil {
+			return err
+		}
+		if _, err := c.take(ctx, firm, l, []byte(state.Checkpoint), state.Consistency, ours, false); err != nil {
+			return err
+		}
+		if ours = l.seen(); ours.Size < theirs.Size {
+			return &lie{ErrFork, l.forkEvidence(theirs, ours, nil)} // an entry is in the log after what its author saw of it
+		}
+	}
+	return c.together(ctx, firm, l, theirs, ours)
+}
+
+// accuse adds evidence to a lie that was found in a chain, where the log itself shows one, too. The lie stays what it was.
+func (c *Client) accuse(ctx context.Context, m *matter, err error) error {
+	var known, found *lie
+	if m.state == nil || !hasCode(failureErr(err), api.CodeServerLied) || errors.As(err, &known) {
 		return err
 	}
-	newest, err := c.take(ctx, firm, l, []byte(state.Checkpoint), state.Consistency)
-	if err != nil {
+	l, logErr := c.logOf(ctx, m.firm, m.state.Charter.Log())
+	if logErr != nil {
 		return err
 	}
-	var between api.LogState
-	if err := c.getFirm(ctx, firm, api.Log(firm, cp.Size), &between); err != nil {
-		return err
+	if _, _, logErr = c.logView(ctx, m.firm, l); errors.As(logErr, &found) {
+		return &lie{err, found.evidence}
 	}
-	shown, err := l.keys.Open([]byte(between.Checkpoint))
-	if err != nil {
-		return err
-	}
-	same := cp.Size == shown.Size && cp.Root == shown.Root
-	if same || (cp.Size < shown.Size && log.CheckConsistency(between.Consistency, cp.Size, cp.Root, shown.Size, shown.Root) == nil) {
-		return nil
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e := l.evidence(log.EvidenceFork, fmt.Sprintf("A member was shown the log at %d leaves, and this device at %d, with another history.", cp.Size, newest.Size))
-	if cp.Size == shown.Size {
-		e.Kind = log.EvidenceTwoRoots
-	}
-	e.Promised, e.Shown, e.Consistency = string(note), between.Checkpoint, between.Consistency
-	return &lie{ErrFork, e}
+	return err
 }
 
 // people verifies the newest public keys of members in the firm's directory, and that they are the ones the chain has: what
@@ -450,11 +514,12 @@ func (c *Client) people(ctx context.Context, firm wire.ChainID, l *firmLog, want
 
 func (c *Client) lookup(ctx context.Context, firm wire.ChainID, l *firmLog, ids []wire.ObjectID, want map[wire.ObjectID]*chain.Member) error {
 	var reply api.KeysReply
-	req := api.KeysRequest{Members: ids, Seen: l.seen()}
+	since := l.seen()
+	req := api.KeysRequest{Members: ids, Seen: since.Size}
 	if err := c.ask(ctx, firm, "/keys", req, &reply); err != nil {
 		return err
 	}
-	if _, _, err := c.mapRoot(ctx, firm, l, reply.MapRoot); err != nil {
+	if _, _, err := c.mapRoot(ctx, firm, l, reply.MapRoot, since, false); err != nil {
 		return err
 	}
 	if len(reply.Lookups) != len(ids) {

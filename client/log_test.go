@@ -35,7 +35,7 @@ func TestLogOfAFirm(t *testing.T) {
 	}
 	// S-CLIENT-11: what was verified is there again.
 	again := signedIn(t, nil, device, id, root)
-	if l, err := again.logOf(t.Context(), firm, trust(1, "")); err != nil || l.seen() != 3 {
+	if l, err := again.logOf(t.Context(), firm, trust(1, "")); err != nil || l.seen().Size != 3 {
 		t.Errorf("%v, %v", l, err)
 	}
 }

@@ -23,8 +23,9 @@ type matter struct {
 
 	currentAt time.Time // when the log last proved that nothing comes after state
 
-	compared map[wire.ObjectID]bool // members whose view of the log was compared with ours
-	anchors  map[uint64]wire.Hash   // leaf hashes of entries before a position, as activity found them on its way back
+	compared   map[wire.ObjectID]bool   // members whose view of the log was compared with ours
+	uncompared map[wire.ObjectID][]byte // checkpoints of members' entries that still are to be compared
+	anchors    map[uint64]wire.Hash     // leaf hashes of entries before a position, as activity found them on its way back
 }
 
 func (c *Client) matterOf(id wire.ChainID) (*matter, error) {
@@ -72,7 +73,7 @@ func (c *Client) sync(ctx context.Context, m *matter) error {
 		c.pinEpoch(ctx, m)
 		return nil
 	}
-	err = c.refuse(ctx, "the history of a matter", err)
+	err = c.refuse(ctx, "the history of a matter", c.accuse(ctx, m, err))
 	if hasCode(err, api.CodeServerLied) || hasCode(err, api.CodeRemoved) {
 		m.poison = err
 	}
@@ -99,7 +100,15 @@ func (c *Client) bringUp(ctx context.Context, m *matter) error {
 		}
 		return err
 	}
-	return c.checkLog(ctx, m, m.state.Position != position)
+	changed := m.state.Position != position
+	if err := c.checkLog(ctx, m, changed); err != nil {
+		return err
+	}
+	// Kept when all of it was compared with the log: what a program that ended before did not compare is read again.
+	if changed || m.state.Position != position {
+		return c.saveCache(ctx, m)
+	}
+	return nil
 }
 
 // checkEvery is how often a matter in which nothing happens is compared with the log.
@@ -246,7 +255,7 @@ func (c *Client) coldOpen(ctx context.Context, m *matter) error {
 	if s.FirmOf() != m.firm {
 		return chain.ErrWrongChain
 	}
-	return c.saveCache(ctx, m)
+	return nil
 }
 
 // pins holds a fresh state to what the account remembers of the chain, on this device or another.
@@ -338,7 +347,7 @@ func (c *Client) catchUp(ctx context.Context, m *matter) error {
 	if m.state.Unproved() {
 		return chain.ErrErased
 	}
-	return c.saveCache(ctx, m)
+	return nil
 }
 
 // notSeated turns the server's "not yours" into what it means for this person.
@@ -558,7 +567,8 @@ func (c *Client) submit(ctx context.Context, m *matter, s *chain.State, sub chai
 	if err != nil {
 		return err
 	}
-	r := Request{Method: methodPost, Path: api.Seen(api.Chain(m.firm, m.id)+"/entries", l.seen()), ContentType: api.TypeBinary, Body: sub.Bytes()}
+	since := l.seen()
+	r := Request{Method: methodPost, Path: api.Seen(api.Chain(m.firm, m.id)+"/entries", since.Size), ContentType: api.TypeBinary, Body: sub.Bytes()}
 	var reply []byte
 	err = c.retry(ctx, func() (err error) {
 		reply, err = c.inFirm(ctx, m.firm, r)
@@ -574,7 +584,7 @@ func (c *Client) submit(ctx context.Context, m *matter, s *chain.State, sub chai
 	if head.Chain != m.id || head.Position < s.Position {
 		return c.refuse(ctx, "an accepted change", chain.ErrOrder)
 	}
-	if err := c.accepted(ctx, m.firm, m.id, l, head, sub.Entry.Leaf); err != nil {
+	if err := c.accepted(ctx, m.firm, m.id, l, head, sub.Entry.Leaf, since); err != nil {
 		return c.refuse(ctx, "the receipt for a change", err)
 	}
 	return nil
@@ -608,10 +618,28 @@ func (c *Client) CreateMatter(ctx context.Context, firm wire.ChainID, name strin
 	}); err != nil {
 		return wire.ChainID{}, failureOf(err)
 	}
-	r := Request{Method: methodPost, Path: api.Firm(firm) + "/chains", ContentType: api.TypeBinary, Body: sub.Bytes()}
-	if err := c.retry(ctx, func() error { _, err := c.inFirm(ctx, firm, r); return err }); err != nil {
+	l, err := c.logOf(ctx, firm, trust)
+	if err != nil {
+		return wire.ChainID{}, failureOf(err)
+	}
+	since := l.seen()
+	r := Request{Method: methodPost, Path: api.Seen(api.Firm(firm)+"/chains", since.Size), ContentType: api.TypeBinary, Body: sub.Bytes()}
+	var reply []byte
+	err = c.retry(ctx, func() (err error) {
+		reply, err = c.inFirm(ctx, firm, r)
+		return err
+	})
+	if err != nil {
 		_ = c.updateKeyring(ctx, func(k *keyring) { k.dropMatter(id) })
 		return wire.ChainID{}, failureOf(err)
+	}
+	// Where the answer is no receipt it stays remembered: it may be there.
+	var appended api.Appended
+	if err = decode(reply, &appended); err == nil {
+		err = c.accepted(ctx, firm, id, l, appended, sub.Entry.Leaf, since)
+	}
+	if err != nil {
+		return wire.ChainID{}, c.refuse(ctx, "the receipt for a new matter", err)
 	}
 	_, err = c.matter(ctx, id)
 	return id, failureErr(err)
