@@ -77,8 +77,7 @@ func verifyText(v client.VerifyView, reads bool) []string {
 		lines = append(lines, fmt.Sprintf("%d openings or deliveries stand alone. Somebody who stopped before the first byte is the usual reason.", len(v.Unpaired)))
 	}
 	for _, q := range v.Sequences {
-		name := map[string]string{"state": "entries", "trail": "openings", "server": "notes of the server"}[q.Sequence]
-		text := fmt.Sprintf("  %-20s %d", name, q.Entries)
+		text := fmt.Sprintf("  %-20s %d", sequenceName(q.Sequence), q.Entries)
 		if q.Erased > 0 {
 			text += fmt.Sprintf(", details of %d erased", q.Erased)
 		}
@@ -94,12 +93,16 @@ func verifyText(v client.VerifyView, reads bool) []string {
 		lines = append(lines, fmt.Sprintf("    %-8s  %s  %s  %s", u.Kind, when(u.At), safe(u.Person), quote(u.Document)))
 	}
 	for _, e := range v.Erasures {
-		lines = append(lines, fmt.Sprintf("  %-20s details of openings %d to %d, by %s, %s (%s)", "erased", e.From, e.To-1, safe(e.By), when(e.At), safe(e.Rule)))
+		lines = append(lines, fmt.Sprintf("  %-20s details of %s %d to %d, by %s, %s (%s)", "erased", sequenceName(e.Sequence), e.From, e.To-1, safe(e.By), when(e.At), safe(e.Rule)))
 	}
 	if v.Views > 0 {
 		lines = append(lines, fmt.Sprintf("  %-20s with what %d of its members saw of the log", "compared", v.Views))
 	}
 	return append(lines, logText(v.LogView)...)
+}
+
+func sequenceName(sequence string) string {
+	return map[string]string{"state": "entries", "trail": "openings", "server": "notes of the server"}[sequence]
 }
 
 // freshText says who vouches for it that this is the newest state of the log.
@@ -198,7 +201,7 @@ func activityText(a client.ActivityView) string {
 	case "admitted":
 		what = "let in " + quote(a.Subject)
 	case "erased":
-		what = "erased old details of the trail (" + safe(a.Rule) + ")"
+		what = "erased old details (" + safe(a.Rule) + ")"
 	default:
 		what = safe(a.Kind)
 	}

@@ -19,28 +19,31 @@ import (
 	"github.com/underseal/underseal/protocol/chain"
 )
 
-// verifier builds underseal-verify, which judges what is exported.
-func (w *world) verifier() (check func(want int, args ...string)) {
+// verifier is underseal-verify, which judges what is exported.
+type verifier struct {
+	t       *testing.T
+	program string
+}
+
+func (w *world) verifier() verifier {
 	w.t.Helper()
-	program := filepath.Join(w.t.TempDir(), "underseal-verify")
-	if out, err := exec.Command("go", "build", "-o", program, "../underseal-verify").CombinedOutput(); err != nil {
+	v := verifier{w.t, filepath.Join(w.t.TempDir(), "underseal-verify")}
+	if out, err := exec.Command("go", "build", "-o", v.program, "../underseal-verify").CombinedOutput(); err != nil {
 		w.t.Fatalf("%v\n%s", err, out)
 	}
-	return func(want int, args ...string) {
-		w.t.Helper()
-		out, err := exec.Command(program, args...).CombinedOutput()
-		var exit *exec.ExitError
-		if err != nil && !errors.As(err, &exit) {
-			w.t.Fatal(err)
-		}
-		if got := map[bool]int{true: 0}[err == nil]; exit != nil {
-			got = exit.ExitCode()
-			if got != want {
-				w.t.Errorf("underseal-verify %q: exit %d, want %d\n%s", args, got, want, out)
-			}
-		} else if want != 0 {
-			w.t.Errorf("underseal-verify %q: exit 0, want %d\n%s", args, want, out)
-		}
+	return v
+}
+
+func (v verifier) want(code int, args ...string) {
+	v.t.Helper()
+	cmd := exec.Command(v.program, args...)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		v.t.Fatal(err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != code {
+		v.t.Errorf("underseal-verify %q: exit %d, want %d\n%s", args, got, code, out)
 	}
 }
 
@@ -145,10 +148,10 @@ func (w *world) exports(t *testing.T, auditor, reviewer, guest *person, position
 		p.has(p.want(exitFine, "export", "Roe v. Wade", "link-keys", "-o", in("keys.txt")), "give it to reviewers alone")
 		p.want(exitFine, "export", "Roe v. Wade", "receipt", "--position", strconv.FormatUint(position, 10), "-o", in("receipt.txt"))
 		p.want(exitFine, "export", "Roe v. Wade", "receipt", "--sequence", "trail", "--position", "0", "-o", in("opened.txt"))
-		check(0, "log", view.URL, "--policy", in("policy.txt"))
-		check(0, "matter", view.URL, "--policy", in("policy.txt"), "--keys", in("keys.txt"))
-		check(0, "receipt", in("receipt.txt"), "--policy", in("policy.txt"), "--log", view.URL)
-		check(0, "receipt", in("opened.txt"), "--policy", in("policy.txt"))
+		check.want(0, "log", view.URL, "--policy", in("policy.txt"))
+		check.want(0, "matter", view.URL, "--policy", in("policy.txt"), "--keys", in("keys.txt"))
+		check.want(0, "receipt", in("receipt.txt"), "--policy", in("policy.txt"), "--log", view.URL)
+		check.want(0, "receipt", in("opened.txt"), "--policy", in("policy.txt"))
 
 		report := parsed[exported](p, p.want(exitFine, "export", "Roe v. Wade", "proof", "-o", in("proof.zip"), "--json").stdout)
 		z, err := zip.OpenReader(in("proof.zip"))
@@ -172,8 +175,8 @@ func (w *world) exports(t *testing.T, auditor, reviewer, guest *person, position
 		if info, err := os.Stat(in("proof.zip")); err != nil || info.Mode().Perm() != 0o600 || info.Size() != int64(report.Bytes) {
 			t.Errorf("%v, %v", info, err)
 		}
-		check(0, "log", view.URL, "--policy", in("policy.txt"), "--from", in("checkpoint.txt"))
-		check(0, "matter", view.URL, "--policy", in("policy.txt"), "--keys", in("link-keys.txt"))
+		check.want(0, "log", view.URL, "--policy", in("policy.txt"), "--from", in("checkpoint.txt"))
+		check.want(0, "matter", view.URL, "--policy", in("policy.txt"), "--keys", in("link-keys.txt"))
 		p.has(p.want(exitError, "export", "Roe v. Wade", "proof", "-o", in("proof.zip")), "There is a file")
 		p.want(exitFine, "export", "Roe v. Wade", "policy", "-o", in("policy.txt"), "--force")
 		p.has(p.want(exitError, "export", "Roe v. Wade", "policy", "-o", in("none/policy.txt")), "no folder")
@@ -196,7 +199,7 @@ func TestMemberRolledBack(t *testing.T) {
 		p.want(exitFine, "ls")
 	}
 	check, copied := w.verifier(), filepath.Join(t.TempDir(), "copy")
-	check(0, "copy", view.URL, copied, "--policy", policy)
+	check.want(0, "copy", view.URL, copied, "--policy", policy)
 	w.stop()
 	w.must(os.RemoveAll(w.data))
 	w.must(os.CopyFS(w.data, os.DirFS(before)))
@@ -207,8 +210,8 @@ func TestMemberRolledBack(t *testing.T) {
 	if file == nil {
 		t.Fatal("no evidence")
 	}
-	check(0, "evidence", file[1], "--policy", policy, "--log", copied)
-	check(1, "evidence", policy, "--policy", policy)
+	check.want(0, "evidence", file[1], "--policy", policy, "--log", copied)
+	check.want(1, "evidence", policy, "--policy", policy)
 }
 
 // TestRecordText: what others chose is shown as what it is, and what is wrong is said.
