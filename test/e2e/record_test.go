@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -40,6 +41,7 @@ func newLater(t testing.TB) *later {
 	}
 	l := &later{Origin: "http://localhost:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)}
 	proxy := &httputil.ReverseProxy{
+		ErrorLog: log.New(io.Discard, "", 0), // browsers that close are no news
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: l.address})
 			r.Out.Host = r.In.Host
@@ -110,6 +112,11 @@ func says(t testing.TB, b *browser.Browser, css string, wants ...string) {
 			t.Errorf("%s: got %q, want %q in it", css, text, want)
 		}
 	}
+}
+
+// above hides what stands above a list, to look at what is below the fold, or shows it again.
+func above(b *browser.Browser, hide bool) {
+	b.Eval(`document.querySelectorAll("#head, .crumb, .matter-line, .chart, .filters").forEach(e => e.hidden = ` + strconv.FormatBool(hide) + `)`)
 }
 
 // TestRecord shows the record to everybody whom it is for: an owner, a client, an auditor and a reviewer.
@@ -188,7 +195,9 @@ func TestRecord(t *testing.T) {
 	signIn(audrey)
 	audrey.See(`#trail [data-kind="erased"]`)
 	says(t, audrey, `#trail [data-kind="erased"]`, "erased under the rule of retention", "Clara Client")
+	above(audrey, true)
 	audrey.Screen("47-trail-erased")
+	above(audrey, false)
 	visit(audrey, "verify")
 	verified(audrey)
 	says(t, audrey, "#verify-erasures", "Details of 2 views were erased under the rule of retention by Ada Advocate", "this is not a gap")
@@ -201,6 +210,9 @@ func ownerSees(t *testing.T, ada *browser.Browser) {
 	ada.See(`#activity [data-kind="versioned"]`)
 	says(t, ada, "#activity", "Ada Advocate founded this matter", "Ada Advocate added 3 documents", "Complaint.pdf", "Clara Client added a new version", "Ada Advocate invited Ray Reviewer as a reviewer", "Today")
 	ada.Screen("35-activity")
+	above(ada, true)
+	ada.Screen("35-activity-list")
+	above(ada, false)
 	all := count(ada, "#activity [data-position]")
 	choose(ada, "#activity-person", "Clara Client")
 	if n := count(ada, "#activity [data-position]"); n == 0 || n >= all {
@@ -283,6 +295,9 @@ func auditorSees(t *testing.T, audrey *browser.Browser) {
 	audrey.See(`#trail [data-kind="opened"]`)
 	says(t, audrey, "#trail", "Clara Client", "Ada Advocate", "Complaint.pdf", "delivered")
 	audrey.Screen("43-trail")
+	above(audrey, true)
+	audrey.Screen("43-trail-list")
+	above(audrey, false)
 	choose(audrey, "#trail-who", optionOf(audrey, "#trail-who", "Clara Client"))
 	choose(audrey, "#trail-what", "opened")
 	if n := count(audrey, "#trail tbody tr"); n != 1 {
@@ -423,6 +438,7 @@ func TestRestored(t *testing.T) {
 	verified(ada)
 	ada.Click("#verify-policy")
 	saved(t, ada, "underseal-log-policy.txt")
+	root := ada.String(`document.querySelector("#verify-root-short").textContent`)
 	ada.Click("#nav-account")
 	ada.See(`[data-action="log-status"]`)
 
@@ -439,7 +455,7 @@ func TestRestored(t *testing.T) {
 	}
 	ada.Click(`[data-action="log-status"]`)
 	ada.See("#lied")
-	says(t, ada, "#lied", "contradicted", "What was promised", "What was shown", "underseal-verify evidence")
+	says(t, ada, "#lied", "contradicted", "Signed by the log", "root "+root, "What was promised", "What was shown", "underseal-verify evidence")
 	ada.Screen("49-lied")
 	ada.Click("#lied-evidence")
 	evidence := saved(t, ada, "underseal-evidence.json")

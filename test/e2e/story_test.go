@@ -257,6 +257,30 @@ func TestStory(t *testing.T) {
 	sameFile(t, download(printed, "Engagement letter (signed).docx", browser.Patience), signed)
 	printed.Click("#sign-out")
 	printed.See("#signin-passkey")
+
+	verifyInBrowser(t, ada)
+	// Then offline, with the network off: underseal-verify on a copied folder, with what she saved. It belongs here.
+}
+
+// verifyInBrowser ends the story: the whole record of what was done above is checked, and the files for checking it
+// elsewhere are in the downloads.
+func verifyInBrowser(t *testing.T, ada *browser.Browser) {
+	ada.Click("#nav-matters")
+	openFirstMatter(ada)
+	visit(ada, "activity")
+	ada.See("#activity [data-position]")
+	says(t, ada, "#activity", "Ada Advocate removed Clara Client and changed the keys", "Petra Paralegal", "Ada Advocate deleted 1 document", "Complaint.pdf")
+	ada.Screen("29-story-activity")
+	visit(ada, "verify")
+	verified(ada)
+	says(t, ada, "#verify-result", "Nothing is missing and nothing was changed.")
+	says(t, ada, "#verify-checks", "No entry is missing or changed", "What you see is what was signed", "worked out again")
+	ada.Screen("29-story-verify")
+	ada.Click("#verify-policy")
+	saved(t, ada, "underseal-log-policy.txt")
+	ada.Click("#verify-keys")
+	ada.Click("#confirm-yes")
+	saved(t, ada, "underseal-link-keys.txt")
 }
 
 // swapTwo swaps the first two letters of a group that differ.

@@ -75,6 +75,13 @@ export function dayStart(ms: number, days = 0): number {
   return new Date(at.getFullYear(), at.getMonth(), at.getDate() + days).getTime();
 }
 
+/** A digest as signed notes spell it, in the one spelling that this program and underseal-verify have for people. */
+export function digestText(base64: string): string {
+  const alphabet = "abcdefghijklmnopqrstuvwxyz234567";
+  const bits = [...atob(base64)].map((c) => c.charCodeAt(0).toString(2).padStart(8, "0")).join("");
+  return (bits.match(/.{1,5}/g) ?? []).map((five) => alphabet[parseInt(five.padEnd(5, "0"), 2)]).join("");
+}
+
 /** A long digest for the eye: its two ends, which is what people compare. */
 export function shortDigest(text: string): string {
   return text.length <= 20 ? text : text.slice(0, 8) + "\u2026" + text.slice(-8);

@@ -316,9 +316,10 @@ export const say = {
     title: "The server contradicted what was signed",
     lead: "This is not a network problem. What the server showed you contradicts what members signed. This device refused it: nothing was opened, saved or sealed on it.",
     promised: "What was promised",
-    promisedHint: "Signed before, and asked for again now.",
+    asked: "Asked for: ",
+    signed: (n: number, root: string) => `Signed by the log: ${plural(n, "entry", "entries")}, root ${root}`,
+    signedBefore: "What members and this device had verified before.",
     shown: "What was shown",
-    shownHint: "The answer, which this device refused.",
     todo: "What to do",
     todosEvidence: [
       "Save the evidence. It holds the log\u2019s own signatures on two things that cannot both be true, and no document.",

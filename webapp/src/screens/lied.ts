@@ -3,7 +3,7 @@
 import type { App, Screen } from "../app.ts";
 import { h } from "../dom.ts";
 import type { Event } from "../engine.ts";
-import { visible } from "../format.ts";
+import { digestText, shortDigest, visible } from "../format.ts";
 import { saveText } from "../savefile.ts";
 import { known, say } from "../sentences.ts";
 import { busy, button, copyable, problemSlot } from "../ui.ts";
@@ -19,8 +19,8 @@ export function liedScreen(app: App, lie: Extract<Event, { event: "lied" }>): Sc
     node: h("section", { id: "lied", class: "page lied", "data-code": known(failure.code) },
       h("div", { role: "alert" }, h("h1", { tabindex: -1 }, t.title), h("p", { class: "lead" }, t.lead)),
       h("dl", { class: "evidence" },
-        h("div", {}, h("dt", {}, t.promised), h("dd", { class: "hint" }, t.promisedHint), h("dd", { id: "lied-promised" }, lines(promised))),
-        h("div", {}, h("dt", {}, t.shown), h("dd", { class: "hint" }, t.shownHint), h("dd", { id: "lied-shown" }, lines(shown)))),
+        h("div", {}, h("dt", {}, t.promised), h("dd", {}, said("promised", evidence) ?? t.signedBefore), h("dd", { id: "lied-promised", class: "hint" }, t.asked + lines(promised))),
+        h("div", {}, h("dt", {}, t.shown), said("shown", evidence) !== null && h("dd", {}, said("shown", evidence)), h("dd", { id: "lied-shown", class: "found" }, lines(shown)))),
       h("h2", {}, t.todo),
       h("ol", {}, (evidence !== "" ? t.todosEvidence : t.todos).map((step) => h("li", {}, step))),
       slot.node,
@@ -41,6 +41,14 @@ export function judging(evidence: string, id: string): HTMLElement[] {
 function logAddress(evidence: string): string {
   const name = /"origin": "[^"]*\/log\/([a-z0-9]+)"/.exec(evidence)?.[1] ?? "";
   return location.origin + "/log/" + name;
+}
+
+// A signed state of the log says its name, its size and its root, each on a line. What is no such thing is not shown.
+function said(what: "promised" | "shown", evidence: string): string | null {
+  if (evidence === "") return null;
+  const file = JSON.parse(evidence) as Partial<Record<string, unknown>>; // this device wrote it
+  const [, entries, root] = new RegExp("\\S+/log/[a-z0-9]+\n([0-9]+)\n([A-Za-z0-9+/]{43}=)\n").exec(String(file[what])) ?? [];
+  return entries === undefined || root === undefined ? null : t.signed(Number(entries), shortDigest(digestText(root)));
 }
 
 function lines(text: string): string {
