@@ -346,6 +346,57 @@ func TestRecordIsWhole(t *testing.T) {
 	}
 }
 
+// TestServersNotesAreWhole: S-VERIFY-09. What the server noted is not left out of its sequence, either.
+func TestServersNotesAreWhole(t *testing.T) {
+	s := newStage(t)
+	doc := s.ada.MustPut(s.matter, "a.txt", []byte("a"))
+	_, err := s.ada.Get(s.matter, doc)
+	s.ok(err)
+	_, err = s.ada.VerifyMatter(evilserver.Soon(t), s.matter)
+	s.ok(err)
+	none := func(r *evilserver.Request) *evilserver.Reply {
+		if strings.Contains(r.Query, "sequence="+api.SequenceServer) {
+			reply := r.Real()
+			reply.Body = nil
+			return reply
+		}
+		return nil
+	}
+	for name, c := range map[string]struct {
+		twist func(n *api.NextEvent)
+		cause error
+	}{
+		"an honest next place":  {func(*api.NextEvent) {}, chain.ErrEvent},
+		"another position":      {func(n *api.NextEvent) { n.Position = 0 }, chain.ErrEvent},
+		"another place's proof": {func(n *api.NextEvent) { n.Position, n.Proof = 0, bytes.Repeat([]byte{1}, len(n.Proof)) }, chain.ErrEvent},
+	} {
+		s.Lie("GET", api.RouteLeaves, none)
+		evilserver.TwistJSON(s.World, "GET", api.RouteNextEvent, c.twist)
+		p := s.ada.Again().In()
+		_, err := p.VerifyMatter(evilserver.Soon(t), s.matter)
+		if f := client.FailureOf(err); f == nil || f.Code != api.CodeServerLied || !errors.Is(err, c.cause) {
+			t.Errorf("%s: got %v, want %v", name, err, c.cause)
+		}
+		s.Honest()
+	}
+}
+
+// TestReceiptOfAnotherPlace: S-VERIFY-10. A receipt that is exported is for the entry that was asked for.
+func TestReceiptOfAnotherPlace(t *testing.T) {
+	s := newStage(t)
+	_, err := s.ada.RenameMatter(evilserver.Soon(t), s.matter, "renamed")
+	s.ok(err)
+	_, err = s.ada.ReceiptFile(evilserver.Soon(t), s.matter, api.SequenceState, 1)
+	s.ok(err)
+	s.Lie("GET", api.RouteReceipt, func(r *evilserver.Request) *evilserver.Reply {
+		r.Path = strings.TrimSuffix(r.Path, "1") + "0"
+		return r.Real()
+	})
+	s.ada.Beware()
+	_, err = s.ada.ReceiptFile(evilserver.Soon(t), s.matter, api.SequenceState, 1)
+	s.ada.Refused(err, log.ErrReceipt)
+}
+
 // TestRecordUnderAnOldMap: S-VERIFY-01. The next tag was absent once: that says nothing of the checkpoint that is shown now.
 func TestRecordUnderAnOldMap(t *testing.T) {
 	s := newStage(t)
