@@ -156,6 +156,7 @@ func TestRecord(t *testing.T) {
 	// An auditor sees that there are documents, and is offered nothing to do with them.
 	audrey := browser.Start(t, browser.Options{Authenticator: true})
 	audrey.Open(invite(ada, "Audrey Auditor", "auditor", "opens-at-once", false))
+	audrey.See("#join-passkey")
 	audrey.Screen("31-join-auditor")
 	audrey.Click("#join-passkey")
 	row(audrey, "Complaint.pdf")
@@ -270,6 +271,7 @@ func ownerSees(t *testing.T, ada *browser.Browser) {
 	ada.Click(`[data-action="log-status"]`)
 	ada.See(".log-status [data-policy]")
 	says(t, ada, ".log-status", "No witnesses: freshness is not claimed.", "/log/")
+	ada.Eval(`document.querySelector(".log-status").scrollIntoView({block: "center"})`)
 	ada.Screen("41-account-log")
 	ada.Click("#nav-matters")
 	ada.Click("#matters a[data-matter]")
@@ -354,6 +356,8 @@ func ownerErases(t *testing.T, proxy *later, kit string) {
 	ada.Screen("45-erase")
 	ada.Click("#confirm-yes")
 	ada.Until("it is erased", browser.Patience, `document.querySelectorAll('#trail [data-kind="erased"]').length === 2`)
+	says(t, ada, "#trail-told", "Details of 2 views were erased.")
+	ada.Screen("46-trail-after-erasing")
 	visit(ada, "activity")
 	ada.See(`#activity [data-kind="erased"]`)
 	ada.Screen("46-activity-erased")
@@ -481,5 +485,6 @@ func TestRestored(t *testing.T) {
 	}
 	ada.Click("#nav-account")
 	ada.See(`#refusals [data-action="save-evidence"]`)
+	ada.Eval(`document.querySelector("#refusals").scrollIntoView({block: "center"})`)
 	ada.Screen("50-account-evidence")
 }

@@ -26,6 +26,12 @@ export function trailPart(app: App, view: MatterView): MatterPart {
   const chart = tallyChart("trail-chart", t.chart);
   const table = makeTable();
   const state = h("div", {}, h("p", { role: "status" }, say.loading));
+  const told = h("p", { id: "trail-told", class: "notice", role: "status", hidden: true });
+  const tell = (text: string) => {
+    told.textContent = text;
+    told.hidden = false;
+  };
+  const tools = exports(app, view, slot, (n) => (tell(t.erased(n)), begin()));
   const shownCount = h("p", { id: "trail-count", class: "hint", role: "status" });
   const progress = h("progress", { "aria-label": t.loading, hidden: true });
   const showMore = button("", { id: "trail-show-more", hidden: true }, () => ((limit += rowsAtOnce), draw()));
@@ -43,6 +49,7 @@ export function trailPart(app: App, view: MatterView): MatterPart {
     table.node.hidden = shown.length === 0;
     filters.node.hidden = items.length === 0;
     filters.mark();
+    tools.erase.hidden = items.length === 0;
     showMore.hidden = shown.length <= limit;
     showMore.textContent = say.documents.showMore(shown.length - limit);
     all.hidden = partial.hidden = !more;
@@ -68,9 +75,9 @@ export function trailPart(app: App, view: MatterView): MatterPart {
   begin();
   return {
     node: h("section", { class: "part", "aria-labelledby": "trail-title" },
-      h("div", { class: "part-head" }, h("h2", { id: "trail-title" }, t.title), exports(app, view, slot, begin)),
+      h("div", { class: "part-head" }, h("h2", { id: "trail-title" }, t.title), tools.node),
       h("p", { class: "hint part-lead" }, t.lead),
-      slot.node, filters.node, chart.node, shownCount, table.node, state,
+      slot.node, told, filters.node, chart.node, shownCount, table.node, state,
       h("div", { class: "actions start" }, showMore, all, partial), progress),
     event: (event: Event) => {
       if (event.event === "matter" && event.matter === matter) begin();
@@ -84,7 +91,7 @@ export function trailPart(app: App, view: MatterView): MatterPart {
 
 // ---- what leaves, and what goes
 
-function exports(app: App, view: MatterView, slot: ReturnType<typeof problemSlot>, erased: () => void): HTMLElement {
+function exports(app: App, view: MatterView, slot: ReturnType<typeof problemSlot>, erased: (n: number) => void): { node: HTMLElement; erase: HTMLElement } {
   const { matter } = view;
   const csv = button(t.csv, { id: "trail-csv", class: "small", title: t.csvHint }, () => void busy(csv, slot, async () => {
     const file = await app.engine.call("exportTrail", { matter });
@@ -92,13 +99,13 @@ function exports(app: App, view: MatterView, slot: ReturnType<typeof problemSlot
     announce(say.verify.saved(file.name));
   }));
   const proof = button(t.proof, { id: "trail-proof", class: "small" }, () => askProof(app, matter, true, (file) => announce(say.verify.saved(file))));
-  const erase = button(t.erase, { id: "trail-erase", class: "small" }, () => askErase(app, view, erased));
-  return h("div", { class: "actions" }, csv, proof, offer(view.myRole).erase && erase);
+  const erase = button(t.erase, { id: "trail-erase", class: "small", hidden: true }, () => askErase(app, view, erased));
+  return { node: h("div", { class: "actions" }, csv, proof, offer(view.myRole).erase && erase), erase };
 }
 
 const ages = [30, 90, 180, 365, 730, 1825];
 
-function askErase(app: App, view: MatterView, erased: () => void) {
+function askErase(app: App, view: MatterView, erased: (n: number) => void) {
   const goes = h("p", {});
   const days = h("select", { id: "erase-days", on: { change: () => explain() } }, ages.map((n) => h("option", { value: n, selected: n === 365 }, t.eraseDays(n))));
   const explain = () => (goes.textContent = t.eraseGoesText(t.eraseDays(Number(days.value))));
@@ -114,8 +121,7 @@ function askErase(app: App, view: MatterView, erased: () => void) {
     danger: true,
     act: async () => {
       const done = await app.engine.call("eraseTrail", { matter: view.matter, days: Number(days.value) });
-      announce(t.erased(done.erased));
-      erased();
+      erased(done.erased);
     },
   });
 }
