@@ -17,7 +17,7 @@ type attack struct {
 
 // TestAttack runs the cases. Their numbers are those of Attacks.
 func TestAttack(t *testing.T) {
-	for _, cases := range [][]attack{identityCases, memberCases, fileCases, nameCases, edgeCases} {
+	for _, cases := range [][]attack{identityCases, memberCases, fileCases, nameCases, edgeCases, logCases} {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
@@ -34,6 +34,7 @@ type office struct {
 	matter     wire.ChainID
 	doc        wire.ObjectID
 	content    []byte
+	before     *World // where a case needs it: the server as it was
 }
 
 func newOffice(t *testing.T) *office {

@@ -161,6 +161,7 @@ type Person struct {
 	Device    client.Device
 	Transport *native.Transport
 	Random    io.Reader
+	Now       func() time.Time // nil: time.Now
 	Firm      wire.ChainID
 
 	secrets *secrets
@@ -199,7 +200,11 @@ func (p *Person) start() {
 	t, err := native.NewTransport(p.Origin)
 	p.ok(err)
 	p.Transport = t
-	p.Client = client.New(client.Config{Origin: p.Origin, Transport: t, Device: p.Device, Pump: native.NewPump(t, p.Random), Random: p.Random, Now: time.Now,
+	now := p.Now
+	if now == nil {
+		now = time.Now
+	}
+	p.Client = client.New(client.Config{Origin: p.Origin, Transport: t, Device: p.Device, Pump: native.NewPump(t, p.Random), Random: p.Random, Now: now,
 		Secret: func(name string, value []byte) {
 			p.secrets.mu.Lock()
 			defer p.secrets.mu.Unlock()
@@ -251,7 +256,7 @@ func (p *Person) Elsewhere() *Person { return p.on(NewMemory()) }
 
 func (p *Person) on(d client.Device) *Person {
 	p.Helper()
-	q := &Person{World: p.World, Called: p.Called, Device: d, Random: p.Random, Firm: p.Firm, secrets: p.secrets, pass: p.pass, account: p.account, root: p.root}
+	q := &Person{World: p.World, Called: p.Called, Device: d, Random: p.Random, Now: p.Now, Firm: p.Firm, secrets: p.secrets, pass: p.pass, account: p.account, root: p.root}
 	q.start()
 	return q
 }

@@ -80,6 +80,7 @@ type World struct {
 	Server *server.Server
 	Ledger *ledger.Log // with its private keys: they are the attacker's
 
+	config  server.Config
 	handler http.Handler
 	mu      sync.Mutex // guards all below
 	lies    []lie
@@ -101,7 +102,7 @@ func NewWorld(t testing.TB, change func(*server.Config)) *World {
 	}
 	s, err := server.New(c)
 	w.ok(err)
-	w.Server, w.handler = s, s.Handler()
+	w.config, w.Server, w.handler = c, s, s.Handler()
 	front.Start()
 	t.Cleanup(func() { front.Close(); _ = w.Store.Close(); _ = w.Blobs.Close() })
 	return w
