@@ -3,7 +3,9 @@ package e2e
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -259,7 +261,7 @@ func TestStory(t *testing.T) {
 	printed.See("#signin-passkey")
 
 	verifyInBrowser(t, ada)
-	// Then offline, with the network off: underseal-verify on a copied folder, with what she saved. It belongs here.
+	verifyOffline(t, server)
 }
 
 // verifyInBrowser ends the story: the whole record of what was done above is checked, and the files for checking it
@@ -277,10 +279,72 @@ func verifyInBrowser(t *testing.T, ada *browser.Browser) {
 	says(t, ada, "#verify-checks", "No entry is missing or changed", "What you see is what was signed", "worked out again")
 	ada.Screen("29-story-verify")
 	ada.Click("#verify-policy")
-	saved(t, ada, "underseal-log-policy.txt")
+	keep(t, "policy.txt", saved(t, ada, "underseal-log-policy.txt"))
 	ada.Click("#verify-keys")
 	ada.Click("#confirm-yes")
-	saved(t, ada, "underseal-link-keys.txt")
+	keep(t, "link-keys.txt", saved(t, ada, "underseal-link-keys.txt"))
+}
+
+// kept is where what she saved lies for the reviewer.
+func kept(t testing.TB, name string) string {
+	return filepath.Join(program.Root(), "test", "out", "reviewer", t.Name(), name)
+}
+
+func keep(t testing.TB, name string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(kept(t, name)), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(kept(t, name), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// verifyOffline is the reviewer: he copies the public log, and checks it and the matter with what she saved. The server is
+// stopped, and where the system lets us, the program has no network at all.
+func verifyOffline(t *testing.T, server *program.Server) {
+	t.Helper()
+	verify := filepath.Join(program.Root(), "bin", "underseal-verify")
+	policy, keys, folder := kept(t, "policy.txt"), kept(t, "link-keys.txt"), filepath.Join(t.TempDir(), "log")
+	text, err := os.ReadFile(policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := regexp.MustCompile(`http://localhost:\d+/log/[a-z2-7]+`).FindString(string(text))
+	if out, err := exec.Command(verify, "copy", url, folder, "--policy", policy).CombinedOutput(); err != nil {
+		t.Fatalf("copy: %v\n%s", err, out)
+	}
+	server.Kill()
+	offline := func(want int, arguments ...string) string {
+		t.Helper()
+		cmd := exec.Command(verify, arguments...)
+		if exec.Command("unshare", "-rn", "true").Run() == nil {
+			cmd = exec.Command("unshare", append([]string{"-rn", verify}, arguments...)...)
+		}
+		out, _ := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != want {
+			t.Fatalf("%s: exit %d, want %d\n%s", arguments[0], cmd.ProcessState.ExitCode(), want, out)
+		}
+		return string(out)
+	}
+	offline(0, "log", folder, "--policy", policy)
+	offline(0, "matter", folder, "--policy", policy, "--keys", keys)
+	offline(3, "log", url, "--policy", policy) // there is no server to ask
+	// A single bit of a single entry.
+	bundles, err := filepath.Glob(filepath.Join(folder, "tile", "entries", "000.p", "*"))
+	if err != nil || len(bundles) == 0 {
+		t.Fatal("no bundle was copied", err)
+	}
+	b, err := os.ReadFile(bundles[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(bundles[0], b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	offline(1, "log", folder, "--policy", policy)
+	offline(1, "matter", folder, "--policy", policy, "--keys", keys)
 }
 
 // swapTwo swaps the first two letters of a group that differ.
