@@ -421,7 +421,7 @@ func (c *Client) TrailCSV(ctx context.Context, id wire.ChainID) ([]byte, error) 
 	_ = w.Write([]string{"time", "sequence", "position", "what", "who", "member", "document", "document id", "version", "detail", "erased", "paired"}) // a buffer takes everything
 	for _, x := range slices.Backward(view.Items) {
 		at, pair := "", ""
-		if x.At > 0 {
+		if x.At > 0 && x.Erased == "" { // when it was is gone: screens put it where it stood
 			at = time.UnixMilli(int64(x.At)).UTC().Format(time.RFC3339)
 		}
 		if x.Paired != nil {
