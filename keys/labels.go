@@ -74,7 +74,9 @@ const (
 	LabelUnlockKit        Label = "underseal/v1/unlock/kit"
 	LabelUnlockPassphrase Label = "underseal/v1/unlock/passphrase"
 	LabelUnlockPasskey    Label = "underseal/v1/unlock/passkey"
+	LabelUnlockPassword   Label = "underseal/v1/unlock/password"
 	LabelPasskeySalt      Label = "underseal/v1/unlock/passkey-salt"
+	LabelAccountSecret    Label = "underseal/v1/account/secret"
 )
 
 // Labels returns every label. A label that is declared and missing here fails
@@ -97,6 +99,6 @@ func Labels() []Label {
 		LabelSealVault, LabelSealHistory, LabelSealJournal, LabelSealSnapshot, LabelSealTrail, LabelSealKeyring, LabelSealCache,
 
 		LabelLoginKit, LabelLoginPassphrase,
-		LabelUnlockKit, LabelUnlockPassphrase, LabelUnlockPasskey, LabelPasskeySalt,
+		LabelUnlockKit, LabelUnlockPassphrase, LabelUnlockPasskey, LabelUnlockPassword, LabelPasskeySalt, LabelAccountSecret,
 	}
 }

@@ -101,6 +101,7 @@ func classify(err error) (string, error) {
 		"parameters":       seal.ErrParameters,
 		"unlock":           vault.ErrUnlock,
 		"prf":              vault.ErrPRF,
+		"export-key":       vault.ErrExportKey,
 		"stretch-weak":     vault.ErrStretchWeak,
 		"stretch-heavy":    vault.ErrStretchHeavy,
 		"stretch-size":     vault.ErrStretchMalformed,
@@ -140,6 +141,7 @@ func ops() map[string]func(*input) (string, error) {
 		"kit":             kit,
 		"passphrase":      passphrase,
 		"passkey":         passkey,
+		"password":        password,
 		"passkey-salt":    func(*input) (string, error) { s := vault.PasskeySalt(); return hex.EncodeToString(s[:]), nil },
 		"stretch-default": stretchDefault,
 	}
@@ -257,6 +259,13 @@ func passphrase(in *input) (string, error) {
 func passkey(in *input) (string, error) {
 	unlock, err := vault.PasskeyUnlockKey(in.bytes("prf"))
 	return hex.EncodeToString(unlock[:]), err
+}
+
+// password gives the account secret of a root and the unlock key.
+func password(in *input) (string, error) {
+	secret := vault.Root(in.key("root")).AccountSecret()
+	unlock, err := vault.PasswordUnlockKey(in.bytes("export"), secret)
+	return pairs(secret[:], unlock[:]), err
 }
 
 func stretchDefault(in *input) (string, error) {

@@ -1,14 +1,16 @@
 // Package vault holds an account's root at rest. From the root follow an
 // account's identities, one per firm, and the keys of what its devices store.
 //
-// Each unlock method (passkey, printed kit, passphrase) yields a 32-byte
+// Each unlock method (passkey, printed kit, passphrase, password) yields a 32-byte
 // unlock key, and Wrap seals the root under each one independently. A device
 // gets the wrapped root from the server, which is hostile: Unwrap says only
 // ErrUnlock, whatever was wrong, and the caller then compares the public keys
 // of the identity with the ones everybody else sees.
 //
 // What logs in never unlocks: a kit and a passphrase make a login key and an
-// unlock key under different labels, and neither leads to the other.
+// unlock key under different labels, and neither leads to the other. A password
+// signs in with OPAQUE (package opaque), and unlocks only where the account
+// secret is too.
 package vault
 
 import (
@@ -63,6 +65,13 @@ func (r Root) KeyringKey() [keys.KeySize]byte { return keys.Derive(r[:], keys.La
 // CacheKey seals what a device keeps of what it verified.
 func (r Root) CacheKey() [keys.KeySize]byte { return keys.Derive(r[:], keys.LabelDeviceCache) }
 
+// AccountSecret is what a password is mixed with. A device that was enrolled
+// keeps it, and who has the kit can make it; the server never sees it.
+func (r Root) AccountSecret() AccountSecret {
+	secret := keys.Derive(r[:], keys.LabelAccountSecret)
+	return AccountSecret(secret[:accountSecretSize])
+}
+
 // Format hides the root from every verb of fmt.
 func (r Root) Format(s fmt.State, _ rune) { io.WriteString(s, r.String()) }
 
@@ -84,9 +93,10 @@ const (
 	MethodPasskey    Method = 1
 	MethodKit        Method = 2
 	MethodPassphrase Method = 3
+	MethodPassword   Method = 4
 )
 
-func (m Method) known() bool { return m >= MethodPasskey && m <= MethodPassphrase }
+func (m Method) known() bool { return m >= MethodPasskey && m <= MethodPassword }
 
 // Wrap seals root under an unlock key: WrappedSize bytes, bound to suite,
 // method and account, so that the server can neither move one to another place

@@ -49,7 +49,7 @@ func TestWrapRoot(t *testing.T) { // attacks 14, 15, 17, 23, S-VAULT-01
 			t.Errorf("%s: %v, want exactly ErrUnlock and nothing", what, err)
 		}
 	}
-	for _, method := range []Method{0, MethodPasskey, MethodPassphrase, 4, 255} {
+	for _, method := range []Method{0, MethodPasskey, MethodPassphrase, MethodPassword, 5, 255} {
 		refuse("another method", unlock, method, account, wrapped)
 	}
 	refuse("another account", unlock, MethodKit, fill[[16]byte](3), wrapped)
@@ -67,7 +67,7 @@ func TestWrapRoot(t *testing.T) { // attacks 14, 15, 17, 23, S-VAULT-01
 		refuse("cut", unlock, MethodKit, account, wrapped[:n])
 	}
 	refuse("extended", unlock, MethodKit, account, append(wrapped[:len(wrapped):len(wrapped)], 0))
-	for _, method := range []Method{0, 4, 255} {
+	for _, method := range []Method{0, 5, 255} {
 		if _, err := Wrap(nil, unlock, method, account, root); !errors.Is(err, ErrMethod) {
 			t.Errorf("method %d: %v, want ErrMethod", method, err)
 		}
@@ -77,7 +77,7 @@ func TestWrapRoot(t *testing.T) { // attacks 14, 15, 17, 23, S-VAULT-01
 		name   string
 		method Method
 		root   []byte
-	}{{"unknown method", 4, root[:]}, {"short root", MethodKit, root[:31]}, {"long root", MethodKit, append(root[:], 0)}, {"empty root", MethodKit, nil}} {
+	}{{"unknown method", 5, root[:]}, {"short root", MethodKit, root[:31]}, {"long root", MethodKit, append(root[:], 0)}, {"empty root", MethodKit, nil}} {
 		odd, err := seal.Seal(nil, unlock[:], wrapContext(c.method, account), c.root)
 		if err != nil {
 			t.Fatal(err)
@@ -96,7 +96,7 @@ func TestWrapRoot(t *testing.T) { // attacks 14, 15, 17, 23, S-VAULT-01
 func TestRootDerivesSeparately(t *testing.T) { // S-VAULT-06
 	root := Root(fill[[32]byte](1))
 	seen := map[[32]byte]bool{root: true}
-	for _, key := range [][32]byte{root.IdentitySeed(fill[[16]byte](1)), root.IdentitySeed(fill[[16]byte](2)), root.KeyringKey(), root.CacheKey()} {
+	for _, key := range [][32]byte{root.IdentitySeed(fill[[16]byte](1)), root.IdentitySeed(fill[[16]byte](2)), root.KeyringKey(), root.CacheKey(), padded(root.AccountSecret())} {
 		if seen[key] {
 			t.Error("two keys of a root are the same")
 		}
@@ -170,6 +170,61 @@ func TestPasskey(t *testing.T) { // S-VAULT-04
 	a, err := PasskeyUnlockKey(output[:])
 	if err != nil || a == output {
 		t.Errorf("PasskeyUnlockKey: %v", err)
+	}
+}
+
+func padded(s AccountSecret) (key [32]byte) {
+	copy(key[:], s[:])
+	return key
+}
+
+// TestPassword plays a thief of each half: of the server, who guesses the
+// password and has the export key, and of a device, who has the account secret.
+func TestPassword(t *testing.T) { // attacks 22, 23, S-VAULT-02
+	export := append(bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)...)
+	account, root := fill[[16]byte](2), Root(fill[[32]byte](3))
+	secret := root.AccountSecret()
+	unlock, err := PasswordUnlockKey(export, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped, err := Wrap(nil, unlock, MethodPassword, account, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Unwrap(unlock, MethodPassword, account, wrapped); err != nil || got != root {
+		t.Errorf("does not unlock: %v", err)
+	}
+	for bit := range len(export) * 8 {
+		other := bytes.Clone(export)
+		other[bit/8] ^= 1 << (bit % 8)
+		guess, err := PasswordUnlockKey(other, secret)
+		if err != nil || guess == unlock {
+			t.Errorf("bit %d of the export key does nothing: %v", bit, err)
+		}
+	}
+	for bit := range len(secret) * 8 {
+		other := secret
+		other[bit/8] ^= 1 << (bit % 8)
+		guess, err := PasswordUnlockKey(export, other)
+		if err != nil || guess == unlock {
+			t.Errorf("bit %d of the account secret does nothing: %v", bit, err)
+		}
+	}
+	for name, half := range map[string][]byte{"the export key": export, "the account secret": secret[:], "a half of it": export[:32]} {
+		for _, label := range keys.Labels() {
+			if _, err := Unwrap(keys.Derive(half, label), MethodPassword, account, wrapped); err != ErrUnlock {
+				t.Errorf("%s alone unlocks under %s: %v", name, label, err)
+			}
+		}
+	}
+	if _, err := Unwrap(unlock, MethodPassphrase, account, wrapped); err != ErrUnlock {
+		t.Errorf("a password's vault opens as a passphrase's: %v", err)
+	}
+	for _, n := range []int{0, 32, 63, 65, 84} {
+		if key, err := PasswordUnlockKey(make([]byte, n), secret); !errors.Is(err, ErrExportKey) || key != [32]byte{} {
+			t.Errorf("%d bytes: %v, want ErrExportKey", n, err)
+		}
 	}
 }
 
@@ -292,7 +347,7 @@ func TestStretchBounds(t *testing.T) { // S-VAULT-03
 
 func TestSecretsAreNotPrinted(t *testing.T) {
 	kit := testKit(1)
-	for _, secret := range []any{Root(fill[[32]byte](1)), kit, Passphrase{fill[[32]byte](1)}, struct{ Root Root }{}, []Kit{kit}} {
+	for _, secret := range []any{Root(fill[[32]byte](1)), Root(fill[[32]byte](1)).AccountSecret(), kit, Passphrase{fill[[32]byte](1)}, struct{ Root Root }{}, []Kit{kit}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%q", "%x", "%X", "%d"} {
 			if text := fmt.Sprintf(verb, secret); !strings.Contains(text, "private") || len(text) > 60 {
 				t.Errorf("%s of %T prints %d characters", verb, secret, len(text))
