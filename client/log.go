@@ -213,27 +213,6 @@ func (c *Client) together(ctx context.Context, firm wire.ChainID, l *firmLog, pr
 	return nil
 }
 
-// withEvidence looks, where a chain was found to be another than it was, whether the log is too: then there is something to show
-// to others.
-func (c *Client) withEvidence(ctx context.Context, m *matter, err error) error {
-	f := failureOf(err)
-	var known *lie
-	c.mu.Lock()
-	l := c.logs[m.firm]
-	c.mu.Unlock()
-	if f == nil || f.Code != api.CodeServerLied || errors.As(err, &known) || l == nil {
-		return err
-	}
-	var state api.LogState
-	if c.getFirm(ctx, m.firm, api.Log(m.firm, l.seen()), &state) != nil {
-		return err
-	}
-	if _, forked := c.take(ctx, m.firm, l, []byte(state.Checkpoint), state.Consistency); errors.As(forked, &known) {
-		return fmt.Errorf("%w: %w", err, forked)
-	}
-	return err
-}
-
 func (l *firmLog) evidence(kind, what string) *log.Evidence {
 	return &log.Evidence{Kind: kind, Origin: l.trust.Origin, Keys: l.trust.Keys, What: what}
 }
