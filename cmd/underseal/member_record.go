@@ -306,7 +306,7 @@ func trailText(x client.TrailItem) string {
 
 // exports are the files that export makes: what each is called where nobody names it.
 var exports = map[string]string{
-	"proof": "underseal-proof.zip", "link-keys": "underseal-link-keys.txt", "policy": "underseal-policy.txt", "receipt": "underseal-receipt.txt",
+	"proof": "underseal-proof.zip", "link-keys": "underseal-link-keys.txt", "policy": "underseal-log-policy.txt", "receipt": "underseal-receipt.tlog-proof",
 }
 
 // exported is what export says.
