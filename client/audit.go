@@ -304,8 +304,14 @@ func (c *Client) knownLog(ctx context.Context, firm wire.ChainID) (*firmLog, err
 	if f := c.account.ring.firm(firm); f != nil && f.Staff {
 		chains = append(chains, firm)
 	}
+	var reviewing *chain.LogTrust
 	for _, seat := range c.account.ring.Matters {
-		if seat.Firm == firm && !seat.Removed && seat.Link == "" {
+		if seat.Firm != firm || seat.Removed || seat.Link != "" {
+			continue
+		}
+		if seat.Log != nil {
+			reviewing = seat.Log
+		} else {
 			chains = append(chains, seat.Chain)
 		}
 	}
@@ -316,6 +322,9 @@ func (c *Client) knownLog(ctx context.Context, firm wire.ChainID) (*firmLog, err
 		} else if hasCode(err, api.CodeServerLied) {
 			return nil, err
 		}
+	}
+	if reviewing != nil {
+		return c.logOf(ctx, firm, *reviewing)
 	}
 	return nil, fail(api.CodeNotHere, "")
 }

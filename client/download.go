@@ -17,6 +17,12 @@ func (c *Client) Download(ctx context.Context, id wire.ChainID, doc, version wir
 	if err != nil {
 		return wire.ObjectID{}, err
 	}
+	// An auditor reads entries and holds no key of a document: that is no lie of the server's.
+	if author, err := c.author(s.FirmOf()); err != nil {
+		return wire.ObjectID{}, err
+	} else if me := s.Members[author.Member]; me == nil || !me.Role.May(chain.RightRead) {
+		return wire.ObjectID{}, fail(api.CodeNotAllowed, "")
+	}
 	v, d, err := findVersion(s, doc, version)
 	if err != nil {
 		return wire.ObjectID{}, err
