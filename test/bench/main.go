@@ -56,7 +56,7 @@ func run(args []string, stdout io.Writer) error {
 	flags.IntVar(&s.fullWriters, "full-writers", 512, "append: writers of whole entries")
 	flags.IntVar(&s.perWriter, "per-writer", 20, "append: whole entries of each writer")
 	flags.IntVar(&s.leaves, "leaves", fullLeaves, "verify, growth: leaves in the log; another number than a million plots nothing")
-	flags.IntVar(&s.logRounds, "log-rounds", 3, "verify: rounds that the median is of")
+	flags.IntVar(&s.logRounds, "log-rounds", 5, "verify: rounds that the median is of")
 	flags.IntVar(&s.entries, "entries", 10000, "matter: entries in the matter")
 	if err := flags.Parse(args); err != nil {
 		return err
