@@ -1,0 +1,224 @@
+// Package limit slows down who guesses. It counts attempts, for the account that is tried and for the address that tries,
+// in rows of the accounts partition: nothing of it is in memory, so a restart forgets nothing and any number of servers
+// count together.
+//
+// Whoever starts an attempt calls Check in a View first, which is cheap and refuses a flood without touching the one
+// writer, and Count in the Update that starts it. An OPAQUE start is an attempt, for it tests a password whether or not
+// it is finished, and so is every code of a second factor. Who got all the way in calls Succeeded with the number of
+// attempts it took. A few attempts are free; then each waits twice as long as the one before, up to 15 minutes, and
+// after a day without any all is forgotten.
+//
+// Accounts are counted by the name that was typed, known or not, with the same work. Names and addresses stand in no row:
+// only keyed hashes of them. An attempt that is refused is not counted, or somebody could keep a person out for ever by
+// trying all the time; a name that is under attack still makes its owner wait, but not with a passkey or kit, which
+// nobody can guess and which need not be counted here.
+package limit
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/store"
+)
+
+const (
+	// FreeOfAccount attempts of one name wait for nothing.
+	FreeOfAccount = 5
+	// FreeOfAddress is larger: a firm is one address, and in the morning everybody's attempts are under way at once.
+	FreeOfAddress = 50
+	// MaxWait is how long the wait grows.
+	MaxWait = 15 * time.Minute
+	// Forgotten is how long after the last attempt nothing is known of it any more.
+	Forgotten = 24 * time.Hour
+)
+
+// Denied says how long to wait. Everybody who may see it may see whether the name or the address is the reason: the
+// answer is the same for both.
+type Denied struct{ Wait time.Duration }
+
+func (d *Denied) Error() string { return fmt.Sprintf("limit: wait %v", d.Wait.Round(time.Second)) }
+
+// Limiter counts. It holds no state but its key.
+type Limiter struct{ key [32]byte }
+
+// New makes the limiter of a key, which is drawn once and stored: with another one, all counts begin anew.
+func New(key [32]byte) *Limiter { return &Limiter{key} }
+
+// Attempt is who is tried, by the name that was typed or by an id, and from where. An address that is not known is one
+// address, of everybody who has none.
+type Attempt struct {
+	Account string
+	Address netip.Addr
+}
+
+// row is one count.
+type row struct {
+	Expires int64 `json:"expires"` // seconds
+	Count   int   `json:"count"`
+	Until   int64 `json:"until,omitempty"` // milliseconds: no attempt before it
+}
+
+// counter is a row and its rule.
+type counter struct {
+	key  []byte
+	free int
+}
+
+// The kinds of rows, which are also the purposes of the key.
+const (
+	account = "account"
+	address = "address"
+)
+
+func (l *Limiter) counter(kind string, free int, of []byte) counter {
+	mac := hmac.New(sha256.New, l.key[:])
+	mac.Write([]byte(kind))
+	mac.Write([]byte{0})
+	mac.Write(of)
+	return counter{[]byte("limit/" + kind + "/" + hex.EncodeToString(mac.Sum(nil)[:20])), free}
+}
+
+func (l *Limiter) account(name string) counter {
+	return l.counter(account, FreeOfAccount, []byte(name))
+}
+
+// address counts an IPv6 network as one: who has an address there has all of them.
+func (l *Limiter) address(a netip.Addr) counter {
+	a = a.Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	network, err := a.Prefix(bits)
+	if err != nil {
+		network = netip.Prefix{}
+	}
+	return l.counter(address, FreeOfAddress, []byte(network.String()))
+}
+
+func (l *Limiter) both(a Attempt) [2]counter {
+	return [2]counter{l.account(a.Account), l.address(a.Address)}
+}
+
+// wait is how long a row makes the next attempt wait. A clock that was set back must not lock anybody out for the time it
+// was ahead: no honest row waits longer than MaxWait.
+func (r row) wait(now time.Time) time.Duration {
+	wait := time.UnixMilli(r.Until).Sub(now)
+	if r.Until == 0 || wait <= 0 || wait > MaxWait {
+		return 0
+	}
+	return wait
+}
+
+// after is the wait that follows an attempt.
+func (c counter) after(count int) time.Duration {
+	if count < c.free {
+		return 0
+	}
+	doubled := count - c.free
+	if doubled > 10 {
+		return MaxWait
+	}
+	return min(MaxWait, time.Second<<doubled)
+}
+
+func (c counter) read(tx store.Tx, now time.Time) (r row, found bool, err error) {
+	r, found, err = layout.Get[row](tx, c.key)
+	if r.Expires <= now.Unix() {
+		r.Count, r.Until = 0, 0 // not swept yet
+	}
+	return r, found, err
+}
+
+// Check is nil where an attempt may start now, and a *Denied where it may not.
+func (l *Limiter) Check(tx store.Tx, now time.Time, a Attempt) error {
+	var longest time.Duration
+	for _, c := range l.both(a) {
+		r, _, err := c.read(tx, now)
+		if err != nil {
+			return err
+		}
+		longest = max(longest, r.wait(now))
+	}
+	if longest > 0 {
+		return &Denied{longest}
+	}
+	return nil
+}
+
+// Count counts an attempt that starts now, or is a *Denied and counts nothing.
+func (l *Limiter) Count(tx store.Tx, now time.Time, a Attempt) error {
+	if err := l.Check(tx, now, a); err != nil {
+		return err
+	}
+	for _, c := range l.both(a) {
+		if err := c.count(tx, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c counter) count(tx store.Tx, now time.Time) error {
+	r, found, err := c.read(tx, now)
+	if err != nil {
+		return err
+	}
+	r.Count++
+	if wait := c.after(r.Count); wait > 0 {
+		r.Until = now.Add(wait).UnixMilli()
+	}
+	r.Expires = now.Add(Forgotten).Unix()
+	if found { // its note of when to look stands already: one for a row, however often it is tried
+		return layout.Put(tx, c.key, r)
+	}
+	return layout.PutEphemeral(tx, c.key, r, r.Expires)
+}
+
+// Succeeded forgets the attempts of an account whose owner got in, and returns how many others there were, for him to be
+// told. Of the address it forgets only his own: who has an account could otherwise guess on at others' from there.
+func (l *Limiter) Succeeded(tx store.Tx, now time.Time, a Attempt, own int) (others int, err error) {
+	r, _, err := l.account(a.Account).read(tx, now)
+	if err != nil {
+		return 0, err
+	}
+	if err := l.Unlock(tx, a.Account); err != nil {
+		return 0, err
+	}
+	return max(0, r.Count-own), l.address(a.Address).giveBack(tx, now, own)
+}
+
+func (c counter) giveBack(tx store.Tx, now time.Time, own int) error {
+	r, found, err := c.read(tx, now)
+	if err != nil || !found {
+		return err
+	}
+	r.Count = max(0, r.Count-own)
+	if c.after(r.Count) == 0 {
+		r.Until = 0
+	}
+	return layout.Put(tx, c.key, r)
+}
+
+// Unlock forgets the attempts of an account: an owner did so, with a reason.
+func (l *Limiter) Unlock(tx store.Tx, name string) error {
+	c := l.account(name)
+	r, found, err := layout.Get[row](tx, c.key)
+	if err != nil || !found {
+		return err
+	}
+	// The row stays for its note: one that is gone and comes again would have two.
+	r.Count, r.Until = 0, 0
+	return layout.Put(tx, c.key, r)
+}
+
+// Status is how many attempts of an account did not get in, and how long the next one waits.
+func (l *Limiter) Status(tx store.Tx, now time.Time, name string) (count int, wait time.Duration, err error) {
+	r, _, err := l.account(name).read(tx, now)
+	return r.Count, r.wait(now), err
+}
