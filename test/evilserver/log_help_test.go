@@ -192,3 +192,18 @@ func (w *World) shareAccounts(to *World) {
 		return nil
 	})
 }
+
+func memberOf(o *office, text string) wire.ObjectID {
+	o.Helper()
+	id, err := wire.ParseObjectID(text)
+	o.ok(err)
+	return id
+}
+
+// tryGuest is Guest where it may fail.
+func (p *Person) tryGuest(matter wire.ChainID, name string, role chain.Role) (*Person, error) {
+	p.Helper()
+	q := p.Person(name)
+	_, err := q.Accept(p.InviteTo(matter, name, role, chain.ModeOpensAtOnce))
+	return q, err
+}
