@@ -54,6 +54,11 @@ vectors: tools ## every vector, natively, under Node and in Chromium; fails wher
 	@echo "== vectors: native, Node, Chromium"
 	cd test && $(GO) run ./vectors
 
+.PHONY: verify-model
+verify-model: ## the symbolic model of sharing and unlocking, and each protection turned off; needs proverif 2.05 in PATH, else prints SKIP
+	@echo "== verify-model"
+	cd test && $(GO) run ./model
+
 attacks: ## the scorecard of the 88 published attacks
 	@echo "== attacks"
 	cd test && $(GO) run ./evilserver/scorecard
