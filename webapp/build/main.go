@@ -1,4 +1,4 @@
-// Command build makes webapp/dist: the module, the worker, the page and a manifest of their hashes.
+// Command build makes webapp/dist: the module, the one for passwords, the worker, the page and a manifest of their hashes.
 //
 //	go run ./webapp/build [-out webapp/dist] [-tags leaktest]
 //
@@ -71,9 +71,13 @@ type asset struct {
 }
 
 func (b *build) all(tags string) error {
-	module, err := b.module(tags)
+	module, err := b.module("./wasm", "underseal.wasm", tags)
 	if err != nil {
 		return fmt.Errorf("module: %w", err)
+	}
+	// Served like the other, and named by nothing yet.
+	if _, err := b.module("./wasm/password", "password.wasm", tags); err != nil {
+		return fmt.Errorf("module for passwords: %w", err)
 	}
 	worker, err := b.worker(module)
 	if err != nil {
@@ -95,15 +99,15 @@ func (b *build) all(tags string) error {
 	return b.index(p)
 }
 
-// module builds the Go program that the worker runs. No path, no build id, no time stays in it.
-func (b *build) module(tags string) (asset, error) {
-	file := filepath.Join(b.scratch, "underseal.wasm")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-tags="+tags, "-o", file, "./wasm")
+// module builds a Go program that the worker runs. No path, no build id, no time stays in it.
+func (b *build) module(source, name, tags string) (asset, error) {
+	file := filepath.Join(b.scratch, name)
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-tags="+tags, "-o", file, source)
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOFLAGS=")
 	if err := b.tool(cmd); err != nil {
 		return asset{}, err
 	}
-	return b.copy(file, "underseal.wasm")
+	return b.copy(file, name)
 }
 
 // worker bundles Go's own loader into the worker: a static import would be a script without integrity.
