@@ -40,6 +40,12 @@ func (h *harness) collect() (pack.Pack, error) {
 	if p.VRF, err = os.ReadFile(filepath.Join(h.root, "keys", "vrf", "testdata", "rfc9381.json")); err != nil {
 		return p, err
 	}
+	if p.Opaque, err = jsonFiles(filepath.Join(h.root, "keys", "opaque", "testdata", "*.json")); err != nil {
+		return p, err
+	}
+	if p.TOTP, err = os.ReadFile(filepath.Join(h.root, "server", "auth", "totp", "testdata", "rfc6238.json")); err != nil {
+		return p, err
+	}
 	if p.Own, err = jsonFiles(filepath.Join(h.root, "keys", "testdata", "*.json")); err != nil {
 		return p, err
 	}

@@ -5,8 +5,8 @@
 //
 // It takes vectors that nobody here wrote (the FLOE specification and the LAMPS
 // draft from a folder beside the project, Wycheproof from its module, HPKE from
-// the Go tree, ECVRF from RFC 9381 as typed into keys/vrf/testdata) and our own of
-// keys/testdata and protocol/testdata. Without that folder it fails: it is $UNDERSEAL_VECTORS, or ../shared/vectors beside the checkout.
+// the Go tree, ECVRF from RFC 9381, OPAQUE from RFC 9807 and TOTP from RFC 6238 as typed into the testdata of their
+// packages) and our own of keys/testdata, keys/opaque/testdata and protocol/testdata. Without that folder it fails: it is $UNDERSEAL_VECTORS, or ../shared/vectors beside the checkout.
 package main
 
 import (

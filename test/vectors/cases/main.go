@@ -66,6 +66,9 @@ func sets(p pack.Pack) []set {
 		{"HPKE X-Wing (Go tree)", func(c *counter) error { return hpkeVectors(c, p.HPKE) }},
 		{"HPKE against crypto/hpke", hpkeDifferential},
 		{"ECVRF (RFC 9381)", func(c *counter) error { return vrfExamples(c, p.VRF) }},
+		{"OPAQUE (RFC 9807)", func(c *counter) error { return opaqueExamples(c, p.Opaque["rfc9807"], 6, 3) }},
+		{"OPAQUE (ours)", func(c *counter) error { return opaqueExamples(c, p.Opaque["ours"], 1, 0) }},
+		{"TOTP (RFC 6238)", func(c *counter) error { return totpValues(c, p.TOTP) }},
 	}
 	if len(p.Floe) > 0 {
 		all = append(all, set{"FLOE specification", func(c *counter) error { return floe(c, p.Floe) }})

@@ -16,6 +16,10 @@ type Pack struct {
 	HPKE json.RawMessage `json:"hpke"`
 	// VRF are the examples of RFC 9381 for the suite, of keys/vrf/testdata.
 	VRF json.RawMessage `json:"vrf"`
+	// Opaque are the files of keys/opaque/testdata: the examples of RFC 9807, and ours.
+	Opaque map[string]json.RawMessage `json:"opaque"`
+	// TOTP are the values of RFC 6238, of server/auth/totp/testdata.
+	TOTP json.RawMessage `json:"totp"`
 	// Own are the files of keys/testdata by name.
 	Own map[string]json.RawMessage `json:"own"`
 	// Formats are the files of protocol/testdata by name.
