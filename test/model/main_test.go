@@ -70,6 +70,11 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s is accepted", name)
 		}
 	}
+	m := small(t, whole)
+	m.files = append(m.files, "b.pv")
+	if m.check() == nil {
+		t.Error("a file of which nothing is expected is accepted")
+	}
 }
 
 func TestParseExpected(t *testing.T) {
