@@ -517,6 +517,7 @@ func logCut(t *testing.T) {
 		})
 	}
 	o.ok(lookLog(o.ada))
+	o.shareAccounts(fork) // what her account remembers is not what is lied about
 	ada = o.ada.At(fork).In().Beware()
 	ada.Refused(lookLog(ada), client.ErrFork)
 	ada.Proves(log.EvidenceFork, fork)
