@@ -89,12 +89,12 @@ func (l *Limiter) account(name string) counter {
 
 // address counts an IPv6 network as one: who has an address there has all of them.
 func (l *Limiter) address(a netip.Addr) counter {
-	a = a.Unmap().WithZone("")
+	a = a.Unmap()
 	bits := a.BitLen()
 	if a.Is6() {
 		bits = 64
 	}
-	network, err := a.Prefix(bits)
+	network, err := a.Prefix(bits) // without the zone
 	if err != nil {
 		network = netip.Prefix{}
 	}
@@ -120,10 +120,7 @@ func (c counter) after(count int) time.Duration {
 	if count < c.free {
 		return 0
 	}
-	doubled := count - c.free
-	if doubled > 10 {
-		return MaxWait
-	}
+	doubled := min(count-c.free, 20) // no more, or the shift would overflow into no wait at all
 	return min(MaxWait, time.Second<<doubled)
 }
 

@@ -197,6 +197,67 @@ func TestSucceeded(t *testing.T) {
 	}
 }
 
+// TestOwnSuccessOpensNothing plays a thief who begins a sign-in to an account of his own, guesses at others' until he must
+// wait, and then finishes his own.
+func TestOwnSuccessOpensNothing(t *testing.T) {
+	w := newWorld(t)
+	w.try(from("thief", 7))
+	for n := range limit.FreeOfAddress + 6 {
+		w.now = w.now.Add(w.try(from(fmt.Sprint("victim-", n), 7)))
+	}
+	for w.try(from("victim", 7)) == 0 {
+	}
+	before := w.try(from("victim", 7))
+	w.succeeded(from("thief", 7), 1)
+	if after := w.try(from("victim", 7)); after != before {
+		t.Errorf("the wait was %v, and is %v after a sign-in of his own", before, after)
+	}
+	// But where all who came at once get in, nobody waits for them.
+	for n := range limit.FreeOfAddress {
+		w.try(from(fmt.Sprint(n), 8))
+	}
+	if w.try(from("late", 8)) == 0 {
+		t.Error("an address without an end")
+	}
+	w.succeeded(from("0", 8), 1)
+	if wait := w.try(from("late", 8)); wait != 0 {
+		t.Errorf("waits %v for somebody who got in", wait)
+	}
+}
+
+// TestForEver: the longest wait stays the longest, however often.
+func TestForEver(t *testing.T) {
+	w := newWorld(t)
+	for n := range 200 {
+		if wait := w.try(from("ada", n)); wait > 0 {
+			w.now = w.now.Add(wait)
+			w.try(from("ada", n))
+		}
+		if n > 30 && w.try(from("ada", n)) != limit.MaxWait {
+			t.Fatalf("attempt %d leaves no wait", n)
+		}
+	}
+}
+
+// TestCountRefuses: who passed Check at the same time as others does not pass Count with them.
+func TestCountRefuses(t *testing.T) {
+	w := newWorld(t)
+	counted := 0
+	for n := range 20 {
+		var denied *limit.Denied
+		err := w.update(func(tx store.Tx) error { return w.limit.Count(tx, w.now, from("ada", n)) })
+		switch {
+		case err == nil:
+			counted++
+		case !errors.As(err, &denied) || denied.Wait != time.Second:
+			t.Errorf("%v, want a second to wait", err)
+		}
+	}
+	if counted != limit.FreeOfAccount {
+		t.Errorf("%d counted, want %d", counted, limit.FreeOfAccount)
+	}
+}
+
 // TestMorning: a firm behind one address signs in at once.
 func TestMorning(t *testing.T) {
 	w := newWorld(t)
