@@ -1,11 +1,13 @@
 package evilserver
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/underseal/underseal/client"
@@ -206,4 +208,15 @@ func (p *Person) tryGuest(matter wire.ChainID, name string, role chain.Role) (*P
 	q := p.Person(name)
 	_, err := q.Accept(p.InviteTo(matter, name, role, chain.ModeOpensAtOnce))
 	return q, err
+}
+
+// swapProofs answers each of two keys with the other's proof. Where the first key's leaf is what shows the second one absent
+// both proofs are the same bytes, and to swap them is no lie: then one is bent.
+func swapProofs(m *api.MapReply) {
+	if bytes.Equal(m.Proofs[0], m.Proofs[1]) {
+		m.Proofs[0] = bytes.Clone(m.Proofs[0])
+		m.Proofs[0][len(m.Proofs[0])-1] ^= 1
+		return
+	}
+	slices.Reverse(m.Proofs)
 }

@@ -738,7 +738,7 @@ func eventOfAnother(t *testing.T) {
 		return r.Real()
 	})
 	lies("a receipt of another place", func(p *Person) error { _, err := p.ReceiptFile(Soon(t), o.matter, api.SequenceState, 1); return err })
-	TwistJSON(o.World, "POST", api.RouteMap, func(m *api.MapReply) { slices.Reverse(m.Proofs) })
+	TwistJSON(o.World, "POST", api.RouteMap, swapProofs)
 	lies("the map's proof for another key", func(p *Person) error { _, err := p.RenameMatter(Soon(t), o.matter, "New"); return err })
 	o.Lie("POST", api.RouteLookup, func(r *Request) *Reply {
 		var asked api.KeysRequest

@@ -118,8 +118,8 @@ func wrongTrail(t *testing.T) {
 // What the map says is proved: no bit of a proof may change, and neither may its root or the place of that root's leaf.
 func forgedMap(t *testing.T) {
 	for name, twist := range map[string]func(m *api.MapReply){
-		"presence taken for absence":  func(m *api.MapReply) { m.Proofs[0] = m.Proofs[1] },
-		"absence taken for presence":  func(m *api.MapReply) { m.Proofs[1] = m.Proofs[0] },
+		"presence taken for absence":  func(m *api.MapReply) { swapProofs(m); m.Proofs[1] = m.Proofs[0] },
+		"absence taken for presence":  func(m *api.MapReply) { slices.Reverse(m.Proofs); swapProofs(m); m.Proofs[1] = m.Proofs[0] },
 		"another value":               func(m *api.MapReply) { m.Proofs[0][len(m.Proofs[0])-1] ^= 1 },
 		"another root":                func(m *api.MapReply) { m.Root[0] ^= 1 },
 		"another place of the root":   func(m *api.MapReply) { m.Inclusion = append(m.Inclusion, m.Root) },
