@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/underseal/underseal/keys"
@@ -24,6 +25,9 @@ type ceremony struct {
 	person, firm string
 	link         *chain.Link // of a guest
 	pkg          chain.Package
+
+	signedIn   *api.Account      // by a passkey that cannot unlock: another method is to
+	newPasskey *api.PasskeyReply // a further one of who is signed in
 }
 
 // Options are what the page hands to navigator.credentials.
@@ -154,6 +158,7 @@ func (c *Client) rootSecrets(root vault.Root) {
 	c.secret("account root", root[:])
 	c.secret("keyring key", ring[:])
 	c.secret("device cache key", cache[:])
+	c.secret("keyring signing key", root.KeyringSigner().Seed())
 }
 
 // newIdentity makes this account's one identity in a firm.
@@ -196,12 +201,13 @@ func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocke
 			return err
 		}
 		finish.Credential, finish.Vault = u.Credential, []api.VaultEntry{entry}
+		a.ring.Passkeys = []passkeyName{{ID: entry.ID, MadeAt: c.config.Now().UnixMilli()}}
 	}
 	ring, err := c.sealKeyring(a, a.ring, 1)
 	if err != nil {
 		return err
 	}
-	finish.Keyring = ring
+	finish.Keyring, finish.KeyringKey = ring, a.root.KeyringSigner().Public().(ed25519.PublicKey)
 	var reply api.Account
 	path := api.RouteEnrolments + "/" + cer.enrol.Enrolment.String()
 	if err := c.call(ctx, methodPost, path, finish, &reply); err != nil {
@@ -286,25 +292,52 @@ func (c *Client) finishSignIn(ctx context.Context, f api.SignInFinish) (api.Acco
 	return reply, err
 }
 
-// SignInPasskey completes it and unlocks.
+// SignInPasskey completes it and unlocks. A passkey that cannot unlock signs in, and the failure says so: UnlockKit goes on.
 func (c *Client) SignInPasskey(ctx context.Context, credential json.RawMessage, prf []byte) error {
-	if prf == nil {
-		return fail(api.CodeNoPRF, "")
-	}
-	c.secret("PRF output", prf)
-	unlock, err := vault.PasskeyUnlockKey(prf)
-	if err != nil {
-		return fail(api.CodeNoPRF, "")
-	}
 	id, err := credentialID(credential)
 	if err != nil {
 		return err
+	}
+	var unlock [32]byte
+	if prf != nil {
+		c.secret("PRF output", prf)
+		if unlock, err = vault.PasskeyUnlockKey(prf); err != nil {
+			return fail(api.CodeNoPRF, "")
+		}
 	}
 	reply, err := c.finishSignIn(ctx, api.SignInFinish{Credential: credential})
 	if err != nil {
 		return failureOf(err)
 	}
+	if prf == nil || !unlocks(reply.Vault, id) {
+		c.mu.Lock()
+		c.ceremony = &ceremony{signedIn: &reply}
+		c.mu.Unlock()
+		return fail(api.CodeUnlockElsewhere, "")
+	}
 	return c.open(ctx, reply, vault.MethodPasskey, id, unlock)
+}
+
+// unlocks reports whether a passkey has the root wrapped to it.
+func unlocks(entries []api.VaultEntry, credential []byte) bool {
+	return slices.ContainsFunc(entries, func(e api.VaultEntry) bool {
+		return e.Method == uint8(vault.MethodPasskey) && bytes.Equal(e.ID, credential)
+	})
+}
+
+// UnlockKit unlocks with a recovery kit after a sign-in that could not.
+func (c *Client) UnlockKit(ctx context.Context, text string) error {
+	kit, err := vault.ParseKit(text)
+	if err != nil {
+		return failureOf(err)
+	}
+	c.mu.Lock()
+	cer := c.ceremony
+	c.mu.Unlock()
+	if cer == nil || cer.signedIn == nil {
+		return fail(api.CodeBadRequest, "")
+	}
+	return c.open(ctx, *cer.signedIn, vault.MethodKit, kit.LoginKey().Public().(ed25519.PublicKey), kit.UnlockKey())
 }
 
 // SignInKit signs in and unlocks with a recovery kit, as it was printed.
@@ -451,9 +484,11 @@ func (c *Client) ConfirmKit(ctx context.Context) error {
 	}
 	login := c.loginProof(vault.MethodKit, kit.LoginKey(), begun.Challenge)
 	put := api.PutVault{Entry: api.VaultEntry{Method: uint8(vault.MethodKit), ID: login.PublicKey, Wrapped: wrapped, LoginKey: login.PublicKey}, SignIn: begun.SignIn, Login: login}
-	if err := c.retry(ctx, func() error { return c.call(ctx, methodPut, api.RouteVault, put, nil) }); err != nil {
+	var reply api.Account
+	if err := c.retry(ctx, func() error { return c.call(ctx, methodPut, api.RouteVault, put, &reply) }); err != nil {
 		return failureOf(err)
 	}
+	c.took(a, reply)
 	return failureErr(c.updateKeyring(ctx, func(k *keyring) { k.KitSaved = true }))
 }
 

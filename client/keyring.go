@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"io"
@@ -25,6 +26,24 @@ type keyring struct {
 	Read     bool         `json:"read"` // a first document was read or sent: the moment to ask for the kit
 	Firms    []firmSeat   `json:"firms"`
 	Matters  []matterSeat `json:"matters"`
+	// Passkeys are what their owner calls them: no server learns it.
+	Passkeys []passkeyName `json:"passkeys,omitempty"`
+}
+
+// passkeyName is one passkey, by its credential's id.
+type passkeyName struct {
+	ID     []byte `json:"id"`
+	Name   string `json:"name"` // empty for the first one
+	MadeAt int64  `json:"madeAt"`
+}
+
+func (k *keyring) passkey(id []byte) *passkeyName {
+	for i := range k.Passkeys {
+		if bytes.Equal(k.Passkeys[i].ID, id) {
+			return &k.Passkeys[i]
+		}
+	}
+	return nil
 }
 
 // firmSeat is the one identity of this account in a firm.
@@ -96,7 +115,7 @@ func keyringContext(account wire.ObjectID, revision uint64) []byte {
 
 // clone shares nothing that a change may write to.
 func (k keyring) clone() keyring {
-	k.Firms, k.Matters = slices.Clone(k.Firms), slices.Clone(k.Matters)
+	k.Firms, k.Matters, k.Passkeys = slices.Clone(k.Firms), slices.Clone(k.Matters), slices.Clone(k.Passkeys)
 	return k
 }
 
@@ -142,11 +161,12 @@ func (c *Client) updateKeyring(ctx context.Context, change func(*keyring)) error
 		change(&ring)
 		revision := a.revision
 		sealed, err := c.sealKeyring(a, ring, revision+1)
+		signature := ed25519.Sign(a.root.KeyringSigner(), api.KeyringMessage(a.id, revision+1, sealed))
 		c.mu.Unlock()
 		if err != nil {
 			return err
 		}
-		err = c.call(ctx, methodPut, api.RouteKeyring, api.PutKeyring{Revision: revision, Keyring: sealed}, nil)
+		err = c.call(ctx, methodPut, api.RouteKeyring, api.PutKeyring{Revision: revision, Keyring: sealed, Signature: signature}, nil)
 		if err == nil {
 			c.mu.Lock()
 			a.ring, a.revision = ring, revision+1

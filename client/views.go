@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -124,7 +125,9 @@ type InvitationView struct {
 
 // PasskeyView is a passkey.
 type PasskeyView struct {
-	Name       string `json:"name"`
+	ID         string `json:"id"`   // of the credential, base64url
+	Name       string `json:"name"` // as its owner called it; empty for the first one
+	Unlocks    bool   `json:"unlocks"`
 	CreatedAt  int64  `json:"createdAt"`
 	LastUsedAt *int64 `json:"lastUsedAt"`
 }
@@ -395,7 +398,10 @@ func (c *Client) Account() (AccountView, error) {
 		v.Refusals = []Refusal{}
 	}
 	for _, p := range a.passkeys {
-		x := PasskeyView{Name: "Passkey", CreatedAt: p.Created * 1000}
+		x := PasskeyView{ID: base64.RawURLEncoding.EncodeToString(p.ID), CreatedAt: p.Created * 1000, Unlocks: unlocks(a.vault, p.ID)}
+		if named := a.ring.passkey(p.ID); named != nil {
+			x.Name = named.Name
+		}
 		if p.LastUsed > 0 {
 			used := p.LastUsed * 1000
 			x.LastUsedAt = &used

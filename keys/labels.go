@@ -12,6 +12,7 @@ const (
 	LabelIdentitySign   Label = "underseal/v1/identity/sign"
 	LabelIdentitySignEd Label = "underseal/v1/identity/sign-ed25519"
 	LabelKeyring        Label = "underseal/v1/keyring"
+	LabelKeyringSign    Label = "underseal/v1/keyring/sign"
 	LabelDeviceCache    Label = "underseal/v1/device/cache"
 	LabelFingerprint    Label = "underseal/v1/fingerprint"
 	LabelCommitment     Label = "underseal/v1/commitment"
@@ -41,6 +42,7 @@ const (
 	LabelSignSession   Label = "underseal/v1/sign/session"
 	LabelSignRelease   Label = "underseal/v1/sign/release"
 	LabelSignKeyLink   Label = "underseal/v1/sign/key-link"
+	LabelSignKeyring   Label = "underseal/v1/sign/keyring"
 )
 
 // Invites.
@@ -84,14 +86,14 @@ const (
 func Labels() []Label {
 	return []Label{
 		LabelIdentitySeed, LabelIdentityWrap, LabelIdentitySign, LabelIdentitySignEd,
-		LabelKeyring, LabelDeviceCache, LabelFingerprint, LabelCommitment,
+		LabelKeyring, LabelKeyringSign, LabelDeviceCache, LabelFingerprint, LabelCommitment,
 
 		LabelEpochEntryKey, LabelEpochStateLink, LabelEpochTrailLink,
 		LabelHistoryEntryKey, LabelHistoryLink,
 
 		LabelWrapEpoch, LabelWrapTrail, LabelWrapInvite,
 
-		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink,
+		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink, LabelSignKeyring,
 
 		LabelInviteKey, LabelInviteSeal, LabelInviteAccept, LabelInviteAcceptKey,
 

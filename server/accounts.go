@@ -1,13 +1,15 @@
 package server
 
 import (
+	"encoding/base64"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/underseal/underseal/protocol/api"
-	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/access"
+	"github.com/underseal/underseal/server/auth"
 	"github.com/underseal/underseal/server/layout"
 )
 
@@ -66,47 +68,82 @@ func (s *Server) finishSignIn(c echo.Context, now time.Time) error {
 	return reply(c, out, err)
 }
 
-func (s *Server) account(c echo.Context, _ time.Time, account wire.ObjectID) error {
-	out, err := s.auth.Account(c.Request().Context(), account)
+func (s *Server) account(c echo.Context, _ time.Time, who auth.Who) error {
+	out, err := s.auth.Account(c.Request().Context(), who.Account)
 	return reply(c, out, err)
 }
 
-func (s *Server) endAccountSession(c echo.Context, _ time.Time, _ wire.ObjectID) error {
-	t, err := token(c, accountCookie)
-	if err != nil {
-		return err
-	}
-	if err := s.auth.EndSession(c.Request().Context(), layout.Accounts, t); err != nil {
+func (s *Server) endAccountSession(c echo.Context, _ time.Time, who auth.Who) error {
+	if err := s.auth.EndSession(c.Request().Context(), layout.Accounts, who.Token); err != nil {
 		return err
 	}
 	setCookie(c, accountCookie, nil, 0)
 	return c.NoContent(http.StatusNoContent)
 }
 
-func (s *Server) putKeyring(c echo.Context, _ time.Time, account wire.ObjectID) error {
+func (s *Server) putKeyring(c echo.Context, _ time.Time, who auth.Who) error {
 	req, err := decode[api.PutKeyring](c, maxVaultJSON)
 	if err != nil {
 		return err
 	}
-	out, err := s.auth.PutKeyring(c.Request().Context(), account, req)
+	out, err := s.auth.PutKeyring(c.Request().Context(), who, req)
 	return reply(c, out, err)
 }
 
-func (s *Server) putVault(c echo.Context, now time.Time, account wire.ObjectID) error {
+func (s *Server) putVault(c echo.Context, now time.Time, who auth.Who) error {
 	req, err := decode[api.PutVault](c, api.MaxJSON)
 	if err != nil {
 		return err
 	}
-	out, err := s.auth.PutVault(c.Request().Context(), now, account, req)
+	out, err := s.auth.PutVault(c.Request().Context(), now, who, req)
 	return reply(c, out, err)
 }
 
-func (s *Server) ticket(c echo.Context, now time.Time, account wire.ObjectID) error {
+func (s *Server) prove(c echo.Context, now time.Time, who auth.Who) error {
+	req, err := decode[api.Prove](c, api.MaxJSON)
+	if err != nil {
+		return err
+	}
+	out, err := s.auth.Prove(c.Request().Context(), now, who, req)
+	return reply(c, out, err)
+}
+
+func (s *Server) beginPasskey(c echo.Context, now time.Time, who auth.Who) error {
+	if _, err := decode[struct{}](c, api.MaxJSON); err != nil {
+		return err
+	}
+	out, err := s.auth.BeginPasskey(c.Request().Context(), now, who)
+	return reply(c, out, err)
+}
+
+func (s *Server) finishPasskey(c echo.Context, now time.Time, who auth.Who) error {
+	id, err := objectParam(c, "passkey")
+	if err != nil {
+		return err
+	}
+	req, err := decode[api.PasskeyFinish](c, api.MaxJSON)
+	if err != nil {
+		return err
+	}
+	out, err := s.auth.FinishPasskey(c.Request().Context(), now, who, id, req)
+	return reply(c, out, err)
+}
+
+func (s *Server) removePasskey(c echo.Context, now time.Time, who auth.Who) error {
+	credential, err := base64.RawURLEncoding.Strict().DecodeString(c.Param("passkey"))
+	if err != nil || len(credential) == 0 {
+		return access.Deny(api.CodeNotFound)
+	}
+	out, err := s.auth.RemovePasskey(c.Request().Context(), now, who, credential)
+	return reply(c, out, err)
+}
+
+func (s *Server) ticket(c echo.Context, now time.Time, who auth.Who) error {
 	req, err := decode[api.TicketRequest](c, api.MaxJSON)
 	if err != nil {
 		return err
 	}
-	out, err := s.auth.Ticket(c.Request().Context(), now, account, req.Firm)
+	out, err := s.auth.Ticket(c.Request().Context(), now, who.Account, req.Firm)
 	return reply(c, out, err)
 }
 

@@ -128,7 +128,8 @@ func TestSignIn(t *testing.T) {
 func TestKeyringIsSwappedAndNotOverwritten(t *testing.T) {
 	ada := newWorld(t).founder()
 	put := func(revision uint64, ring string) answer {
-		return ada.json("PUT", api.RouteKeyring, api.PutKeyring{Revision: revision, Keyring: []byte(ring)})
+		signature := ed25519.Sign(ada.ring, api.KeyringMessage(ada.account, revision+1, []byte(ring)))
+		return ada.json("PUT", api.RouteKeyring, api.PutKeyring{Revision: revision, Keyring: []byte(ring), Signature: signature})
 	}
 	if got := want[api.Account](t, put(1, "two")); got.Revision != 2 {
 		t.Fatalf("%+v", got)
@@ -245,7 +246,7 @@ func TestEnrolmentProvesItsUnlockMethods(t *testing.T) {
 		p := w.player()
 		r := want[api.EnrolReply](t, p.json("POST", api.RouteEnrolments, api.EnrolRequest{Setup: secret}))
 		login := p.proof(r.Challenge)
-		req := api.EnrolFinish{Login: login, Vault: []api.VaultEntry{{Method: login.Method, ID: login.PublicKey, Wrapped: []byte("w")}}, Keyring: []byte("k")}
+		req := api.EnrolFinish{Login: login, Vault: []api.VaultEntry{{Method: login.Method, ID: login.PublicKey, Wrapped: []byte("w")}}, Keyring: []byte("k"), KeyringKey: p.ringKey()}
 		change(&req, r)
 		a := p.json("POST", "/v1/enrolments/"+r.Enrolment.String(), req)
 		if a.status != 200 {
@@ -267,6 +268,7 @@ func TestEnrolmentProvesItsUnlockMethods(t *testing.T) {
 		"another id":      {func(r *api.EnrolFinish, _ api.EnrolReply) { r.Vault[0].ID = []byte("x") }, api.CodeBadRequest},
 		"another method":  {func(r *api.EnrolFinish, _ api.EnrolReply) { r.Vault[0].Method = 1 }, api.CodeBadRequest},
 		"huge wrap":       {func(r *api.EnrolFinish, _ api.EnrolReply) { r.Vault[0].Wrapped = make([]byte, 5000) }, api.CodeBadRequest},
+		"no keyring key":  {func(r *api.EnrolFinish, _ api.EnrolReply) { r.KeyringKey = nil }, api.CodeBadRequest},
 		"no credential": {func(r *api.EnrolFinish, _ api.EnrolReply) {
 			r.Credential = json.RawMessage(`{"id":"AA","type":"public-key"}`)
 		}, api.CodeSignInFailed},

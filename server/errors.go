@@ -22,6 +22,8 @@ var answers = map[api.Code]struct {
 	api.CodeNotFound:       {http.StatusNotFound, "There is no such thing here, or it is not yours."},
 	api.CodeNotSignedIn:    {http.StatusUnauthorized, "Please sign in."},
 	api.CodeSignInFailed:   {http.StatusUnauthorized, "Signing in did not work."},
+	api.CodeProveAgain:     {http.StatusForbidden, "Please show once more that it is you."},
+	api.CodeLastMethod:     {http.StatusConflict, "Without it nobody could get in any more."},
 	api.CodeForbidden:      {http.StatusForbidden, "You may not do this."},
 	api.CodeSetupUsed:      {http.StatusGone, "This setup link was used already, or is too old."},
 	api.CodeInviteUsed:     {http.StatusConflict, "Somebody accepted this invite already."},

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,7 +72,7 @@ func faultedStory(t *testing.T, n int64, fault faultstore.Fault) bool {
 		t.Fatalf("write %d: %+v", n, ring)
 	}
 	ring := want[api.Account](t, send(func() answer {
-		return ada.json("PUT", api.RouteKeyring, api.PutKeyring{Revision: 1, Keyring: []byte("second")})
+		return ada.json("PUT", api.RouteKeyring, api.PutKeyring{Revision: 1, Keyring: []byte("second"), Signature: ed25519.Sign(ada.ring, api.KeyringMessage(ada.account, 2, []byte("second")))})
 	}))
 	if ring.Revision != 2 || string(ring.Keyring) != "second" {
 		t.Fatalf("write %d: keyring %+v", n, ring)

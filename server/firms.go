@@ -36,7 +36,7 @@ func update[T any](ctx context.Context, s *Server, firm wire.ChainID, fn func(st
 	return out, err
 }
 
-func (s *Server) found(c echo.Context, now time.Time, account wire.ObjectID) error {
+func (s *Server) found(c echo.Context, now time.Time, who auth.Who) error {
 	if _, err := seenParam(c); err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (s *Server) found(c echo.Context, now time.Time, account wire.ObjectID) err
 	if err != nil {
 		return err
 	}
-	out, firm, err := s.foundFirm(c.Request().Context(), now, account, req)
+	out, firm, err := s.foundFirm(c.Request().Context(), now, who.Account, req)
 	return s.appended(c, firm, out, err)
 }
 

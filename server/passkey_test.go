@@ -103,7 +103,7 @@ func TestPasskeys(t *testing.T) {
 		p := w.player()
 		r := want[api.EnrolReply](t, p.json("POST", api.RouteEnrolments, api.EnrolRequest{Setup: secret}))
 		entry := api.VaultEntry{Method: uint8(vault.MethodPasskey), ID: a.id, Wrapped: []byte("sealed")}
-		return r, p.json("POST", "/v1/enrolments/"+r.Enrolment.String(), api.EnrolFinish{Credential: a.create(t, r), Vault: []api.VaultEntry{entry}, Keyring: []byte("ring")})
+		return r, p.json("POST", "/v1/enrolments/"+r.Enrolment.String(), api.EnrolFinish{Credential: a.create(t, r), Vault: []api.VaultEntry{entry}, Keyring: []byte("ring"), KeyringKey: p.ringKey()})
 	}
 	signIn := func(a *authenticator) answer {
 		t.Helper()

@@ -7,15 +7,15 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/underseal/underseal/protocol/api"
-	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/access"
+	"github.com/underseal/underseal/server/auth"
 )
 
 // anybody handles a request of somebody whom the server need not know. now is the one clock of the request.
 type anybody func(c echo.Context, now time.Time) error
 
 // account handles a request of somebody who is signed in.
-type account func(c echo.Context, now time.Time, account wire.ObjectID) error
+type account func(c echo.Context, now time.Time, who auth.Who) error
 
 // member handles a request of a member's session in the firm that the path names.
 type member func(c echo.Context, now time.Time, caller access.Caller) error
@@ -45,6 +45,10 @@ func (s *Server) routes(e *echo.Echo) {
 	e.DELETE(api.RouteAccountSession, s.asAccount(s.endAccountSession))
 	e.PUT(api.RouteKeyring, s.asAccount(s.putKeyring))
 	e.PUT(api.RouteVault, s.asAccount(s.putVault))
+	e.POST(api.RouteProofs, s.asAccount(s.prove))
+	e.POST(api.RoutePasskeys, s.asAccount(s.beginPasskey))
+	e.POST(api.RoutePasskey, s.asAccount(s.finishPasskey))
+	e.DELETE(api.RoutePasskey, s.asAccount(s.removePasskey))
 	e.POST(api.RouteTickets, s.asAccount(s.ticket))
 	e.POST(api.RouteFirms, s.asAccount(s.found))
 
@@ -87,11 +91,11 @@ func (s *Server) asAccount(h account) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		id, err := s.auth.AccountOf(c.Request().Context(), now, t)
+		who, err := s.auth.AccountOf(c.Request().Context(), now, t)
 		if err != nil {
 			return err
 		}
-		return h(c, now, id)
+		return h(c, now, who)
 	}
 }
 

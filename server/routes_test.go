@@ -23,7 +23,8 @@ var public = map[string]bool{
 // of an account, and of no firm.
 var accounts = map[string]bool{
 	"GET " + api.RouteAccount: true, "DELETE " + api.RouteAccountSession: true, "PUT " + api.RouteKeyring: true, "PUT " + api.RouteVault: true,
-	"POST " + api.RouteTickets: true, "POST " + api.RouteFirms: true,
+	"POST " + api.RouteTickets: true, "POST " + api.RouteFirms: true, "POST " + api.RouteProofs: true, "POST " + api.RoutePasskeys: true,
+	"POST " + api.RoutePasskey: true, "DELETE " + api.RoutePasskey: true,
 }
 
 // firmwide are routes that whoever has a session in the firm may call, also who was removed from a matter or was not

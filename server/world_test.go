@@ -122,6 +122,7 @@ type player struct {
 	cookies map[string]string
 	account wire.ObjectID
 	login   ed25519.PrivateKey
+	ring    ed25519.PrivateKey // signs the keyring
 	author  chain.Author
 	session *chain.Session
 	firm    wire.ChainID
@@ -135,7 +136,9 @@ func (w *world) player() *player {
 	w.ok(err)
 	_, login, err := ed25519.GenerateKey(rand.Reader)
 	w.ok(err)
-	return &player{world: w, cookies: map[string]string{}, login: login, author: chain.Author{Member: newID(w.t), Identity: identity, Random: rand.Reader, Now: w.clock.now}}
+	_, ring, err := ed25519.GenerateKey(rand.Reader)
+	w.ok(err)
+	return &player{world: w, cookies: map[string]string{}, login: login, ring: ring, author: chain.Author{Member: newID(w.t), Identity: identity, Random: rand.Reader, Now: w.clock.now}}
 }
 
 func (w *world) ok(err error) {
@@ -244,8 +247,10 @@ func (p *player) finish(reply api.EnrolReply) answer {
 	p.account = reply.Account
 	login := p.proof(reply.Challenge)
 	entry := api.VaultEntry{Method: login.Method, ID: login.PublicKey, Wrapped: []byte("sealed")}
-	return p.json("POST", "/v1/enrolments/"+reply.Enrolment.String(), api.EnrolFinish{Login: login, Vault: []api.VaultEntry{entry}, Keyring: []byte("sealed ring")})
+	return p.json("POST", "/v1/enrolments/"+reply.Enrolment.String(), api.EnrolFinish{Login: login, Vault: []api.VaultEntry{entry}, Keyring: []byte("sealed ring"), KeyringKey: p.ringKey()})
 }
+
+func (p *player) ringKey() []byte { return p.ring.Public().(ed25519.PublicKey) }
 
 func (p *player) signIn() answer {
 	p.t.Helper()

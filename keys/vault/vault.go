@@ -14,6 +14,7 @@
 package vault
 
 import (
+	"crypto/ed25519"
 	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
@@ -61,6 +62,13 @@ func (r Root) IdentitySeed(salt [16]byte) [keys.KeySize]byte {
 
 // KeyringKey seals the account's own list of firms and matters.
 func (r Root) KeyringKey() [keys.KeySize]byte { return keys.Derive(r[:], keys.LabelKeyring) }
+
+// KeyringSigner signs each revision of that list: a server takes no other, so
+// that who only stole a cookie cannot overwrite it.
+func (r Root) KeyringSigner() ed25519.PrivateKey {
+	seed := keys.Derive(r[:], keys.LabelKeyringSign)
+	return ed25519.NewKeyFromSeed(seed[:])
+}
 
 // CacheKey seals what a device keeps of what it verified.
 func (r Root) CacheKey() [keys.KeySize]byte { return keys.Derive(r[:], keys.LabelDeviceCache) }

@@ -95,7 +95,8 @@ type EnrolFinish struct {
 	Credential json.RawMessage `json:"credential,omitempty"` // RegistrationResponseJSON without prf results
 	Login      *LoginProof     `json:"login,omitempty"`
 	Vault      []VaultEntry    `json:"vault"`
-	Keyring    []byte          `json:"keyring"` // sealed; its revision becomes 1
+	Keyring    []byte          `json:"keyring"`    // sealed; its revision becomes 1
+	KeyringKey []byte          `json:"keyringKey"` // Ed25519: whose signature a later keyring needs
 }
 
 // LoginProof signs a challenge with a login key (kit or passphrase).
@@ -154,8 +155,9 @@ type Passkey struct {
 
 // PutKeyring replaces the keyring: PUT /v1/account/keyring. Revision is the one it replaces; another answers CodeMoved.
 type PutKeyring struct {
-	Revision uint64 `json:"revision"`
-	Keyring  []byte `json:"keyring"`
+	Revision  uint64 `json:"revision"`
+	Keyring   []byte `json:"keyring"`
+	Signature []byte `json:"signature"` // by the keyring key over KeyringMessage
 }
 
 // PutVault adds an unlock method: PUT /v1/account/vault. A kit replaces the one before. Login proves the new login key

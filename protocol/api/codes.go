@@ -11,6 +11,8 @@ const (
 	CodeNotFound       Code = "not-found"       // no such thing, or not yours: the same answer
 	CodeNotSignedIn    Code = "not-signed-in"   // no session, or it ended
 	CodeSignInFailed   Code = "sign-in-failed"  // one answer for every failed sign-in
+	CodeProveAgain     Code = "prove-again"     // signed in, but the last proof with a factor is too old for this
+	CodeLastMethod     Code = "last-method"     // no way to sign in, or none to unlock, would be left
 	CodeForbidden      Code = "forbidden"       // signed in, and may not
 	CodeSetupUsed      Code = "setup-used"      // the setup link worked once already, or is too old, or was never made
 	CodeInviteUsed     Code = "invite-used"     // somebody accepted it already
@@ -56,11 +58,12 @@ const (
 	CodeNotWitnessed    Code = "not-witnessed"    // the firm's witnesses have not vouched for the log lately: nothing is sealed on less
 	CodeNewKeys         Code = "new-keys"         // somebody has newer keys than the roster: an owner must renew the matter's keys
 	CodeReviewOnly      Code = "review-only"      // a reviewer's seat: it checks and opens nothing
+	CodeUnlockElsewhere Code = "unlock-elsewhere" // signed in, by a passkey that cannot unlock: another method does
 )
 
 // ServerCodes are the codes that a server may answer; a client takes no other.
 func ServerCodes() []Code {
-	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
+	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeProveAgain, CodeLastMethod, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
 		CodeInviteGone, CodeMoved, CodeGone, CodeDigest, CodeChunkConflict, CodeUploadGone, CodeUploadMissing, CodeNotReleased, CodeRange, CodeNoSpace,
 		CodeSecretReceived, CodeUnavailable, CodeInternal}
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"time"
 
@@ -72,8 +73,10 @@ func readPasskeys(tx store.Tx, account wire.ObjectID) (out []layout.Passkey, err
 	return out, err
 }
 
-// PutKeyring replaces the revision that the caller read. The same request again is answered as it was.
-func (a *Service) PutKeyring(ctx context.Context, account wire.ObjectID, req api.PutKeyring) (api.Account, error) {
+// PutKeyring replaces the revision that the caller read, with a signature that takes the account's root. The same request
+// again is answered as it was.
+func (a *Service) PutKeyring(ctx context.Context, who Who, req api.PutKeyring) (api.Account, error) {
+	account := who.Account
 	if len(req.Keyring) > api.MaxKeyring {
 		return api.Account{}, access.Deny(api.CodeTooLarge)
 	}
@@ -83,12 +86,15 @@ func (a *Service) PutKeyring(ctx context.Context, account wire.ObjectID, req api
 		if err != nil {
 			return err
 		}
+		if len(old.Key) != ed25519.PublicKeySize || !ed25519.Verify(old.Key, api.KeyringMessage(account, req.Revision+1, req.Keyring), req.Signature) {
+			return access.Deny(api.CodeForbidden)
+		}
 		again := old.Revision == req.Revision+1 && bytes.Equal(old.Keyring, req.Keyring)
 		if old.Revision != req.Revision && !again {
 			return access.Deny(api.CodeMoved)
 		}
 		if !again {
-			if err := layout.Put(tx, layout.KeyringKey(account), layout.Keyring{Revision: req.Revision + 1, Keyring: req.Keyring}); err != nil {
+			if err := layout.Put(tx, layout.KeyringKey(account), layout.Keyring{Revision: req.Revision + 1, Keyring: req.Keyring, Key: old.Key}); err != nil {
 				return err
 			}
 		}
@@ -99,8 +105,12 @@ func (a *Service) PutKeyring(ctx context.Context, account wire.ObjectID, req api
 }
 
 // PutVault adds a kit or a passphrase, or replaces the one before. Its login key signs a fresh challenge.
-func (a *Service) PutVault(ctx context.Context, now time.Time, account wire.ObjectID, req api.PutVault) (api.Account, error) {
+func (a *Service) PutVault(ctx context.Context, now time.Time, who Who, req api.PutVault) (api.Account, error) {
 	var out api.Account
+	if err := who.justProved(now); err != nil {
+		return out, err
+	}
+	account := who.Account
 	if req.Login == nil || !bytes.Equal(req.Entry.ID, req.Login.PublicKey) || req.Entry.Method != req.Login.Method {
 		return out, access.Deny(api.CodeBadRequest)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"github.com/underseal/underseal/keys/vault"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/wire"
@@ -107,8 +108,12 @@ func ParseToken(s string) (Token, error) {
 }
 
 // account opens a session of an account, in the transaction that found out whose it is.
-func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.ObjectID, token Token) error {
-	s := layout.AccountSession{Account: account, Seen: now.Unix(), Expires: now.Add(a.Absolute).Unix()}
+func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.ObjectID, method vault.Method, token Token) error {
+	id, err := wire.NewObjectID(a.Random)
+	if err != nil {
+		return err
+	}
+	s := layout.AccountSession{Account: account, ID: id, Created: now.Unix(), Seen: now.Unix(), Proved: now.Unix(), Method: uint8(method), Expires: now.Add(a.Absolute).Unix()}
 	return layout.PutEphemeral(tx, layout.SessionKey(token), s, s.Expires)
 }
 
@@ -117,17 +122,18 @@ func (a *Service) fresh(expires, seen int64, now time.Time) bool {
 }
 
 // AccountOf says whose session a token is of.
-func (a *Service) AccountOf(ctx context.Context, now time.Time, token Token) (wire.ObjectID, error) {
+func (a *Service) AccountOf(ctx context.Context, now time.Time, token Token) (Who, error) {
 	var s layout.AccountSession
 	err := a.session(ctx, layout.Accounts, token, &s)
 	if err != nil || !a.fresh(s.Expires, s.Seen, now) {
-		return wire.ObjectID{}, orNotSignedIn(err)
+		return Who{}, orNotSignedIn(err)
 	}
+	who := Who{Account: s.Account, Session: s.ID, Token: token, proved: s.Proved}
 	if now.Unix() < s.Seen+touchSeconds {
-		return s.Account, nil
+		return who, nil
 	}
 	s.Seen = now.Unix()
-	return s.Account, a.touch(ctx, layout.Accounts, token, s)
+	return who, a.touch(ctx, layout.Accounts, token, s)
 }
 
 // Caller says whose session in a firm a token is of.

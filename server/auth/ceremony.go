@@ -113,7 +113,11 @@ func (a *Service) FinishEnrolment(ctx context.Context, now time.Time, id wire.Ob
 		if err := a.makeAccount(tx, now, e, req, passkey); err != nil {
 			return err
 		}
-		if err := a.openAccountSession(tx, now, e.Account, token); err != nil {
+		method := vault.MethodPasskey
+		if req.Login != nil {
+			method = vault.Method(req.Login.Method)
+		}
+		if err := a.openAccountSession(tx, now, e.Account, method, token); err != nil {
 			return err
 		}
 		out, err = readAccount(tx, e.Account)
@@ -127,9 +131,13 @@ func (a *Service) proved(now time.Time, e layout.Enrolment, req api.EnrolFinish)
 	if now.Unix() >= e.Expires || (req.Login == nil && req.Credential == nil) {
 		return nil, access.Deny(api.CodeSignInFailed)
 	}
+	// Without it nothing could ever be put into the keyring again.
+	if len(req.KeyringKey) != ed25519.PublicKeySize {
+		return nil, access.Deny(api.CodeBadRequest)
+	}
 	proved := map[string]bool{}
 	if req.Credential != nil {
-		if passkey, err = a.register(e, req.Credential); err != nil {
+		if passkey, err = a.register(e.Account, e.Session, req.Credential); err != nil {
 			return nil, err
 		}
 		proved[methodID(uint8(vault.MethodPasskey), passkey.ID)] = true
@@ -163,22 +171,11 @@ func (a *Service) makeAccount(tx store.Tx, now time.Time, e layout.Enrolment, re
 	if err := layout.Put(tx, layout.AccountKey(e.Account), layout.Account{Created: now.Unix()}); err != nil {
 		return err
 	}
-	if err := layout.Put(tx, layout.KeyringKey(e.Account), layout.Keyring{Revision: 1, Keyring: req.Keyring}); err != nil {
+	if err := layout.Put(tx, layout.KeyringKey(e.Account), layout.Keyring{Revision: 1, Keyring: req.Keyring, Key: req.KeyringKey}); err != nil {
 		return err
 	}
 	if passkey != nil {
-		taken, err := layout.Has(tx, layout.CredentialKey(passkey.ID))
-		if err != nil {
-			return err
-		}
-		if taken {
-			return access.Deny(api.CodeSignInFailed)
-		}
-		if err := tx.Put(layout.CredentialKey(passkey.ID), e.Account[:]); err != nil {
-			return err
-		}
-		p := layout.Passkey{Created: now.Unix(), LastUsed: now.Unix(), Credential: *passkey}
-		if err := layout.Put(tx, layout.PasskeyKey(e.Account, passkey.ID), p); err != nil {
+		if err := putPasskey(tx, now, e.Account, passkey); err != nil {
 			return err
 		}
 	}
@@ -200,12 +197,12 @@ func (a *Service) makeAccount(tx store.Tx, now time.Time, e layout.Enrolment, re
 }
 
 // register verifies a new passkey. What was attested of the device is not kept.
-func (a *Service) register(e layout.Enrolment, response json.RawMessage) (*webauthn.Credential, error) {
+func (a *Service) register(account wire.ObjectID, session webauthn.SessionData, response json.RawMessage) (*webauthn.Credential, error) {
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(response)
 	if err != nil {
 		return nil, access.Deny(api.CodeSignInFailed)
 	}
-	credential, err := a.rp.CreateCredential(user{id: e.Account}, e.Session, parsed)
+	credential, err := a.rp.CreateCredential(user{id: account}, session, parsed)
 	if err != nil {
 		return nil, access.Deny(api.CodeSignInFailed)
 	}
@@ -288,11 +285,11 @@ func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.Objec
 		if err != nil {
 			return err
 		}
-		account, err := a.whoSigned(tx, now, s, req)
+		account, method, err := a.whoSigned(tx, now, s, req)
 		if err != nil {
 			return err
 		}
-		if err := a.openAccountSession(tx, now, account, token); err != nil {
+		if err := a.openAccountSession(tx, now, account, method, token); err != nil {
 			return err
 		}
 		out, err = readAccount(tx, account)
@@ -301,20 +298,22 @@ func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.Objec
 	return out, token, err
 }
 
-func (a *Service) whoSigned(tx store.Tx, now time.Time, s layout.SignIn, req api.SignInFinish) (wire.ObjectID, error) {
+// whoSigned is whose factor answered the challenge, and which.
+func (a *Service) whoSigned(tx store.Tx, now time.Time, s layout.SignIn, req api.SignInFinish) (wire.ObjectID, vault.Method, error) {
 	if req.Credential != nil {
-		return a.assertion(tx, now, s, req.Credential)
+		account, err := a.assertion(tx, now, s, req.Credential)
+		return account, vault.MethodPasskey, err
 	}
 	// The signature first, then whose key it is: an unknown key and a wrong signature cost and say the same.
 	verifies := a.loginVerifies(*req.Login, s.Challenge)
 	login, found, err := layout.Get[layout.Login](tx, layout.LoginKey(req.Login.PublicKey))
 	if err != nil {
-		return wire.ObjectID{}, err
+		return wire.ObjectID{}, 0, err
 	}
 	if !verifies || !found || login.Method != req.Login.Method {
-		return wire.ObjectID{}, access.Deny(api.CodeSignInFailed)
+		return wire.ObjectID{}, 0, access.Deny(api.CodeSignInFailed)
 	}
-	return login.Account, nil
+	return login.Account, vault.Method(login.Method), nil
 }
 
 func (a *Service) loginVerifies(p api.LoginProof, challenge []byte) bool {

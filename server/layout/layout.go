@@ -9,6 +9,7 @@
 //
 //	setup/<hash>                       Setup        a setup link, by SHA-256 of its secret
 //	enrolment/<id>                     Enrolment    an account that is being made
+//	new-passkey/<id>                   NewPasskey   a further passkey that is being made
 //	signin/<id>                        SignIn       a sign-in that is being made; also the challenge of a new login key
 //	account/<id>                       Account
 //	keyring/<account>                  Keyring
@@ -116,6 +117,9 @@ func SetupByHash(hash string) []byte { return key("setup", hash) }
 
 // EnrolmentKey is an unfinished enrolment.
 func EnrolmentKey(id wire.ObjectID) []byte { return key("enrolment", id.String()) }
+
+// NewPasskeyKey is a further passkey that is being made.
+func NewPasskeyKey(id wire.ObjectID) []byte { return key("new-passkey", id.String()) }
 
 // SignInKey is an unfinished sign-in.
 func SignInKey(id wire.ObjectID) []byte { return key("signin", id.String()) }

@@ -29,6 +29,14 @@ type Enrolment struct {
 	Setup     string               `json:"setup,omitempty"` // hash of the setup secret
 }
 
+// NewPasskey is a further passkey in the making. Who began it finishes it, in the same session.
+type NewPasskey struct {
+	Expires        int64                `json:"expires"`
+	Account        wire.ObjectID        `json:"account"`
+	AccountSession wire.ObjectID        `json:"accountSession"`
+	Session        webauthn.SessionData `json:"session"`
+}
+
 // SignIn is a sign-in in the making.
 type SignIn struct {
 	Expires   int64                `json:"expires"`
@@ -41,10 +49,11 @@ type Account struct {
 	Created int64 `json:"created"`
 }
 
-// Keyring is sealed; the server counts its revisions.
+// Keyring is sealed; the server counts its revisions, and takes one only with a signature under Key.
 type Keyring struct {
 	Revision uint64 `json:"revision"`
 	Keyring  []byte `json:"keyring"`
+	Key      []byte `json:"key"` // Ed25519, fixed when the account was made
 }
 
 // Passkey is a credential.
@@ -60,11 +69,15 @@ type Login struct {
 	Method  uint8         `json:"method"`
 }
 
-// AccountSession is a browser that is signed in.
+// AccountSession is a browser that is signed in. Its ID is shown to its owner; nobody gets in by it.
 type AccountSession struct {
 	Expires int64         `json:"expires"`
 	Seen    int64         `json:"seen"`
 	Account wire.ObjectID `json:"account"`
+	ID      wire.ObjectID `json:"id"`
+	Created int64         `json:"created"`
+	Method  uint8         `json:"method"` // that signed in, as keys/vault numbers them
+	Proved  int64         `json:"proved"` // when a factor was shown last
 }
 
 // Ticket leads from an account to a firm.

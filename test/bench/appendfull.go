@@ -117,7 +117,7 @@ func (f *fullFirm) found(secret string) {
 	f.b.must(err)
 	login := &api.LoginProof{Method: uint8(vault.MethodPassphrase), PublicKey: public, Signature: ed25519.Sign(private, api.LoginMessage(fullOrigin, reply.Challenge))}
 	entry := api.VaultEntry{Method: login.Method, ID: public, Wrapped: []byte("sealed")}
-	send[api.Account](f, "/v1/enrolments/"+reply.Enrolment.String(), api.EnrolFinish{Login: login, Vault: []api.VaultEntry{entry}, Keyring: []byte("sealed ring")})
+	send[api.Account](f, "/v1/enrolments/"+reply.Enrolment.String(), api.EnrolFinish{Login: login, Vault: []api.VaultEntry{entry}, Keyring: []byte("sealed ring"), KeyringKey: login.PublicKey})
 	sub, id, _, err := chain.Found(f.author, f.charter(chain.KindFirm), "Advocate LLP", "Ada Advocate")
 	f.b.must(err)
 	f.id = id

@@ -108,7 +108,7 @@ func newAuthor(t *testing.T, server *program.Server) *author {
 	var begun api.EnrolReply
 	a.json(api.RouteEnrolments, api.EnrolRequest{Setup: secret}, &begun)
 	proof := &api.LoginProof{Method: uint8(vault.MethodPassphrase), PublicKey: public, Signature: ed25519.Sign(login, api.LoginMessage(server.Origin, begun.Challenge))}
-	a.json(api.RouteEnrolments+"/"+begun.Enrolment.String(), api.EnrolFinish{Login: proof, Keyring: []byte("sealed"),
+	a.json(api.RouteEnrolments+"/"+begun.Enrolment.String(), api.EnrolFinish{Login: proof, Keyring: []byte("sealed"), KeyringKey: public,
 		Vault: []api.VaultEntry{{Method: proof.Method, ID: public, Wrapped: []byte("sealed")}}}, &api.Account{})
 
 	charter := chain.Charter{Kind: chain.KindFirm, LogOrigin: begun.Log.Origin, LogKeys: begun.Log.Keys, VRFKey: begun.Log.VRF}

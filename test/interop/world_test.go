@@ -124,7 +124,7 @@ func (f *firm) enrol(secret string) {
 	ok(f.t, err)
 	login := &api.LoginProof{Method: uint8(vault.MethodPassphrase), PublicKey: public, Signature: ed25519.Sign(private, api.LoginMessage(origin, reply.Challenge))}
 	entry := api.VaultEntry{Method: login.Method, ID: public, Wrapped: []byte("sealed")}
-	post[api.Account](f, "/v1/enrolments/"+reply.Enrolment.String(), api.EnrolFinish{Login: login, Vault: []api.VaultEntry{entry}, Keyring: []byte("sealed ring")})
+	post[api.Account](f, "/v1/enrolments/"+reply.Enrolment.String(), api.EnrolFinish{Login: login, Vault: []api.VaultEntry{entry}, Keyring: []byte("sealed ring"), KeyringKey: login.PublicKey})
 }
 
 // do sends a request with the owner's cookies and returns the body of a success.

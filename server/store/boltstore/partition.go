@@ -220,19 +220,19 @@ func (p *partition) group() {
 		return
 	}
 	var waiting []*request
-	for n := 0; n < maxGroup && g.bytes < maxGroupBytes && err == nil; n++ {
+	for n := 0; n < maxGroup && g.layer.Bytes() < maxGroupBytes; n++ {
 		r := p.next()
 		if r == nil {
 			break
 		}
-		tx := overlay.New(baseOf(g.tx))
+		tx := overlay.New(g.layer)
 		r.turn <- tx
 		if <-r.ran == nil {
 			waiting = append(waiting, r)
-			err = g.apply(tx.Changes())
+			g.layer.Apply(tx.Changes())
 		}
 	}
-	err = g.finish(err)
+	err = g.finish()
 	for _, r := range waiting {
 		r.done <- err
 	}
@@ -241,10 +241,9 @@ func (p *partition) group() {
 // group is one commit in the making.
 type group struct {
 	p     *partition
-	fresh *bolt.DB // the file of a partition that does not exist yet
-	tx    *bolt.Tx // nil while the partition does not exist
-	bytes int      // written so far
-	wrote bool
+	fresh *bolt.DB       // the file of a partition that does not exist yet
+	tx    *bolt.Tx       // nil while the partition does not exist
+	layer *overlay.Layer // what its functions wrote
 }
 
 func (p *partition) beginGroup() (*group, error) {
@@ -257,35 +256,29 @@ func (p *partition) beginGroup() (*group, error) {
 		return nil, err
 	}
 	g := &group{p: p}
-	if p.db == nil {
-		return g, nil
+	if p.db != nil {
+		tx, err := beginOn(p.db, true)
+		if err != nil {
+			return nil, err
+		}
+		g.tx = tx
 	}
-	tx, err := beginOn(p.db, true)
-	if err != nil {
-		return nil, err
-	}
-	g.tx = tx
+	g.layer = overlay.NewLayer(baseOf(g.tx))
 	return g, nil
 }
 
-// apply puts the changes of one function that succeeded into the group. After
-// an error the group can only fail.
+// apply writes the changes, in the order of their keys.
 func (g *group) apply(changes []overlay.Change) error {
-	if len(changes) == 0 {
-		return nil
-	}
 	if g.tx == nil {
 		if err := g.create(); err != nil {
 			return commitError(err)
 		}
 	}
-	g.wrote = true
 	bucket, err := g.tx.CreateBucketIfNotExists(bucketName())
 	if err != nil {
 		return commitError(err)
 	}
 	for _, change := range changes {
-		g.bytes += len(change.Key) + len(change.Value)
 		if change.Deleted {
 			err = bucket.Delete(change.Key)
 		} else {
@@ -308,12 +301,17 @@ func (g *group) create() (err error) {
 	return err
 }
 
-// finish runs the hook and commits, or undoes everything after an error.
-func (g *group) finish(err error) error {
-	if err == nil && g.wrote {
+// finish runs the hook, writes what the group and the hook did, and commits; after an error nothing is left of it.
+func (g *group) finish() error {
+	wrote := g.layer.Bytes() > 0
+	var err error
+	if wrote {
 		err = g.runHook()
 	}
-	if err != nil || !g.wrote {
+	if err == nil && wrote {
+		err = g.apply(g.layer.Changes())
+	}
+	if err != nil || !wrote {
 		return errors.Join(err, g.undo())
 	}
 	if err := g.p.commit(g.tx); err != nil {
@@ -329,11 +327,12 @@ func (g *group) runHook() error {
 	if g.p.config.Hook == nil {
 		return nil
 	}
-	tx := overlay.New(baseOf(g.tx))
+	tx := overlay.New(g.layer)
 	if err := tx.Run(func(tx store.Tx) error { return g.p.config.Hook(g.p.name, tx) }); err != nil {
 		return fmt.Errorf("store: hook: %w", err)
 	}
-	return g.apply(tx.Changes())
+	g.layer.Apply(tx.Changes())
+	return nil
 }
 
 // undo drops the transaction, and the file if it is new.

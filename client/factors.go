@@ -1,0 +1,172 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/underseal/underseal/keys/vault"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/document"
+)
+
+// took keeps what the server now has of an account's factors.
+func (c *Client) took(a *account, reply api.Account) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a.passkeys, a.vault = reply.Passkeys, reply.Vault
+}
+
+// ProveOptions begins a proof that it is still the same person: what changes factors fails with CodeProveAgain without one.
+func (c *Client) ProveOptions(ctx context.Context) (Options, error) { return c.SignInOptions(ctx) }
+
+// ProvePasskey completes it.
+func (c *Client) ProvePasskey(ctx context.Context, credential json.RawMessage) error {
+	return c.prove(ctx, func(*api.SignInReply) api.Prove { return api.Prove{Credential: credential} })
+}
+
+// ProveKit proves with a recovery kit, as it was printed.
+func (c *Client) ProveKit(ctx context.Context, text string) error {
+	kit, err := vault.ParseKit(text)
+	if err != nil {
+		return failureOf(err)
+	}
+	if _, err := c.beginSignIn(ctx); err != nil {
+		return err
+	}
+	return c.prove(ctx, func(begun *api.SignInReply) api.Prove {
+		return api.Prove{Login: c.loginProof(vault.MethodKit, kit.LoginKey(), begun.Challenge)}
+	})
+}
+
+func (c *Client) prove(ctx context.Context, answer func(*api.SignInReply) api.Prove) error {
+	c.mu.Lock()
+	a, cer := c.account, c.ceremony
+	c.ceremony = nil
+	c.mu.Unlock()
+	if a == nil {
+		return fail(api.CodeNotSignedIn, "")
+	}
+	if cer == nil || cer.signIn == nil {
+		return fail(api.CodeBadRequest, "")
+	}
+	proof := answer(cer.signIn)
+	proof.SignIn = cer.signIn.SignIn
+	var reply api.Account
+	if err := c.call(ctx, methodPost, api.RouteProofs, proof, &reply); err != nil {
+		return failureOf(err)
+	}
+	c.took(a, reply)
+	return nil
+}
+
+// PasskeyAddOptions begins a further passkey.
+func (c *Client) PasskeyAddOptions(ctx context.Context) (Options, error) {
+	a, err := c.who()
+	if err != nil {
+		return Options{}, err
+	}
+	var reply api.PasskeyReply
+	if err := c.call(ctx, methodPost, api.RoutePasskeys, struct{}{}, &reply); err != nil {
+		return Options{}, failureOf(err)
+	}
+	c.mu.Lock()
+	c.ceremony = &ceremony{newPasskey: &reply}
+	person := a.ring.Name
+	c.mu.Unlock()
+	return creationOptions(reply.Creation, person)
+}
+
+// PasskeyAddFinish completes it. Without a PRF output it signs in and does not unlock.
+func (c *Client) PasskeyAddFinish(ctx context.Context, u Unlocker, name string) error {
+	if document.CheckTitle(name) != nil {
+		return fail(api.CodeBadName, "")
+	}
+	c.mu.Lock()
+	a, cer := c.account, c.ceremony
+	c.mu.Unlock()
+	if a == nil {
+		return fail(api.CodeNotSignedIn, "")
+	}
+	if cer == nil || cer.newPasskey == nil {
+		return fail(api.CodeBadRequest, "")
+	}
+	id, err := credentialID(u.Credential)
+	if err != nil {
+		return err
+	}
+	finish := api.PasskeyFinish{Credential: u.Credential}
+	if u.PRF != nil {
+		entry, err := c.passkeyEntry(a, u)
+		if err != nil {
+			return err
+		}
+		finish.Vault = &entry
+	}
+	var reply api.Account
+	if err := c.call(ctx, methodPost, api.RoutePasskeys+"/"+cer.newPasskey.Enrolment.String(), finish, &reply); err != nil {
+		return failureOf(err)
+	}
+	c.took(a, reply)
+	c.mu.Lock()
+	c.ceremony = nil
+	c.mu.Unlock()
+	made := c.config.Now().UnixMilli()
+	return failureErr(c.updateKeyring(ctx, func(k *keyring) { k.Passkeys = append(k.Passkeys, passkeyName{ID: id, Name: name, MadeAt: made}) }))
+}
+
+// RenamePasskey changes what its owner calls a passkey, by the id that Account shows.
+func (c *Client) RenamePasskey(ctx context.Context, id, name string) error {
+	if document.CheckTitle(name) != nil {
+		return fail(api.CodeBadName, "")
+	}
+	credential, err := c.passkeyID(id)
+	if err != nil {
+		return err
+	}
+	return failureErr(c.updateKeyring(ctx, func(k *keyring) {
+		if named := k.passkey(credential); named != nil {
+			named.Name = name
+			return
+		}
+		k.Passkeys = append(k.Passkeys, passkeyName{ID: credential, Name: name})
+	}))
+}
+
+// RemovePasskey ends one. The last way in stays (CodeLastMethod).
+func (c *Client) RemovePasskey(ctx context.Context, id string) error {
+	credential, err := c.passkeyID(id)
+	if err != nil {
+		return err
+	}
+	a, err := c.who()
+	if err != nil {
+		return err
+	}
+	var reply api.Account
+	if err := c.call(ctx, methodDelete, api.PasskeyPath(credential), nil, &reply); err != nil {
+		return failureOf(err)
+	}
+	c.took(a, reply)
+	return failureErr(c.updateKeyring(ctx, func(k *keyring) {
+		k.Passkeys = slices.DeleteFunc(k.Passkeys, func(p passkeyName) bool { return string(p.ID) == string(credential) })
+	}))
+}
+
+// passkeyID is a credential of this account.
+func (c *Client) passkeyID(text string) ([]byte, error) {
+	a, err := c.who()
+	if err != nil {
+		return nil, err
+	}
+	id, err := decodeBase64URL(text)
+	if err != nil {
+		return nil, fail(api.CodeBadRequest, "")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.ContainsFunc(a.passkeys, func(p api.Passkey) bool { return string(p.ID) == string(id) }) {
+		return nil, fail(api.CodeNotHere, "")
+	}
+	return id, nil
+}

@@ -1,0 +1,166 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/underseal/underseal/keys/vault"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+func credentialOf(id []byte) json.RawMessage {
+	text := base64.RawURLEncoding.EncodeToString(id)
+	return json.RawMessage(`{"id":"` + text + `","rawId":"` + text + `"}`)
+}
+
+// sealedRing is a keyring as a server keeps it.
+func sealedRing(t *testing.T, id wire.ObjectID, root vault.Root, ring keyring) []byte {
+	t.Helper()
+	c := New(Config{Random: rand.Reader})
+	b, err := c.sealKeyring(&account{id: id, root: root}, ring, 1)
+	must(t, err)
+	return b
+}
+
+// TestPasskeyThatCannotUnlock: it signs in, once, and the kit unlocks without a second sign-in. A wrong kit opens nothing.
+func TestPasskeyThatCannotUnlock(t *testing.T) {
+	root, id, credential := testRoot(t), wire.ObjectID{7}, []byte("a passkey")
+	kit, err := vault.GenerateKit(rand.Reader)
+	must(t, err)
+	other, err := vault.GenerateKit(rand.Reader)
+	must(t, err)
+	kitEntry, err := vault.Wrap(rand.Reader, kit.UnlockKey(), vault.MethodKit, id, root)
+	must(t, err)
+	prf := bytes.Repeat([]byte{3}, 32)
+	unlock, err := vault.PasskeyUnlockKey(prf)
+	must(t, err)
+	passkeyEntry, err := vault.Wrap(rand.Reader, unlock, vault.MethodPasskey, id, root)
+	must(t, err)
+	reply := api.Account{Account: id, Revision: 1, Keyring: sealedRing(t, id, root, keyring{Name: "Ada"}), Passkeys: []api.Passkey{{ID: credential}},
+		Vault: []api.VaultEntry{{Method: uint8(vault.MethodKit), ID: kit.LoginKey().Public().(ed25519.PublicKey), Wrapped: kitEntry}}}
+	withPRF := reply
+	withPRF.Vault = append(withPRF.Vault, api.VaultEntry{Method: uint8(vault.MethodPasskey), ID: credential, Wrapped: passkeyEntry})
+
+	for name, c := range map[string]struct {
+		reply api.Account
+		prf   []byte
+	}{"no PRF and no wrap": {reply, nil}, "no PRF here": {withPRF, nil}, "no wrap": {reply, prf}} {
+		t.Run(name, func(t *testing.T) {
+			signIns := 0
+			c2 := New(Config{Origin: "http://localhost", Device: newShelf(), Random: rand.Reader, Now: time.Now, Transport: answerer(func(r Request) (Response, error) {
+				if bytes.Contains(r.Body, []byte(base64.StdEncoding.EncodeToString(prf))) {
+					t.Error("a PRF output was sent")
+				}
+				switch {
+				case r.Path == api.RouteSignIns:
+					return answer(200, api.SignInReply{SignIn: wire.ObjectID{1}, Challenge: []byte("c"), Request: json.RawMessage(`{}`)})
+				case strings.HasPrefix(r.Path, api.RouteSignIns+"/"):
+					signIns++
+					return answer(200, c.reply)
+				}
+				return refusal(api.CodeNotFound)
+			})})
+			ctx := context.Background()
+			if err := c2.UnlockKit(ctx, kit.String()); !hasCode(err, api.CodeBadRequest) {
+				t.Fatalf("unlocked before a sign-in: %v", err)
+			}
+			_, err := c2.SignInOptions(ctx)
+			must(t, err)
+			if err := c2.SignInPasskey(ctx, credentialOf(credential), c.prf); !hasCode(err, api.CodeUnlockElsewhere) || c2.SignedIn() {
+				t.Fatalf("%v", err)
+			}
+			if err := c2.UnlockKit(ctx, other.String()); !hasCode(err, api.CodeUnlockFailed) || c2.SignedIn() {
+				t.Fatalf("another kit: %v", err)
+			}
+			must(t, c2.UnlockKit(ctx, kit.String()))
+			if !c2.SignedIn() || signIns != 1 {
+				t.Fatalf("signed in %v, by %d sign-ins", c2.SignedIn(), signIns)
+			}
+		})
+	}
+}
+
+// TestPasskeyNamesStayHere: what its owner calls a passkey is in the keyring, sealed, and in no request. Each keyring that
+// is put carries the signature that the server asks for (S-KEYRING-01).
+func TestPasskeyNamesStayHere(t *testing.T) {
+	const secretName = "my blue key from Bern"
+	root, id, credential := testRoot(t), wire.ObjectID{7}, []byte("a second one")
+	at := api.Account{Account: id, Revision: 1}
+	proved := false
+	var c *Client
+	transport := answerer(func(r Request) (Response, error) {
+		if bytes.Contains(r.Body, []byte("blue key")) || strings.Contains(r.Path, "blue") {
+			t.Errorf("%s %s tells the name", r.Method, r.Path)
+		}
+		switch {
+		case r.Path == api.RouteSignIns:
+			return answer(200, api.SignInReply{SignIn: wire.ObjectID{1}, Challenge: []byte("c"), Request: json.RawMessage(`{}`)})
+		case r.Path == api.RouteProofs:
+			proved = true
+			return answer(200, at)
+		case r.Method == methodPost && r.Path == api.RoutePasskeys:
+			if !proved {
+				return refusal(api.CodeProveAgain)
+			}
+			return answer(200, api.PasskeyReply{Enrolment: wire.ObjectID{2}, Creation: json.RawMessage(`{"user":{"id":"x","name":"Underseal"}}`)})
+		case r.Method == methodPost:
+			var f api.PasskeyFinish
+			must(t, json.Unmarshal(r.Body, &f))
+			at.Passkeys = []api.Passkey{{ID: credential, Created: 5}}
+			if f.Vault != nil {
+				at.Vault = []api.VaultEntry{*f.Vault}
+			}
+			return answer(200, at)
+		case r.Path == api.RouteKeyring:
+			var p api.PutKeyring
+			must(t, json.Unmarshal(r.Body, &p))
+			if !ed25519.Verify(root.KeyringSigner().Public().(ed25519.PublicKey), api.KeyringMessage(id, p.Revision+1, p.Keyring), p.Signature) {
+				t.Error("a keyring without its signature")
+			}
+			at.Keyring, at.Revision = p.Keyring, p.Revision+1
+			return answer(200, at)
+		case r.Method == methodDelete && r.Path == api.PasskeyPath(credential):
+			at.Passkeys, at.Vault = []api.Passkey{}, []api.VaultEntry{}
+			return answer(200, at)
+		}
+		return refusal(api.CodeNotFound)
+	})
+	c = signedIn(t, transport, newShelf(), id, root)
+	ctx := context.Background()
+	if _, err := c.PasskeyAddOptions(ctx); !hasCode(err, api.CodeProveAgain) {
+		t.Fatalf("%v", err)
+	}
+	if err := c.ProvePasskey(ctx, credentialOf(credential)); !hasCode(err, api.CodeBadRequest) {
+		t.Fatalf("a proof without a challenge: %v", err)
+	}
+	_, err := c.ProveOptions(ctx)
+	must(t, err)
+	must(t, c.ProvePasskey(ctx, credentialOf(credential)))
+	_, err = c.PasskeyAddOptions(ctx)
+	must(t, err)
+	if err := c.PasskeyAddFinish(ctx, Unlocker{Credential: credentialOf(credential)}, "a/b\x00"); !hasCode(err, api.CodeBadName) {
+		t.Fatalf("%v", err)
+	}
+	must(t, c.PasskeyAddFinish(ctx, Unlocker{Credential: credentialOf(credential), PRF: bytes.Repeat([]byte{4}, 32)}, secretName))
+	v, err := c.Account()
+	must(t, err)
+	if len(v.Passkeys) != 1 || v.Passkeys[0].Name != secretName || !v.Passkeys[0].Unlocks || v.Passkeys[0].CreatedAt != 5000 {
+		t.Fatalf("%+v", v.Passkeys)
+	}
+	if err := c.RenamePasskey(ctx, "AAAA", "x"); !hasCode(err, api.CodeNotHere) {
+		t.Fatalf("%v", err)
+	}
+	must(t, c.RenamePasskey(ctx, v.Passkeys[0].ID, secretName+" 2"))
+	must(t, c.RemovePasskey(ctx, v.Passkeys[0].ID))
+	if v, _ := c.Account(); len(v.Passkeys) != 0 || c.account.ring.Passkeys != nil && len(c.account.ring.Passkeys) != 0 {
+		t.Fatalf("%+v", v)
+	}
+}

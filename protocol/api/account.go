@@ -1,0 +1,57 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+
+	"github.com/underseal/underseal/keys"
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+// Routes of what an account may do with its own factors.
+const (
+	RouteProofs   = "/v1/account/proofs"            // POST Prove: Account
+	RoutePasskeys = "/v1/account/passkeys"          // POST {}: PasskeyReply
+	RoutePasskey  = "/v1/account/passkeys/:passkey" // POST PasskeyFinish, of an enrolment: Account · DELETE, of a credential (base64url): Account
+)
+
+// ProofSeconds is how long a proof with a factor lasts: what changes factors asks for one that is no older.
+const ProofSeconds = 5 * 60
+
+// Prove shows once more who is signed in: POST /v1/account/proofs. It answers a challenge from POST /v1/sign-ins as
+// SignInFinish does.
+type Prove struct {
+	SignIn     wire.ObjectID   `json:"signIn"`
+	Credential json.RawMessage `json:"credential,omitempty"`
+	Login      *LoginProof     `json:"login,omitempty"`
+}
+
+// PasskeyReply begins a further passkey: POST /v1/account/passkeys with an empty object. Creation is as in EnrolReply.
+type PasskeyReply struct {
+	Enrolment wire.ObjectID   `json:"enrolment"`
+	Creation  json.RawMessage `json:"creation"`
+}
+
+// PasskeyFinish completes it: POST /v1/account/passkeys/{enrolment}. A passkey that cannot unlock has no Vault: it signs in.
+type PasskeyFinish struct {
+	Credential json.RawMessage `json:"credential"`
+	Vault      *VaultEntry     `json:"vault,omitempty"`
+}
+
+// PasskeyPath is one passkey, by its credential's id.
+func PasskeyPath(credential []byte) string {
+	return RoutePasskeys + "/" + base64.RawURLEncoding.EncodeToString(credential)
+}
+
+// KeyringMessage is what an account's keyring key signs: revision is the one that the keyring gets. A cookie alone, stolen,
+// overwrites nothing (SPEC S-KEYRING-01).
+func KeyringMessage(account wire.ObjectID, revision uint64, keyring []byte) []byte {
+	h := sha256.Sum256(keyring)
+	w := wire.NewWriter()
+	w.Text(string(keys.LabelSignKeyring))
+	w.Fixed(account[:])
+	w.Uint64(revision)
+	w.Fixed(h[:])
+	return w.Bytes()
+}
