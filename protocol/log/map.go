@@ -50,23 +50,25 @@ type mapNode struct {
 	item MapItem   // of a leaf
 }
 
-func leafNode(i MapItem) mapNode {
+func leafNode(i MapItem) mapNode { return mapNode{kind: nodeLeaf, hash: leafHash(i), item: i} }
+
+func leafHash(i MapItem) wire.Hash {
 	var b [65]byte
 	b[0] = 2
 	copy(b[1:], i.Key[:])
 	copy(b[33:], i.Value[:])
-	return mapNode{kind: nodeLeaf, hash: sha256.Sum256(b[:]), item: i}
+	return sha256.Sum256(b[:])
 }
 
 // join makes one node of two halves. A leaf alone stands for its whole subtree.
-func join(left, right *mapNode) mapNode {
+func join(left, right *heapNode) heapNode {
 	switch {
 	case left.kind == nodeEmpty && right.kind != nodeInner:
 		return *right
 	case right.kind == nodeEmpty && left.kind != nodeInner:
 		return *left
 	}
-	return mapNode{kind: nodeInner, hash: joinHash(left.hash, right.hash)}
+	return heapNode{kind: nodeInner, hash: joinHash(left.hash, right.hash)}
 }
 
 func joinHash(left, right wire.Hash) wire.Hash {
@@ -171,14 +173,20 @@ func loadPage(pages MapPages, path string) (*page, error) {
 }
 
 // heap is the four levels of a page: 1 root, then 2, 4, 8 and the 16 slots, as a heap from index 1.
-type heap [2 * slots]mapNode
+type heap [2 * slots]heapNode
 
-func (p *page) heap() *heap {
-	h := new(heap)
+// heapNode is a node without its item: slot says where that is.
+type heapNode struct {
+	kind, slot byte
+	hash       wire.Hash
+}
+
+func (p *page) heap() (h heap) {
 	for i := range p {
-		h[slots+i] = p[i]
-		if n := &h[slots+i]; n.kind == nodeLeaf {
-			n.hash = leafNode(n.item).hash
+		n := &h[slots+i]
+		n.kind, n.slot, n.hash = p[i].kind, byte(i), p[i].hash
+		if n.kind == nodeLeaf {
+			n.hash = leafHash(p[i].item)
 		}
 	}
 	for i := slots - 1; i > 0; i-- {
@@ -187,7 +195,14 @@ func (p *page) heap() *heap {
 	return h
 }
 
-func (p *page) root() mapNode { return p.heap()[1] }
+func (p *page) root() mapNode {
+	h := p.heap()
+	n := mapNode{kind: h[1].kind, hash: h[1].hash}
+	if n.kind == nodeLeaf {
+		n.item = p[h[1].slot].item
+	}
+	return n
+}
 
 func nibble(key wire.Hash, depth int) int { return int(key[depth/2]>>(4*(1-depth%2))) & 15 }
 
@@ -343,7 +358,8 @@ func MapProve(pages MapPages, key wire.Hash) (MapProof, error) {
 			path += hexDigits[s : s+1]
 			continue
 		case nodeLeaf:
-			proof.Other = &h[i].item
+			item := p[h[i].slot].item
+			proof.Other = &item
 		}
 		return proof, nil
 	}
