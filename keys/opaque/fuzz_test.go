@@ -159,6 +159,13 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
+// zeroed clears a part of what has it.
+func zeroed(b []byte, from, to int) []byte {
+	b = bytes.Clone(b)
+	clear(b[min(from, len(b)):min(to, len(b))])
+	return b
+}
+
 // TestWriteCorpus makes the corpus again when UPDATE_CORPUS is set.
 func TestWriteCorpus(t *testing.T) {
 	if os.Getenv("UPDATE_CORPUS") == "" {
@@ -188,7 +195,7 @@ func TestWriteCorpus(t *testing.T) {
 		n[target]++
 	}
 	for kind, b := range [][]byte{ke1[:32], response, record, ke1, ke2} {
-		for _, b := range [][]byte{b, b[:len(b)-1], append(bytes.Clone(b), 0), make([]byte, len(b)), nil} {
+		for _, b := range [][]byte{b, b[:len(b)-1], append(bytes.Clone(b), 0), make([]byte, len(b)), nil, zeroed(b, 32, 64), zeroed(b, 64, 128), zeroed(b, 192, 224)} {
 			write("FuzzParse", fmt.Sprintf("byte('\\x%02x')\n[]byte(%q)\n", kind, b))
 		}
 	}

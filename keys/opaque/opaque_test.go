@@ -292,11 +292,51 @@ func TestSizes(t *testing.T) {
 			t.Errorf("KE2 after one that was %s: %v", name, err)
 		}
 	}
+	ke3 := bytes.Repeat([]byte{7}, KE3Size)
+	state = newState(ke3, ke3, 1)
 	for _, b := range [][]byte{nil, state[:StateSize-1], append(bytes.Clone(state), 0)} {
-		if _, err := LoginFinish(b, make([]byte, KE3Size)); err != ErrRefused {
+		if _, err := LoginFinish(b, ke3); err != ErrRefused {
 			t.Errorf("state of %d bytes: %v", len(b), err)
 		}
 	}
+	for _, b := range [][]byte{nil, ke3[1:], append(bytes.Clone(ke3), 7)} {
+		if _, err := LoginFinish(newState(b, ke3, 1), b); err != ErrRefused {
+			t.Errorf("KE3 of %d bytes: %v", len(b), err)
+		}
+	}
+	// Fields of zeros, which broken randomness gives.
+	for name, c := range map[string]struct {
+		good     []byte
+		from, to int
+		try      func([]byte) error
+	}{
+		"nonce of KE1":           {ke1, 32, 64, func(b []byte) error { _, _, err := server.LoginStart(ada, record, b); return err }},
+		"masking key":            {record, 32, 96, CheckRecord},
+		"masking nonce of KE2":   {ke2, 32, 64, parsesKE2},
+		"masked response":        {ke2, 64, 192, parsesKE2},
+		"nonce of KE2":           {ke2, 192, 224, parsesKE2},
+		"MAC of KE2":             {ke2, 256, 320, parsesKE2},
+		"evaluated point":        {ke2, 0, 32, parsesKE2},
+		"key share of KE2":       {ke2, 224, 256, parsesKE2},
+		"key share of KE1":       {ke1, 64, 96, func(b []byte) error { _, _, err := server.LoginStart(ada, record, b); return err }},
+		"public key of a record": {record, 0, 32, CheckRecord},
+	} {
+		if err := c.try(c.good); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		changed := bytes.Clone(c.good)
+		clear(changed[c.from:c.to])
+		if err := c.try(changed); err != ErrRefused {
+			t.Errorf("%s of zeros: %v", name, err)
+		}
+	}
+}
+
+func parsesKE2(b []byte) error {
+	if _, ok := ourSuite().parseKE2(b); !ok {
+		return ErrRefused
+	}
+	return nil
 }
 
 func TestBoundsOfWhatIsTyped(t *testing.T) {
@@ -390,6 +430,13 @@ func TestUnknownName(t *testing.T) { // attack 87
 func TestFakeNeverFinishes(t *testing.T) {
 	server := newServer(t, 1, origin)
 	_, ke1 := person{unstretched(), "nobody", origin, secret}.start(t)
+	if picked, known := server.pick("nobody", nil); known != 0 || !bytes.Equal(picked, server.fakeRecord("nobody")) {
+		t.Errorf("no record is known: %d", known)
+	}
+	record, _ := person{unstretched(), ada, origin, secret}.register(t, server)
+	if picked, known := server.pick(ada, record); known != 1 || !bytes.Equal(picked, record) {
+		t.Errorf("a record is not known: %d", known)
+	}
 	_, mac, key, err := server.loginStart(parties{[]byte("nobody"), []byte(origin)}, []byte("nobody"), server.fakeRecord("nobody"), ke1, nil)
 	if err != nil {
 		t.Fatal(err)

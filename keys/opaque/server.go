@@ -99,20 +99,25 @@ func (s *Server) LoginStart(name string, record, ke1 []byte) (ke2, state []byte,
 	if len(name) == 0 || len(name) > MaxName || (record != nil && len(record) != RecordSize) {
 		return nil, nil, ErrRefused
 	}
-	// Both kinds of name take every step: the fake record is made, one of the
-	// two is picked, and the picked one is parsed.
-	picked, known := s.fakeRecord(name), 0
+	picked, known := s.pick(name, record)
+	ke2, clientMAC, sessionKey, err := s.loginStart(parties{[]byte(name), s.origin}, []byte(name), picked, ke1, nil)
+	if err != nil {
+		return nil, nil, ErrRefused
+	}
+	return ke2, newState(clientMAC, sessionKey, known), nil
+}
+
+// pick takes the same steps for both kinds of name: the fake record is made,
+// and one of the two is copied. known is 1 or 0.
+func (s *Server) pick(name string, record []byte) (picked []byte, known int) {
+	picked = s.fakeRecord(name)
 	if record != nil {
 		known = 1
 	} else {
 		record = picked
 	}
 	subtle.ConstantTimeCopy(known, picked, record)
-	ke2, clientMAC, sessionKey, err := s.loginStart(parties{[]byte(name), s.origin}, []byte(name), picked, ke1, nil)
-	if err != nil {
-		return nil, nil, ErrRefused
-	}
-	return ke2, newState(clientMAC, sessionKey, known), nil
+	return picked, known
 }
 
 func (s *Server) loginStart(who parties, credential, record, ke1 []byte, o *opaque.ServerOptions) (ke2, clientMAC, sessionKey []byte, err error) {
