@@ -30,7 +30,7 @@ test: tools build check ## every test, in real Chromium where it is about the br
 	@echo "== test: the product"
 	$(GO) test ./...
 	@echo "== test: across packages, kill -9, attacks"
-	cd test && $(GO) test -p 1 -timeout 60m ./client ./crash ./evilserver
+	cd test && $(GO) test -p 1 -timeout 60m ./client ./crash ./evilserver ./password
 	@echo "== test: other people's software reads and witnesses our log"
 	cd test/interop && $(GO) test ./...
 	@echo "== test: an operator's changes by hand are noticed"
