@@ -101,6 +101,9 @@ func (c *Client) bringUp(ctx context.Context, m *matter) error {
 		return err
 	}
 	changed := m.state.Position != position
+	if err := c.checkOwnSeat(m); err != nil {
+		return err
+	}
 	if err := c.checkLog(ctx, m, changed); err != nil {
 		return err
 	}
@@ -126,6 +129,19 @@ func (c *Client) checkLog(ctx context.Context, m *matter, changed bool) error {
 		}
 	}
 	return c.watchSelf(ctx, m)
+}
+
+// checkOwnSeat compares the keys that our seat has with ours: a member who plays with the server could seat our id under
+// others, and what is sealed to us would be sealed to them.
+func (c *Client) checkOwnSeat(m *matter) error {
+	author, err := c.author(m.firm)
+	if err != nil {
+		return err
+	}
+	if me := m.state.Members[author.Member]; me == nil || !me.Keys.Equal(author.Identity.Public()) {
+		return chain.ErrRoster
+	}
+	return nil
 }
 
 // pinEpoch has the account remember where the newest epoch was opened: none of its devices, not even one that never saw the
