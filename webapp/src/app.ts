@@ -25,6 +25,9 @@ export interface App {
   refresh(): Promise<Overview>;
   /** What the newest overview says of a matter, without asking. */
   summary(matter: Id): MatterSummary | null;
+  firmName(firm: Id): string | null;
+  /** The times after which a session ends may be others now. */
+  limitsChanged(): void;
   /** Makes a kit, then goes to a page. */
   makeKit(then: string, mayWait: boolean): void;
   /** What stood after # in a join link, kept while somebody signs in first. */

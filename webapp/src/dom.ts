@@ -5,7 +5,7 @@ type Attribute =
   | "id" | "class" | "type" | "name" | "value" | "for" | "href" | "role" | "title" | "lang" | "dir" | "tabindex" | "hidden"
   | "disabled" | "checked" | "required" | "readonly" | "multiple" | "webkitdirectory" | "maxlength" | "min" | "max"
   | "placeholder" | "autocomplete" | "autocapitalize" | "spellcheck" | "enterkeyhint" | "list" | "rows" | "open" | "datetime"
-  | "scope" | "selected" | "novalidate" | "download" | `data-${string}` | `aria-${string}`;
+  | "scope" | "selected" | "inputmode" | "popover" | "novalidate" | "download" | `data-${string}` | `aria-${string}`;
 
 type Listeners = { [E in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[E]) => void };
 

@@ -1,7 +1,7 @@
 // The page's end of the worker: typed calls, and events.
 
 import type { Event, Failure, Method, Params, Result } from "./engine.ts";
-import type { Reply, Request } from "./rpc.ts";
+import type { Here, Reply, Request } from "./rpc.ts";
 import { workerURL } from "./trusted.ts";
 
 /** A refusal as an exception. The message is the code alone: what a console keeps holds no name. */
@@ -51,6 +51,17 @@ export class Engine {
   listen(listener: (event: Event) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Ends the worker, and with it every key, whatever it is doing. Nothing can be asked after that. */
+  stop() {
+    this.#worker.terminate();
+    this.#die();
+  }
+
+  /** Tells the worker whether a person is here: what it sends while nobody is, keeps no session alive. */
+  here(until: number) {
+    this.#worker.postMessage({ here: until } satisfies Here);
   }
 
   #receive(message: Reply | Event) {

@@ -108,10 +108,19 @@ export interface InviteView {
   expiresAt: number;
 }
 
+export interface Passkey {
+  id: string; // of the credential, base64url
+  name: string;
+  createdAt: number;
+  lastUsedAt: number | null;
+  /** false: it has no PRF, so it signs in, and the kit unlocks. */
+  unlocks: boolean;
+}
+
 export interface AccountView {
   name: string;
   account: Id;
-  passkeys: { name: string; createdAt: number; lastUsedAt: number | null }[];
+  passkeys: Passkey[];
   kitSaved: boolean;
   identities: { firm: Id; firmName: string; words: string[] }[];
   refusals: Refusal[]; // the sealed journal of refusals on this device
@@ -147,6 +156,46 @@ export interface Transfer {
   bytesPerSecond: number;
   secondsLeft: number | null;
   failure: Failure | null;
+}
+
+export type SessionMethod = "passkey" | "kit" | "passphrase" | "password";
+
+/** One place where this account is signed in. */
+export interface Session {
+  id: Id;
+  createdAt: number;
+  seenAt: number;
+  method: SessionMethod;
+  current: boolean;
+}
+
+/** idle: nobody was here for long enough. absolute: the session reached its end. */
+export type LockReason = "idle" | "absolute" | "asked";
+
+/** idle and absolute in ms, the strictest of all firms; endsAt is when this session reaches its absolute end. */
+export interface Timeouts {
+  idle: number;
+  absolute: number;
+  endsAt: number;
+}
+
+/** The rules of a firm, as an owner signed them. Times in minutes, passwords in characters and days. */
+export interface Rules {
+  staffMFA: boolean;
+  clientMFA: boolean;
+  passwordLength: number; // 12 to 64
+  passwordDays: number; // 0: never
+  idle: number; // 1 to 480
+  absolute: number; // 15 to 1440, and no less than idle
+  oneSession: boolean;
+  networks: string[]; // CIDR, at most 32; none: from anywhere
+  recoveryK: number; // 0 of 0: off
+  recoveryN: number;
+}
+
+export interface Policy extends Rules {
+  by: string;
+  at: number | null; // null: nobody has set any, these are the defaults
 }
 
 export type Sequence = "state" | "trail" | "server";
@@ -185,7 +234,7 @@ export interface VerifyReport {
 export type ErasureRule = "retention" | "request";
 
 export type ActivityKind =
-  | "founded" | "renewed" | "removed" | "added" | "versioned" | "placed" | "deleted" | "renamed" | "invited" | "cancelled" | "accepted" | "admitted" | "erased";
+  | "founded" | "renewed" | "removed" | "added" | "versioned" | "placed" | "deleted" | "renamed" | "invited" | "cancelled" | "accepted" | "admitted" | "erased" | "policy";
 
 /** What one entry of the matter did. */
 export interface Activity {
@@ -252,7 +301,29 @@ export interface Calls {
   signinOptions(): { publicKey: unknown; prfSalt: ArrayBuffer };
   signinFinish(p: { passkey: PasskeyResult }): Overview;
   signinKit(p: { kit: string }): Overview;
+  /** After signinFinish was refused with "unlock-elsewhere": the session is there, and the kit unlocks. */
+  unlockKit(p: { kit: string }): Overview;
   signOut(): Record<string, never>;
+  /** Wipes the keys from memory and keeps the session. Signing in again unlocks. */
+  lock(p: { reason: "idle" | "asked" }): Record<string, never>;
+  timeouts(): Timeouts;
+
+  // Changing what unlocks or signs in needs a fresh proof, or is refused with "prove-again".
+  proveOptions(): { publicKey: unknown; prfSalt: ArrayBuffer };
+  proveFinish(p: { passkey: PasskeyResult }): Record<string, never>;
+  proveKit(p: { kit: string }): Record<string, never>;
+  passkeyAddOptions(): { publicKey: unknown; prfSalt: ArrayBuffer };
+  passkeyAddFinish(p: { passkey: PasskeyResult; name: string }): unknown;
+  passkeyRename(p: { id: string; name: string }): unknown;
+  passkeyRemove(p: { id: string }): unknown;
+  sessions(): { sessions: Session[] };
+  sessionEnd(p: { id: Id }): unknown;
+  /** All but this one. */
+  sessionsEndOthers(): unknown;
+
+  policy(p: { firm: Id }): Policy;
+  /** Signs the rules as an entry of the firm. Owners. */
+  policySet(p: { firm: Id; policy: Rules }): unknown;
 
   overview(): Overview;
   account(): AccountView;
@@ -320,6 +391,7 @@ export type Event =
   | { event: "transfer"; transfer: Transfer }
   | { event: "matter"; matter: Id } // something new was verified in it: ask matterOpen again
   | { event: "signed-out"; failure: Failure | null }
+  | { event: "locked"; reason: LockReason }
   | { event: "verify"; matter: Id; done: number; total: number; step: string }
   | { event: "trail"; matter: Id; done: number; total: number }
   | { event: "lied"; failure: Failure; promised: string; shown: string; evidence?: string };

@@ -34,6 +34,11 @@ export function seconds(n: number): string {
   return Math.floor(n / 3600) + " h " + Math.round((n % 3600) / 60) + " min";
 }
 
+/** "1:59", for a countdown. */
+export function timeLeft(n: number): string {
+  return Math.floor(n / 60) + ":" + String(n % 60).padStart(2, "0");
+}
+
 export function date(ms: number): HTMLTimeElement {
   return time(ms, day);
 }

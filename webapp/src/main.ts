@@ -1,23 +1,30 @@
 // The page: takes the secret out of the address, starts the worker, and shows the screen for where we are.
 
 import type { App, Screen } from "./app.ts";
+import { Countdown } from "./countdown.ts";
 import { byId, fill, h } from "./dom.ts";
-import type { Event, Failure, Id, MatterSummary, Overview } from "./engine.ts";
+import type { Event, Failure, Id, LockReason, MatterSummary, Overview } from "./engine.ts";
 import { Engine, failureOf } from "./engine-client.ts";
+import { Presence } from "./presence.ts";
 import { accountScreen } from "./screens/account.ts";
 import { joinScreen } from "./screens/join.ts";
 import { askForKit, kitScreen } from "./screens/kit.ts";
 import { liedScreen } from "./screens/lied.ts";
 import { isPart, matterScreen } from "./screens/matter.ts";
 import { mattersScreen } from "./screens/matters.ts";
+import { rulesScreen } from "./screens/rules.ts";
 import { setupScreen } from "./screens/setup.ts";
-import { signinScreen } from "./screens/signin.ts";
+import { signinScreen, type Ended } from "./screens/signin.ts";
 import { say } from "./sentences.ts";
+import { Tabs, type Word } from "./tabs.ts";
 import { themeButton } from "./theme.ts";
 import { Transfers } from "./transfers.ts";
 import { ask, button, mark, page, problem } from "./ui.ts";
 
-const matterPath = /^\/m\/([a-z2-7]{52})(?:\/(activity|trail|verify))?\/?$/;
+const matterPath = /^\/m\/([a-z2-7]{52})(?:\/(activity|trail|verify|rules))?\/?$/;
+
+/** How long after a real input requests are still that person's. */
+const hereFor = 30_000; // ms
 
 class Program implements App {
   readonly engine = new Engine();
@@ -27,13 +34,24 @@ class Program implements App {
   #overview: Overview | null = null;
   #screen: Screen | null = null;
   #kitAsked = false;
+  #ended: Ended | null = null; // why the last session is over
+  readonly #tabs = new Tabs((word) => this.#heard(word));
+  readonly #countdown = new Countdown({ stay: () => this.#presence.use(), lock: () => void this.#lock("absolute") });
+  readonly #presence: Presence = new Presence({
+    timeouts: () => this.engine.call("timeouts"),
+    touch: () => (this.#here(), this.refresh()),
+    moving: () => this.transfers.moving(),
+    used: (at) => this.#used(at),
+    show: (standing) => this.#countdown.show(standing),
+    over: (cause) => void this.#lock(cause),
+  });
 
   constructor(fragment: string) {
     this.#keep(fragment);
   }
 
   async run() {
-    byId("body").append(this.transfers.node);
+    byId("body").append(this.transfers.node, this.#countdown.node);
     this.engine.listen((event) => this.#event(event));
     document.addEventListener("click", (event) => this.#followLink(event));
     addEventListener("popstate", () => this.#arrive());
@@ -60,7 +78,10 @@ class Program implements App {
 
   signedIn(overview: Overview) {
     this.#overview = overview;
+    this.#ended = null;
     this.#drawHead();
+    this.#presence.begin();
+    this.#here();
     this.transfers.load().catch((thrown: unknown) => fill(byId("notice"), problem(failureOf(thrown))));
   }
 
@@ -70,6 +91,14 @@ class Program implements App {
 
   summary(matter: Id): MatterSummary | null {
     return this.#overview?.matters.find((m) => m.matter === matter) ?? null;
+  }
+
+  firmName(firm: Id): string | null {
+    return this.#overview?.firms.find((f) => f.firm === firm)?.name ?? null;
+  }
+
+  limitsChanged() {
+    this.#presence.ask();
   }
 
   makeKit(then: string, mayWait: boolean) {
@@ -98,31 +127,84 @@ class Program implements App {
     if (path === "/join") return joinScreen(this, this.#overview?.name ?? null);
     const [, matter, part = "documents"] = matterPath.exec(path) ?? [];
     if (path !== "/" && path !== "/account" && matter === undefined) return nowhereScreen();
-    if (!this.#overview) return signinScreen(this, this.invitation !== null ? "/join" : path, null);
+    if (!this.#overview) return signinScreen(this, this.invitation !== null ? "/join" : path, this.#ended);
     this.invitation = null; // whoever is signed in and went elsewhere has left the invitation behind
     if (path === "/account") return accountScreen(this);
+    if (matter !== undefined && part === "rules") return rulesScreen(this, matter);
     return matter === undefined || !isPart(part) ? mattersScreen(this) : matterScreen(this, matter, part);
   }
 
   #event(event: Event) {
     if (event.event === "lied") this.show(liedScreen(this, event));
     else if (event.event === "signed-out") this.#signedOut(event.failure);
+    else if (event.event === "locked") this.#locked(event.reason);
     else this.#screen?.event?.(event);
   }
 
   #signedOut(failure: Failure | null) {
-    if (!this.#overview) return;
+    if (this.#overview) this.#end(failure && { kind: "told", failure });
+  }
+
+  #locked(reason: LockReason) {
+    if (this.#overview) this.#end({ kind: "locked", reason });
+  }
+
+  // Nothing of what was open stays on the page.
+  #forget() {
     this.#overview = null;
+    this.#presence.stop();
     this.transfers.forget();
     this.#drawHead();
-    this.show(signinScreen(this, location.pathname, failure));
+  }
+
+  #end(ended: Ended | null) {
+    this.#forget();
+    this.#ended = ended;
+    this.show(signinScreen(this, location.pathname, ended));
   }
 
   async #signOut() {
+    this.#tabs.say({ kind: "signed-out" });
     await this.engine.call("signOut");
-    this.#overview = null;
-    this.transfers.forget();
+    this.#forget();
+    this.#ended = null;
     this.go("/");
+  }
+
+  async #lock(reason: LockReason) {
+    if (!this.#overview) return;
+    this.#tabs.say({ kind: "locked", reason });
+    await this.#wipe({ kind: "locked", reason });
+  }
+
+  // What is on the page goes first. A worker that does not wipe its keys is ended with them: to start anew is better than
+  // a lock that is none.
+  async #wipe(ended: Ended) {
+    this.#forget();
+    this.show({ node: page(say.locked.wiping) });
+    try {
+      await within(5000, this.engine.call("lock", { reason: ended.kind === "locked" && ended.reason !== "asked" ? "idle" : "asked" }));
+    } catch {
+      this.engine.stop();
+      return location.reload();
+    }
+    this.#end(ended);
+  }
+
+  // Another tab shares the session: it tells the server, and this one only wipes what it holds.
+  #heard(word: Word) {
+    if (!this.#overview) return;
+    if (word.kind === "used") this.#presence.use(word.at, true);
+    else void this.#wipe(word.kind === "locked" ? word : { kind: "elsewhere" });
+  }
+
+  #used(at: number) {
+    this.#tabs.say({ kind: "used", at });
+    this.#here();
+  }
+
+  #here() {
+    this.engine.here(Date.now() + hereFor);
   }
 
   #askSignOut() {
@@ -147,6 +229,7 @@ class Program implements App {
         this.#overview !== null && [
           link("/", say.nav.matters, "nav-matters"),
           link("/account", say.nav.account, "nav-account"),
+          button(say.nav.lock, { id: "lock", class: "link" }, () => void this.#lock("asked")),
           button(say.nav.signOut, { id: "sign-out", class: "link" }, () => this.#askSignOut()),
         ],
         themeButton()));
@@ -165,6 +248,10 @@ class Program implements App {
   #beforeLeaving(event: BeforeUnloadEvent) {
     if (this.transfers.underWay()) event.preventDefault();
   }
+}
+
+function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  return Promise.race([work, new Promise<never>((_, reject) => setTimeout(() => reject(new Error("too slow")), ms))]);
 }
 
 function nowhereScreen(): Screen {

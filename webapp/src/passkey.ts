@@ -9,8 +9,16 @@ interface Options {
   prfSalt: ArrayBuffer;
 }
 
-/** Makes a passkey. secondTouch is called before a second prompt, which some authenticators need to give the PRF output. */
+/** Makes a passkey that unlocks. secondTouch is called before a second prompt, which some authenticators need to give the PRF output. */
 export async function createPasskey(options: Options, secondTouch: () => void): Promise<PasskeyResult> {
+  const made = await createAnyPasskey(options, secondTouch);
+  if (made.prf) return made;
+  await forgetPasskey((made.credential as { id: string }).id, rpOf(options)); // it cannot unlock anything: it should not stay in somebody's list
+  throw new Refused("no-prf");
+}
+
+/** Makes a passkey, which may be one that only signs in: then prf is null. */
+export async function createAnyPasskey(options: Options, secondTouch: () => void): Promise<PasskeyResult> {
   needPasskeys();
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options.publicKey as PublicKeyCredentialCreationOptionsJSON);
   const credential = await gesture(() => navigator.credentials.create({ publicKey: withPRF(publicKey, options.prfSalt) }));
@@ -20,21 +28,15 @@ export async function createPasskey(options: Options, secondTouch: () => void): 
     secondTouch();
     prf = prfOutput(await gesture(() => navigator.credentials.get({ publicKey: onlyPRF(credential, publicKey.rp.id, options.prfSalt) })));
   }
-  if (!prf) {
-    await forget(credential, publicKey.rp.id);
-    throw new Refused("no-prf");
-  }
   return { credential: withoutPRF(credential), prf };
 }
 
-/** Asks for a passkey that was made before. */
+/** Asks for a passkey that was made before. prf is null where it only signs in. */
 export async function askPasskey(options: Options): Promise<PasskeyResult> {
   needPasskeys();
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options.publicKey as PublicKeyCredentialRequestOptionsJSON);
   const credential = await gesture(() => navigator.credentials.get({ publicKey: withPRF(publicKey, options.prfSalt) }));
-  const prf = prfOutput(credential);
-  if (!prf) throw new Refused("no-prf");
-  return { credential: withoutPRF(credential), prf };
+  return { credential: withoutPRF(credential), prf: prfOutput(credential) };
 }
 
 function needPasskeys() {
@@ -91,9 +93,13 @@ function codeOf(thrown: unknown): string {
   return "passkey-failed";
 }
 
-// A passkey that cannot unlock anything should not stay in somebody's list; where the browser can be told, it is.
-async function forget(credential: PublicKeyCredential, rpId: string | undefined) {
+function rpOf(options: Options): string | undefined {
+  return (options.publicKey as { rp?: { id?: string } }).rp?.id;
+}
+
+/** Tells the device that this site does not know a passkey any more, where the browser can. */
+export async function forgetPasskey(credentialId: string, rpId = location.hostname) {
+  if (typeof PublicKeyCredential === "undefined") return;
   const signal = (PublicKeyCredential as { signalUnknownCredential?: (p: { rpId: string; credentialId: string }) => Promise<void> }).signalUnknownCredential;
-  if (!signal) return;
-  await signal.call(PublicKeyCredential, { rpId: rpId ?? location.hostname, credentialId: credential.id }).catch(() => undefined);
+  await signal?.call(PublicKeyCredential, { rpId, credentialId }).catch(() => undefined);
 }

@@ -9,3 +9,8 @@ export interface Request {
 }
 
 export type Reply = { id: number; result: unknown } | { id: number; failure: Failure };
+
+/** Somebody used the page: until then, requests are that person's. No reply. */
+export interface Here {
+  here: number; // ms since 1970
+}

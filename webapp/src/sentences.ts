@@ -1,7 +1,7 @@
 // Every sentence a person reads, in one place, ready to translate. Words mean what they mean in SPEC.md:
 // firm, matter, document, version, member, invite, owner, passkey, recovery kit, safety words.
 
-import type { ActivityKind, ErasureRule, Failure, Invite, InviteMode, Role, Sequence, TrailKind, Transfer } from "./engine.ts";
+import type { ActivityKind, ErasureRule, Failure, Invite, InviteMode, LockReason, Role, Sequence, SessionMethod, TrailKind, Transfer } from "./engine.ts";
 
 const plural = (n: number, one: string, many: string) => (n === 1 ? "1 " + one : n.toLocaleString() + " " + many);
 
@@ -9,7 +9,7 @@ export const say = {
   product: "Underseal",
   opening: "Opening\u2026",
   loading: "Loading\u2026",
-  nav: { label: "Main", matters: "Matters", account: "Account", signOut: "Sign out", dark: "Dark colours", light: "Light colours", toDark: "Switch to dark colours", toLight: "Switch to light colours" },
+  nav: { label: "Main", matters: "Matters", account: "Account", lock: "Lock", signOut: "Sign out", dark: "Dark colours", light: "Light colours", toDark: "Switch to dark colours", toLight: "Switch to light colours" },
   cancel: "Cancel",
   close: "Close",
   back: "Back",
@@ -74,8 +74,116 @@ export const say = {
     kitFile: "Choose the file",
     kitButton: "Sign in with the kit",
     newHere: "New here? Clients start with the link their lawyer sent. A firm starts with the setup link its server printed.",
-    ended: "You have been signed out.",
+    elsewhere: "You signed out in another tab of this browser, so this tab signed out as well. Its keys were wiped from memory.",
     forInvite: "Sign in, and your invite opens after that.",
+  },
+
+  locked: {
+    title: "Locked",
+    why: {
+      idle: "Nobody used this page for a while, so your keys were wiped from this device\u2019s memory.",
+      absolute: "Your session reached its longest time, so your keys were wiped from this device\u2019s memory.",
+      asked: "Your keys were wiped from this device\u2019s memory.",
+    } as Readonly<Record<LockReason, string>>,
+    lost: "Nothing is lost. What was open comes back when you unlock, and uploads carry on where they stopped.",
+    button: "Unlock with your passkey",
+    kitTitle: "Unlock with your recovery kit",
+    kitButton: "Unlock with the kit",
+    wiping: "Locking\u2026",
+  },
+
+  unlock: {
+    title: "You are signed in. Now unlock.",
+    lead: "Your passkey signed you in, but it cannot open what is sealed: it lacks a feature called PRF. Your recovery kit can.",
+    button: "Unlock with the kit",
+    after: "Once you are in, add a passkey that can unlock, under Account: from then on one gesture does both. Current phones, Windows Hello, iCloud Keychain, Google Password Manager and security keys have it.",
+    other: "Use another passkey",
+    notice: "You unlocked with your kit. With a passkey that can unlock here, one gesture does both.",
+    add: "Add a passkey",
+  },
+
+  countdown: {
+    label: "Before this page locks",
+    what: { idle: "This page locks, and wipes your keys from memory, in", absolute: "Your session reaches its longest time, and this page locks, in" },
+    spoken: {
+      idle: (n: number) => `This page locks in ${plural(n, "second", "seconds")}. To stay signed in, use the page or its button.`,
+      absolute: (n: number) => `Your session reaches its longest time in ${plural(n, "second", "seconds")}. Finish what you are doing, then sign in again.`,
+    },
+    stay: "Stay signed in",
+    again: "Sign in again now",
+  },
+
+  prove: {
+    title: "Is it still you?",
+    text: "This changes how your account is opened or where it is signed in. So that nobody does it at an unlocked screen, show once more that it is you.",
+    passkey: "Continue with a passkey",
+    orKit: "Use your recovery kit instead",
+    kit: "Continue with the kit",
+  },
+
+  rules: {
+    title: "Rules of the firm",
+    back: "Account",
+    lead: "Everybody who works in this firm or is its guest is held to these.",
+    leadOwner: "You are an owner: what you save is signed as an entry of the firm, and every member\u2019s client will hold to it. The server cannot change it.",
+    leadOther: "Owners set them. What they save is signed as an entry of the firm, and every member\u2019s client will hold to it.",
+    none: "Nobody has set any rules yet. These are the ones that come with Underseal.",
+    set: "Set by ",
+    setAt: " on ",
+    server: "Held by the server",
+    client: "Held by every member\u2019s client",
+    both: "Held by the server and every member\u2019s client",
+    laterServer: "The server will hold it, once one can sign in with a password here",
+    laterClient: "Every member\u2019s client will hold it, once one can sign in with a password here",
+    laterRecovery: "Every member\u2019s client will hold it, once the firm can name holders",
+    signIn: "Signing in",
+    sessions: "Sessions",
+    where: "Where from",
+    recovery: "Recovery by the firm",
+    staffMFA: "Staff need two factors",
+    staffMFAHint: "Whoever works here and signs in with a password shows a second factor as well. A passkey is two factors in one.",
+    clientMFA: "Clients need two factors",
+    clientMFAHint: "The same for clients, experts and all other guests.",
+    passwordLength: "Shortest password",
+    passwordLengthHint: "A new password with fewer characters is not taken. The server never sees a password, so it cannot check this.",
+    passwordDays: "A password lasts",
+    passwordDaysHint: "After so many days a new one is asked for. 0 is for ever, which is what we advise: people who must change passwords choose worse ones.",
+    idle: "Lock when nobody is there",
+    idleHint: "After so long without a key or a touch, keys are wiped from memory and the server ends the session. Running transfers count as use.",
+    absolute: "Longest session",
+    absoluteHint: "After so long everybody signs in again, however busy they are.",
+    absoluteShort: "The longest session cannot be shorter than the time until it locks.",
+    oneSession: "One session a person",
+    oneSessionHint: "Whoever signs in somewhere else is signed out where they were, and is told why.",
+    networks: "Only from these networks",
+    networksHint: "One a line, as 203.0.113.0/24 or 2001:db8::/32; at most 32. Leave it empty to allow everywhere. Mind that your own is among them, or you lock yourself out.",
+    networkBad: (line: string) => `\u201c${line}\u201d is not a network. Write it as 203.0.113.0/24.`,
+    networksMany: "These are more than 32 networks.",
+    recoveryOn: "Holders together can bring somebody back",
+    recoveryHint: "So many of the holders that the firm names must agree before somebody who lost everything gets back in. Off, nobody can: then only kits help.",
+    recoveryK: "Must agree",
+    recoveryN: "Of so many holders",
+    recoveryShort: "More holders would have to agree than there are.",
+    minutes: "minutes",
+    days: "days",
+    characters: "characters",
+    people: "holders",
+    hours: (minutes: number) => (minutes < 60 ? "" : "= " + Math.floor(minutes / 60) + " h" + (minutes % 60 === 0 ? "" : ` ${minutes % 60} min`)),
+    value: {
+      yes: "Yes",
+      no: "No",
+      never: "For ever",
+      anywhere: "From anywhere",
+      off: "Off",
+      ofHolders: (k: number, n: number) => `${k} of ${n} holders`,
+      days: (n: number) => plural(n, "day", "days"),
+      minutes: (n: number) => plural(n, "minute", "minutes"),
+      characters: (n: number) => plural(n, "character", "characters"),
+    },
+    save: "Sign and save",
+    saved: "Signed and saved. Every member\u2019s client will hold to it.",
+    activity: "What was done in the firm",
+    activityLead: "Entries of the firm itself, newest first, as its members signed them. Those of a matter stand in the matter.",
   },
 
   matters: {
@@ -282,9 +390,53 @@ export const say = {
   account: {
     title: "Account",
     passkeys: "Passkeys",
+    passkeysHint: "Each that unlocks opens your account by itself. Have at least two, on two devices, so that losing one is no worry.",
     made: "Made ",
     used: ", last used ",
     neverUsed: ", not used since",
+    unlocks: "Signs in and unlocks",
+    signsIn: "Only signs in",
+    signsInHint: "It has no PRF: after it, your kit unlocks.",
+    unnamed: "Passkey",
+    add: "Add a passkey",
+    adding: "Adding it\u2026",
+    newName: (day: string) => `Passkey of ${day}`,
+    nameTitle: "Your passkey is added",
+    nameText: "It opens your account from now on. Call it something by which you will know the device again.",
+    nameTextNoUnlock: "It signs you in from now on, but it cannot unlock: it lacks a feature called PRF, so it will be followed by your kit. Call it something by which you will know the device again.",
+    keepName: "Keep this name",
+    renameTitle: "Rename this passkey",
+    passkeyName: "Name",
+    passkeyNameHint: "For example \u201cOffice laptop\u201d. Only you can read it.",
+    rename: "Rename",
+    renameOne: (passkey: string) => `Rename ${passkey}`,
+    remove: "Remove",
+    removeOne: (passkey: string) => `Remove ${passkey}`,
+    removeTitle: (passkey: string) => `Remove ${passkey}?`,
+    removeText: "It no longer opens your account. Where you are signed in with it you stay so: end that session below.",
+    removeYes: "Remove the passkey",
+    left: "What is left to you",
+    leftUnlocks: (n: number) => plural(n, "passkey that signs in and unlocks", "passkeys that sign in and unlock"),
+    leftSignsIn: (n: number) => plural(n, "passkey that only signs in", "passkeys that only sign in"),
+    leftKit: "Your recovery kit, which does both",
+    leftNothing: "Nothing would be left to open your account with. Add another passkey or make a kit first.",
+    leftOne: "That is one way only: add another passkey or make a kit before you lose it.",
+    removed: "The passkey was removed.",
+    renamed: "The passkey was renamed.",
+    sessions: "Where you are signed in",
+    sessionsHint: "If you do not know one of these, end it and remove the passkey it was opened with.",
+    sessionBegan: "Began ",
+    sessionSeen: ", last used ",
+    thisOne: "this one",
+    end: "End",
+    endOne: (method: string, began: string) => `End the session ${method}, begun ${began}`,
+    endOthers: "End all others",
+    endOthersTitle: "End all other sessions?",
+    endOthersText: "They end at once, with everything that is open there. This one stays.",
+    ended: "The session was ended.",
+    endedAll: "All other sessions were ended.",
+    onlyThis: "Nowhere but here.",
+    rules: "Rules of the firm",
     kit: "Recovery kit",
     kitSaved: "You have a kit in force.",
     kitMissing: "You have no recovery kit.",
@@ -550,6 +702,7 @@ export const activityKind: Record<ActivityKind, string> = {
   versioned: "New versions",
   placed: "Renamed or moved",
   deleted: "Deleted",
+  policy: "Rules of the firm",
   renamed: "Matter renamed",
   invited: "Invites",
   cancelled: "Invites cancelled",
@@ -562,12 +715,12 @@ export const activityKind: Record<ActivityKind, string> = {
 };
 
 /** What somebody did, as a sentence around the names in it. */
-export function didWhat<N>(kind: ActivityKind, who: N, subject: N, role: Role | "", documents: number, rule: ErasureRule | ""): (N | string)[] {
+export function didWhat<N>(kind: ActivityKind, who: N, subject: N, role: Role | "", documents: number, rule: ErasureRule | "", where: "matter" | "firm" = "matter"): (N | string)[] {
   const several = plural(documents, "document", "documents");
   const as = role === "" ? "" : " as " + roleArticle[role];
   switch (kind) {
-    case "founded": return [who, " founded this matter"];
-    case "renewed": return [who, " renewed the keys of this matter"];
+    case "founded": return [who, " founded this " + where];
+    case "renewed": return [who, " renewed the keys of this " + where];
     case "removed": return [who, " removed ", subject, " and changed the keys"];
     case "added": return [who, " added " + several];
     case "versioned": return [who, documents === 1 ? " added a new version of a document" : ` added new versions of ${several}`];
@@ -578,6 +731,7 @@ export function didWhat<N>(kind: ActivityKind, who: N, subject: N, role: Role | 
     case "cancelled": return [who, " cancelled the invite for ", subject];
     case "accepted": return [who, " accepted the invite" + as];
     case "admitted": return [who, " let in ", subject, as];
+    case "policy": return [who, " set the rules of the firm"];
     case "erased": return [who, " erased old details of the trail under the rule of " + ruleName[rule === "" ? "retention" : rule]];
   }
 }
@@ -591,6 +745,9 @@ export const trailKind: Record<TrailKind, string> = {
   denied: "Refused by the server",
   locked: "Locked out",
 };
+
+/** How a session was opened, after "Signed in". */
+export const methodName: Record<SessionMethod, string> = { passkey: "with a passkey", kit: "with the recovery kit", passphrase: "with the passphrase of a command line", password: "with a password" };
 
 export const modeName: Record<InviteMode, string> = { "opens-at-once": "At once", "after-i-confirm": "After I confirm" };
 
@@ -652,6 +809,10 @@ const explanations: Readonly<Record<string, Explanation>> = {
   "bad-range": { what: "The server was asked for a piece that is not there.", todo: "Download it again. If it stays, tell whoever runs the server." },
   "no-space": { what: "The server has no room left.", todo: "Nothing was lost. Tell whoever runs the server, then resume." },
   "secret-received": { what: "This page was about to send a secret, and the server refused it.", todo: "Do not go on in this browser: an extension or a wrong version may be at work. Tell your firm\u2019s IT." },
+  "prove-again": { what: "This needs a fresh proof that it is you.", todo: "Nothing was changed. Try again, and use a passkey or your kit when you are asked." },
+  "last-method": { what: "This is the last way to open your account, so it stays.", todo: "Add another passkey that unlocks, or make a recovery kit. After that you can remove this one." },
+  "session-ended": { what: "This session was ended.", todo: "You or somebody with your passkey or kit ended it from another device, you signed in elsewhere where your firm allows one session, or your firm\u2019s time for a session was over. Nothing is lost: sign in again. If it was not you, look under Account where you are signed in." },
+  "not-from-here": { what: "Your firm does not allow this from where you are.", todo: "Its rules name networks, such as that of the office, and this connection comes from none of them. Use one of those, or ask an owner of the firm." },
   unavailable: { what: "The server cannot do this at the moment.", todo: "Wait a little and try again. Nothing was changed." },
   internal: { what: "The server ran into a fault of its own.", todo: "Try again. If it stays, tell whoever runs the server, with the code." },
 
@@ -663,6 +824,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
   },
   "passkey-canceled": { what: "The passkey prompt was closed before it was done.", todo: "Nothing has happened yet. Try again when you are ready." },
   "unlock-failed": { what: "That did not unlock your keys.", todo: "Check that you chose the right passkey, or that the recovery code is your newest one." },
+  "unlock-elsewhere": { what: "You are signed in, but this passkey cannot unlock.", todo: "Unlock with your recovery kit, then add a passkey that can, under Account." },
   "kit-typo": { what: "There is a typing mistake in the recovery code.", todo: "Compare it with your printed page or saved file, group by group." },
   "bad-link": { what: "This link is not whole.", todo: "Open it from the message again, with everything after the # sign." },
   "bad-name": { what: "This name cannot be used.", todo: "Nothing was added yet. A name has at most 255 bytes (about 255 plain letters; others count for two to four), is on one line, is not . or .., has no space at either end, no / or \\ and no invisible characters. Rename it and try again." },

@@ -14,6 +14,7 @@ const over: ReadonlySet<Phase> = new Set(["done", "cancelled"]);
 const stuck: ReadonlySet<Phase> = new Set(["failed", "needs-file"]);
 const pausable: ReadonlySet<Phase> = new Set(["queued", "sealing", "fetching", "waiting"]);
 const endless: ReadonlySet<Phase> = new Set(["committing", "verifying", "saving"]);
+const moving: ReadonlySet<Phase> = new Set(["sealing", "committing", "fetching", "verifying", "saving"]);
 const phone = matchMedia("(max-width: 480px)");
 const rest = 4000; // ms
 const shownAtOnce = 40; // rows; a dropped folder of thousands is summed up below them
@@ -72,6 +73,11 @@ export class Transfers {
 
   underWay(): boolean {
     return [...this.#all.values()].some((t) => !over.has(t.phase) && !stuck.has(t.phase));
+  }
+
+  /** Bytes are on their way: what is paused or waits for a connection is not. */
+  moving(): boolean {
+    return [...this.#all.values()].some((t) => moving.has(t.phase));
   }
 
   #event(event: Event) {

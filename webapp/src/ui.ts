@@ -12,7 +12,7 @@ export function announce(text: string) {
 }
 
 // Nobody is at fault and nothing is lost: said in a quieter colour.
-const gentle: ReadonlySet<string> = new Set(["no-prf", "no-passkeys", "passkey-canceled", "offline", "not-signed-in", "waiting"]);
+const gentle: ReadonlySet<string> = new Set(["no-prf", "no-passkeys", "passkey-canceled", "offline", "not-signed-in", "waiting", "prove-again", "last-method", "session-ended", "unlock-elsewhere"]);
 
 /** What happened and what to do, where it happened. */
 export function problem(failure: Failure): HTMLElement {

@@ -6,7 +6,7 @@ import type { Failure } from "./engine.ts";
 import { PumpError, fetchBody, send } from "./pump.ts";
 import type { FetchJob, SendJob } from "./pump.ts";
 import { deleteRecord, getRecord, listRecords, putRecord } from "./records.ts";
-import type { Reply, Request } from "./rpc.ts";
+import type { Here, Reply, Request } from "./rpc.ts";
 import { Sink, clearSinks } from "./sink.ts";
 
 type Call = (method: string, params: string, prf: Uint8Array | null, objects: unknown[]) => Promise<string>;
@@ -23,6 +23,7 @@ interface Scope {
 }
 
 const scope = globalThis as unknown as Scope;
+let here = 0; // until when a person is taken to be behind what is asked
 const MAX_REPLY = 64 * 1024 * 1024;
 
 const { promise: ready, resolve: nowReady, reject: neverReady } = Promise.withResolvers<Call>();
@@ -42,13 +43,14 @@ scope.undersealHost = {
 
 function event(json: string): void {
   const told = JSON.parse(json) as { event: string };
-  if (told.event === "signed-out" || told.event === "lied") void forget();
+  if (told.event === "signed-out" || told.event === "locked" || told.event === "lied") void forget();
   scope.postMessage(told);
 }
 
 async function request(method: string, path: string, contentType: string, headersJSON: string, body: Uint8Array<ArrayBuffer> | null, signal: AbortSignal) {
   const headers = new Headers((JSON.parse(headersJSON) as Record<string, string> | null) ?? {});
   if (contentType) headers.set("Content-Type", contentType);
+  if (Date.now() > here) headers.set("X-Underseal-Idle", "1"); // a poll or a retry: it keeps no session alive
   const response = await fetch(path, { method, headers, body, signal, redirect: "error", cache: "no-store", credentials: "same-origin" });
   return { status: response.status, body: await bounded(response) };
 }
@@ -155,6 +157,7 @@ async function handle(method: string, params: Record<string, unknown>): Promise<
       await dismiss(String(params["transfer"]));
       return done;
     }
+    case "lock":
     case "signOut":
       await forget(); // first: the server may be slow to answer
       try {
@@ -200,7 +203,11 @@ function failureOf(thrown: unknown): Failure {
   return { code: "internal", detail: "" };
 }
 
-globalThis.onmessage = async (message: MessageEvent<Request>) => {
+globalThis.onmessage = async (message: MessageEvent<Request | Here>) => {
+  if ("here" in message.data) {
+    here = message.data.here;
+    return;
+  }
   const { id, method, params } = message.data;
   let reply: Reply;
   try {

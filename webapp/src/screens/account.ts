@@ -4,11 +4,13 @@ import type { App, Screen } from "../app.ts";
 import { fill, h } from "../dom.ts";
 import type { AccountView, LogStatus, Refusal } from "../engine.ts";
 import { failureOf } from "../engine-client.ts";
-import { count, date, dateTime, name, shortDigest, visible } from "../format.ts";
+import { count, dateTime, name, shortDigest, visible } from "../format.ts";
 import { saveText } from "../savefile.ts";
 import { explain, known, say } from "../sentences.ts";
 import { announce, busy, button, copyable, problem, problemSlot, words } from "../ui.ts";
 import { judging } from "./lied.ts";
+import { passkeysSection } from "./passkeys.ts";
+import { sessionsSection } from "./sessions.ts";
 import { savePolicy, witnessItems } from "./verify.ts";
 
 const t = say.account;
@@ -18,7 +20,7 @@ export function accountScreen(app: App): Screen {
   const load = async () => {
     try {
       const account = await app.engine.call("account");
-      fill(body, kit(app, account), identities(account), passkeys(account), firmLogs(app, account), refusals(app, account), h("p", { class: "hint id" }, t.id + ": ", h("code", {}, account.account)));
+      fill(body, kit(app, account), passkeysSection(app, account), sessionsSection(app), identities(account), firmLogs(app, account), refusals(app, account), h("p", { class: "hint id" }, t.id + ": ", h("code", {}, account.account)));
     } catch (thrown) {
       fill(body, problem(failureOf(thrown)), button(say.tryAgain, {}, () => void load()));
     } finally {
@@ -36,11 +38,6 @@ function section(title: string, ...children: Parameters<typeof h>[2][]): HTMLEle
 function kit(app: App, account: AccountView): HTMLElement {
   const make = button(account.kitSaved ? t.kitAgain : t.kitMake, { id: "kit-make", class: account.kitSaved ? "" : "primary" }, () => app.makeKit("/account", true));
   return section(t.kit, h("p", {}, account.kitSaved ? t.kitSaved : t.kitMissing), account.kitSaved && h("p", { class: "hint" }, say.kit.replaces), make);
-}
-
-function passkeys(account: AccountView): HTMLElement {
-  return section(t.passkeys, h("ul", { id: "passkeys", class: "plain" }, account.passkeys.map((passkey) =>
-    h("li", {}, name(passkey.name), h("span", { class: "hint block" }, t.made, date(passkey.createdAt), passkey.lastUsedAt === null ? t.neverUsed : [t.used, date(passkey.lastUsedAt)])))));
 }
 
 function identities(account: AccountView): HTMLElement {
@@ -68,7 +65,7 @@ function firmLog(app: App, { firm, firmName }: AccountView["identities"][number]
   const policy = button(t.policy, { "data-action": "save-policy", class: "small" }, () =>
     void busy(policy, slot, async () => announce(say.verify.saved(await savePolicy(app, firm)))));
   return h("div", { class: "stack firm-log", "data-firm-log": firm }, h("h3", {}, name(firmName)), found, slot.node,
-    h("div", { class: "actions start" }, look, policy), h("p", { class: "hint" }, t.policyHint));
+    h("div", { class: "actions start" }, h("a", { class: "button small", href: `/m/${firm}/rules`, "data-action": "rules", "aria-label": t.rules + ": " + visible(firmName) }, t.rules), look, policy), h("p", { class: "hint" }, t.policyHint));
 }
 
 function logFacts(status: LogStatus, firm: string): HTMLElement {

@@ -15,7 +15,15 @@ const t = say.activity;
 const atOnce = 100;
 const atMost = 500; // of one answer
 
-export function activityPart(app: App, matter: Id): MatterPart {
+export interface Place {
+  kind: "matter" | "firm";
+  title: string;
+  lead: string;
+}
+
+const ofMatter: Place = { kind: "matter", title: t.title, lead: t.lead };
+
+export function activityPart(app: App, matter: Id, place: Place = ofMatter): MatterPart {
   const slot = problemSlot();
   const list = h("div", { id: "activity", class: "stack" }, h("p", { role: "status" }, say.loading));
   const hint = h("p", { class: "hint" });
@@ -38,7 +46,7 @@ export function activityPart(app: App, matter: Id): MatterPart {
     chart.show(shown.map((item) => ({ at: item.at, who: item.person })));
     if (items.length === 0) return fill(list, h("div", { class: "empty" }, h("h3", {}, t.empty), h("p", {}, t.emptyText)));
     if (shown.length === 0) return fill(list, h("p", { class: "empty" }, t.noMatch));
-    fill(list, byDay(shown).map((day) => daySection(app, matter, day, slot)));
+    fill(list, byDay(shown).map((day) => daySection(app, matter, day, slot, place)));
   };
   const load = async (before: number | null) => {
     const limit = before === null ? Math.min(atMost, Math.max(atOnce, items.length)) : atOnce;
@@ -57,8 +65,8 @@ export function activityPart(app: App, matter: Id): MatterPart {
   begin();
   return {
     node: h("section", { class: "part", "aria-labelledby": "activity-title" },
-      h("div", { class: "part-head" }, h("h2", { id: "activity-title" }, t.title)),
-      h("p", { class: "hint part-lead" }, t.lead),
+      h("div", { class: "part-head" }, h("h2", { id: "activity-title" }, place.title)),
+      h("p", { class: "hint part-lead" }, place.lead),
       filters.node, chart.node, slot.node, list,
       h("div", { class: "actions start" }, older, hint)),
     event: (event: Event) => void (event.event === "matter" && event.matter === matter && begin()),
@@ -113,18 +121,18 @@ function dayName(at: number): string {
   return at === dayStart(now, -1) ? t.yesterday : longDay(at);
 }
 
-function daySection(app: App, matter: Id, day: Day, slot: ReturnType<typeof problemSlot>): HTMLElement {
-  return h("section", { class: "day" }, h("h3", {}, dayName(day.at)), h("ol", { class: "timeline" }, day.items.map((item) => row(app, matter, item, slot))));
+function daySection(app: App, matter: Id, day: Day, slot: ReturnType<typeof problemSlot>, place: Place): HTMLElement {
+  return h("section", { class: "day" }, h("h3", {}, dayName(day.at)), h("ol", { class: "timeline" }, day.items.map((item) => row(app, matter, item, slot, place))));
 }
 
-function row(app: App, matter: Id, item: Activity, slot: ReturnType<typeof problemSlot>): HTMLElement {
+function row(app: App, matter: Id, item: Activity, slot: ReturnType<typeof problemSlot>, place: Place): HTMLElement {
   const receipt = button(t.receipt, { class: "link receipt", "data-action": "save-receipt", "aria-label": t.receiptOf(item.position) }, () =>
     void busy(receipt, slot, async () => {
       const file = await app.engine.call("exportReceipt", { matter, sequence: "state", position: item.position });
       saveText(file.name, file.text);
       announce(say.verify.saved(file.name));
     }));
-  const words = didWhat<Node>(item.kind, name(item.person, "name who-did"), name(item.subject), item.role, item.documents.length, item.rule);
+  const words = didWhat<Node>(item.kind, name(item.person, "name who-did"), name(item.subject), item.role, item.documents.length, item.rule, place.kind);
   return h("li", { "data-position": item.position, "data-kind": item.kind },
     timeOfDay(item.at),
     h("div", { class: "done" }, h("p", {}, words), documents(item), item.void > 0 && h("p", { class: "hint caution" }, t.voided(item.void))),

@@ -6,6 +6,7 @@ import type { Result } from "../engine.ts";
 import { failureOf } from "../engine-client.ts";
 import { dateText, dateTime, name, visible } from "../format.ts";
 import { saveText } from "../savefile.ts";
+import { withProof } from "../prove.ts";
 import { say } from "../sentences.ts";
 import { busy, button, dialog, form, mark, problem, problemSlot } from "../ui.ts";
 
@@ -46,7 +47,7 @@ function confirmForm(app: App, then: string, mayWait: boolean, kit: Kit): HTMLEl
   const saved = h("input", { id: "kit-saved", type: "checkbox", required: true });
   const confirm = h("button", { id: "kit-confirm", class: "primary", type: "submit" }, say.kit.confirm);
   const submit = () => void busy(confirm, slot, async () => {
-    await app.engine.call("kitConfirm");
+    await withProof(app, () => app.engine.call("kitConfirm"));
     await app.refresh();
     app.go(then);
   });

@@ -1,61 +1,68 @@
 // Coming back: with the passkey, or with the recovery kit.
 
 import type { App, Screen } from "../app.ts";
-import { h } from "../dom.ts";
-import type { Failure } from "../engine.ts";
+import { byId, fill, h } from "../dom.ts";
+import type { Failure, LockReason } from "../engine.ts";
+import { failureOf } from "../engine-client.ts";
+import { kitForm } from "../kitform.ts";
 import { askPasskey } from "../passkey.ts";
 import { say } from "../sentences.ts";
-import { busy, button, field, form, page, problem, problemSlot } from "../ui.ts";
+import { busy, button, page, problem, problemSlot } from "../ui.ts";
 
-/** then is where to go with keys in hand; ended says why the last session is over, if it was not asked for. */
-export function signinScreen(app: App, then: string, ended: Failure | null): Screen {
+/** Why the last session is over, where it was not asked for here. */
+export type Ended = { kind: "told"; failure: Failure } | { kind: "locked"; reason: LockReason } | { kind: "elsewhere" };
+
+/** then is where to go with keys in hand. */
+export function signinScreen(app: App, then: string, ended: Ended | null): Screen {
+  const locked = ended?.kind === "locked" ? ended.reason : null;
   const slot = problemSlot();
   const status = h("p", { class: "status", role: "status" });
-  const go = button(say.signin.button, { id: "signin-passkey", class: "primary large" }, () =>
+  const go = button(locked ? say.locked.button : say.signin.button, { id: "signin-passkey", class: "primary large" }, () =>
     void busy(go, slot, async () => {
       try {
         const passkey = await askPasskey(await app.engine.call("signinOptions"));
         status.textContent = say.signin.working;
         app.signedIn(await app.engine.call("signinFinish", { passkey }));
         app.go(then);
+      } catch (thrown) {
+        if (failureOf(thrown).code !== "unlock-elsewhere") throw thrown;
+        app.show(unlockScreen(app, then));
       } finally {
         status.textContent = "";
       }
     }));
+  const kit = kitForm({ prefix: "signin-kit", submit: locked ? say.locked.kitButton : say.signin.kitButton, primary: false }, async (text) => {
+    app.signedIn(await app.engine.call("signinKit", { kit: text }));
+    app.go(then);
+  });
   return {
-    node: page(say.signin.title,
+    node: page(locked ? say.locked.title : say.signin.title,
       app.invitation !== null && h("p", { class: "lead" }, say.signin.forInvite),
-      ended && problem(ended),
-      h("div", { class: "sheet" }, h("div", { class: "go" }, go, status), slot.node, kitForm(app, then)),
-      h("p", { class: "hint" }, say.signin.newHere)),
+      ended && endedText(ended),
+      h("div", { class: "sheet" }, h("div", { class: "go" }, go, status), slot.node,
+        h("details", { id: "signin-with-kit", class: "quiet-details" }, h("summary", {}, locked ? say.locked.kitTitle : say.signin.kitTitle), kit)),
+      locked === null && h("p", { class: "hint" }, say.signin.newHere)),
   };
 }
 
-function kitForm(app: App, then: string): HTMLElement {
-  const slot = problemSlot();
-  const text = h("textarea", { id: "signin-kit-text", required: true, rows: 4, autocomplete: "off", autocapitalize: "none", spellcheck: "false" });
-  const input = h("input", { id: "signin-kit-file", type: "file", class: "visually-hidden", tabindex: -1, "aria-label": say.signin.kitFile, on: { change: () => void read(input, text) } });
-  const go = h("button", { id: "signin-kit", type: "submit" }, say.signin.kitButton);
-  const submit = () => void busy(go, slot, async () => {
-    app.signedIn(await app.engine.call("signinKit", { kit: codeIn(text.value) }));
-    text.value = "";
+function endedText(ended: Ended): HTMLElement {
+  if (ended.kind === "told") return problem(ended.failure);
+  if (ended.kind === "elsewhere") return h("p", { id: "signed-out-elsewhere", class: "lead" }, say.signin.elsewhere);
+  return h("div", { id: "locked", class: "stack tight", "data-reason": ended.reason }, h("p", { class: "lead" }, say.locked.why[ended.reason]), h("p", {}, say.locked.lost));
+}
+
+/** Signed in by a passkey that cannot unlock: the kit does. */
+export function unlockScreen(app: App, then: string): Screen {
+  const kit = kitForm({ prefix: "unlock-kit", submit: say.unlock.button, primary: true }, async (text) => {
+    app.signedIn(await app.engine.call("unlockKit", { kit: text }));
     app.go(then);
+    fill(byId("notice"), h("section", { id: "unlock-notice", class: "notice", "aria-label": say.unlock.add }, h("p", {}, say.unlock.notice), h("a", { class: "button", href: "/account" }, say.unlock.add)));
   });
-  return h("details", { id: "signin-with-kit", class: "quiet-details" },
-    h("summary", {}, say.signin.kitTitle),
-    form({}, submit,
-      field(say.signin.kit, text, say.signin.kitHint),
-      slot.node,
-      h("div", { class: "actions" }, button(say.signin.kitFile, { class: "quiet" }, () => input.click()), input, go)));
-}
-
-async function read(input: HTMLInputElement, text: HTMLTextAreaElement) {
-  const file = input.files?.[0];
-  if (file && file.size < 10_000) text.value = codeIn(await file.text());
-  input.value = "";
-}
-
-/** The code inside a saved kit, where it stands alone between two rules; anything else is taken as it is. */
-function codeIn(text: string): string {
-  return /^-{8,}\s*\n([\s\S]*?)\n-{8,}/m.exec(text)?.[1]?.trim() ?? text.trim();
+  return {
+    node: page(say.unlock.title,
+      h("p", { id: "unlock", class: "lead" }, say.unlock.lead),
+      h("div", { class: "sheet" }, kit),
+      h("p", { class: "hint" }, say.unlock.after),
+      h("p", { class: "hint" }, button(say.unlock.other, { id: "unlock-other", class: "link" }, () => app.go(then)))),
+  };
 }
