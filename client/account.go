@@ -220,7 +220,7 @@ func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocke
 // signedIn puts an opened account in place.
 func (c *Client) signedIn(ctx context.Context, a *account) error {
 	c.mu.Lock()
-	c.account, c.ceremony = a, nil
+	c.account, c.ceremony, c.locked = a, nil, false
 	c.mu.Unlock()
 	if err := c.loadRefusals(ctx, a); err != nil {
 		return err
@@ -405,7 +405,7 @@ func (c *Client) SignOut(ctx context.Context) {
 	for firm := range c.sessions {
 		firms = append(firms, firm)
 	}
-	signedIn := c.account != nil
+	signedIn := c.account != nil || c.locked
 	c.reset()
 	c.mu.Unlock()
 	if !signedIn {

@@ -26,6 +26,8 @@ type Client struct {
 	ceremony  *ceremony  // an enrolment or sign-in that waits for its gesture
 	matters   map[wire.ChainID]*matter
 	sessions  map[wire.ChainID]*chain.Session
+	lasts     map[wire.ChainID]api.Opened // how long those last
+	locked    bool                        // keys were wiped, and the account's session kept
 	logs      map[wire.ChainID]*firmLog
 	carried   map[wire.ChainID][]byte // the newest checkpoint of a firm's log, as entries carry it
 	transfers map[wire.ObjectID]*transfer
@@ -50,7 +52,8 @@ func (c *Client) reset() {
 	if c.stop != nil {
 		c.stop()
 	}
-	c.account, c.ceremony = nil, nil
+	c.account, c.ceremony, c.locked = nil, nil, false
+	c.lasts = map[wire.ChainID]api.Opened{}
 	c.matters, c.sessions, c.transfers = map[wire.ChainID]*matter{}, map[wire.ChainID]*chain.Session{}, map[wire.ObjectID]*transfer{}
 	c.logs, c.carried = map[wire.ChainID]*firmLog{}, map[wire.ChainID][]byte{}
 	c.order, c.slots, c.refusals = nil, make(chan struct{}, transfersAtOnce), nil
@@ -121,7 +124,7 @@ func decode(body []byte, out any) error {
 }
 
 func (c *Client) send(ctx context.Context, r Request) ([]byte, error) {
-	reply, err := c.config.Transport.Do(ctx, r)
+	reply, err := c.config.Transport.Do(ctx, mark(ctx, r))
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -129,7 +132,11 @@ func (c *Client) send(ctx context.Context, r Request) ([]byte, error) {
 		return nil, &Failure{Code: api.CodeOffline, cause: err}
 	}
 	if reply.Status < 200 || reply.Status > 299 {
-		return nil, ReplyError(reply.Body)
+		err := ReplyError(reply.Body)
+		if hasCode(err, api.CodeSessionEnded) {
+			c.endedElsewhere(ctx, failureOf(err))
+		}
+		return nil, err
 	}
 	return reply.Body, nil
 }
@@ -218,11 +225,12 @@ func (c *Client) openSession(ctx context.Context, firm wire.ChainID, guest *chai
 			return err
 		}
 	}
-	if err := c.call(ctx, methodPost, api.Firm(firm)+"/sessions", open, nil); err != nil {
+	var opened api.Opened
+	if err := c.call(ctx, methodPost, api.Firm(firm)+"/sessions", open, &opened); err != nil {
 		return err
 	}
 	c.mu.Lock()
-	c.sessions[firm] = s
+	c.sessions[firm], c.lasts[firm] = s, opened
 	c.mu.Unlock()
 	return nil
 }

@@ -12,10 +12,11 @@ import (
 
 // Event is what a Client tells unasked. Its JSON is webapp/src/engine.ts's Event.
 type Event struct {
-	Event    string        `json:"event"` // transfer, matter, signed-out, lied, verify, trail
+	Event    string        `json:"event"` // transfer, matter, signed-out, locked, lied, verify, trail
 	Transfer *TransferView `json:"transfer,omitempty"`
 	Matter   string        `json:"matter,omitempty"`
 	Failure  *Failure      `json:"failure"`
+	Reason   LockReason    `json:"reason,omitempty"` // of locked
 	Promised string        `json:"promised,omitempty"`
 	Shown    string        `json:"shown,omitempty"`
 	Evidence string        `json:"evidence,omitempty"`

@@ -10,8 +10,11 @@ import (
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/server/access"
 	"github.com/underseal/underseal/server/auth"
-	"github.com/underseal/underseal/server/layout"
 )
+
+// longest is how long a browser keeps the account's cookie: as long as a firm may let a session last. The session itself
+// ends when the server says.
+const longest = 24 * time.Hour
 
 func (s *Server) health(c echo.Context, _ time.Time) error {
 	return c.JSON(http.StatusOK, struct {
@@ -39,7 +42,7 @@ func (s *Server) finishEnrolment(c echo.Context, now time.Time) error {
 	}
 	out, token, err := s.auth.FinishEnrolment(c.Request().Context(), now, id, req)
 	if err == nil {
-		setCookie(c, accountCookie, token, s.config.Absolute)
+		setCookie(c, accountCookie, token, max(s.config.Absolute, longest))
 	}
 	return reply(c, out, err)
 }
@@ -61,9 +64,13 @@ func (s *Server) finishSignIn(c echo.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	out, token, err := s.auth.FinishSignIn(c.Request().Context(), now, id, req)
+	before, err := token(c, accountCookie)
+	if err != nil {
+		before = nil
+	}
+	out, token, err := s.auth.FinishSignIn(c.Request().Context(), now, id, req, before)
 	if err == nil {
-		setCookie(c, accountCookie, token, s.config.Absolute)
+		setCookie(c, accountCookie, token, max(s.config.Absolute, longest))
 	}
 	return reply(c, out, err)
 }
@@ -73,11 +80,37 @@ func (s *Server) account(c echo.Context, _ time.Time, who auth.Who) error {
 	return reply(c, out, err)
 }
 
-func (s *Server) endAccountSession(c echo.Context, _ time.Time, who auth.Who) error {
-	if err := s.auth.EndSession(c.Request().Context(), layout.Accounts, who.Token); err != nil {
+func (s *Server) endAccountSession(c echo.Context, now time.Time, who auth.Who) error {
+	if err := s.auth.SignOut(c.Request().Context(), now, who); err != nil {
 		return err
 	}
 	setCookie(c, accountCookie, nil, 0)
+	return c.NoContent(http.StatusNoContent)
+}
+
+func (s *Server) accountSessions(c echo.Context, now time.Time, who auth.Who) error {
+	out, err := s.auth.Sessions(c.Request().Context(), now, who)
+	return reply(c, out, err)
+}
+
+func (s *Server) endOneSession(c echo.Context, now time.Time, who auth.Who) error {
+	id, err := objectParam(c, "session")
+	if err != nil {
+		return err
+	}
+	if id == who.Session {
+		return s.endAccountSession(c, now, who)
+	}
+	if err := s.auth.EndOther(c.Request().Context(), now, who, id); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func (s *Server) endOtherSessions(c echo.Context, now time.Time, who auth.Who) error {
+	if err := s.auth.EndOthers(c.Request().Context(), now, who); err != nil {
+		return err
+	}
 	return c.NoContent(http.StatusNoContent)
 }
 
@@ -143,7 +176,7 @@ func (s *Server) ticket(c echo.Context, now time.Time, who auth.Who) error {
 	if err != nil {
 		return err
 	}
-	out, err := s.auth.Ticket(c.Request().Context(), now, who.Account, req.Firm)
+	out, err := s.auth.Ticket(c.Request().Context(), now, who, req.Firm)
 	return reply(c, out, err)
 }
 
@@ -161,7 +194,7 @@ func (s *Server) openSession(c echo.Context, now time.Time) error {
 		return err
 	}
 	setCookie(c, firmCookie(firm), out.Token, out.Expires.Sub(now))
-	return c.NoContent(http.StatusNoContent)
+	return c.JSON(http.StatusOK, out.Opened)
 }
 
 // reply answers JSON, or hands the error on.

@@ -21,7 +21,7 @@ func dump(t testing.TB, w *world, skips ...string) string {
 	for _, p := range partitions {
 		w.ok(w.store.View(context.Background(), p, func(tx store.Tx) error {
 			return tx.Scan(nil, nil, 0, func(k, v []byte) error {
-				for _, skip := range append([]string{"session/", "session-id/", "ticket/", "due/"}, skips...) {
+				for _, skip := range append([]string{"session/", "session-id/", "session-of/", "sessions-of/", "ticket/", "due/"}, skips...) {
 					if strings.HasPrefix(string(k), skip) {
 						return nil
 					}
@@ -50,4 +50,23 @@ func rawDump(t testing.TB, w *world) string {
 		}))
 	}
 	return b.String()
+}
+
+// countRows counts the rows of all partitions under prefixes.
+func countRows(t testing.TB, w *world, prefixes ...string) map[string]int {
+	t.Helper()
+	n := map[string]int{}
+	partitions, err := w.store.Partitions(context.Background())
+	w.ok(err)
+	for _, p := range partitions {
+		w.ok(w.store.View(context.Background(), p, func(tx store.Tx) error {
+			for _, prefix := range prefixes {
+				if err := tx.Scan([]byte(prefix), nil, 0, func(_, _ []byte) error { n[prefix]++; return nil }); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	return n
 }

@@ -22,6 +22,7 @@ var answers = map[api.Code]struct {
 	api.CodeNotFound:       {http.StatusNotFound, "There is no such thing here, or it is not yours."},
 	api.CodeNotSignedIn:    {http.StatusUnauthorized, "Please sign in."},
 	api.CodeSignInFailed:   {http.StatusUnauthorized, "Signing in did not work."},
+	api.CodeSessionEnded:   {http.StatusUnauthorized, "This session was ended elsewhere."},
 	api.CodeProveAgain:     {http.StatusForbidden, "Please show once more that it is you."},
 	api.CodeLastMethod:     {http.StatusConflict, "Without it nobody could get in any more."},
 	api.CodeForbidden:      {http.StatusForbidden, "You may not do this."},

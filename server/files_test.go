@@ -223,7 +223,7 @@ func TestRanges(t *testing.T) {
 }
 
 func TestReleaseIsForAnHourAndASession(t *testing.T) {
-	w := newWorld(t)
+	w := newWorldOn(t, memory, memblob.New(), func(c *server.Config) { c.Idle = 2 * time.Hour })
 	m := w.founder().matter()
 	f, other := m.newFile(newID(t), 100), m.newFile(newID(t), 100)
 	m.put(f)

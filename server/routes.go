@@ -43,6 +43,9 @@ func (s *Server) routes(e *echo.Echo) {
 
 	e.GET(api.RouteAccount, s.asAccount(s.account))
 	e.DELETE(api.RouteAccountSession, s.asAccount(s.endAccountSession))
+	e.GET(api.RouteAccountSessions, s.asAccount(s.accountSessions))
+	e.DELETE(api.RouteAccountSessions, s.asAccount(s.endOtherSessions))
+	e.DELETE(api.RouteOneSession, s.asAccount(s.endOneSession))
 	e.PUT(api.RouteKeyring, s.asAccount(s.putKeyring))
 	e.PUT(api.RouteVault, s.asAccount(s.putVault))
 	e.POST(api.RouteProofs, s.asAccount(s.prove))
@@ -91,7 +94,7 @@ func (s *Server) asAccount(h account) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		who, err := s.auth.AccountOf(c.Request().Context(), now, t)
+		who, err := s.auth.AccountOf(c.Request().Context(), now, t, use(c))
 		if err != nil {
 			return err
 		}
@@ -110,7 +113,7 @@ func (s *Server) asMember(h member) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		caller, err := s.auth.Caller(c.Request().Context(), now, firm, t)
+		caller, err := s.auth.Caller(c.Request().Context(), now, firm, t, use(c))
 		if err != nil {
 			return err
 		}
@@ -119,3 +122,6 @@ func (s *Server) asMember(h member) echo.HandlerFunc {
 		return err
 	}
 }
+
+// use is whether a person caused a request, as the client says: who says so falsely keeps his own session alive.
+func use(c echo.Context) auth.Use { return auth.Use(c.Request().Header.Get(api.HeaderIdle) != "1") }

@@ -24,7 +24,7 @@ var public = map[string]bool{
 var accounts = map[string]bool{
 	"GET " + api.RouteAccount: true, "DELETE " + api.RouteAccountSession: true, "PUT " + api.RouteKeyring: true, "PUT " + api.RouteVault: true,
 	"POST " + api.RouteTickets: true, "POST " + api.RouteFirms: true, "POST " + api.RouteProofs: true, "POST " + api.RoutePasskeys: true,
-	"POST " + api.RoutePasskey: true, "DELETE " + api.RoutePasskey: true,
+	"GET " + api.RouteAccountSessions: true, "DELETE " + api.RouteAccountSessions: true, "DELETE " + api.RouteOneSession: true, "POST " + api.RoutePasskey: true, "DELETE " + api.RoutePasskey: true,
 }
 
 // firmwide are routes that whoever has a session in the firm may call, also who was removed from a matter or was not

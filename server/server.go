@@ -46,7 +46,7 @@ type Config struct {
 	Policy   string // witness policy (c2sp.org/tlog-policy) that new firms get; empty: no witnesses
 	LogToken string // who reads a public log must show it; empty: anybody may
 
-	Idle     time.Duration // after which an unused session ends; 0 is an hour
+	Idle     time.Duration // after which an unused session ends; 0 is 15 minutes. A firm's policy goes before both
 	Absolute time.Duration // after which any session ends; 0 is twelve hours
 }
 
@@ -95,7 +95,7 @@ func (c *Config) fill() {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Idle == 0 {
-		c.Idle = time.Hour
+		c.Idle = 15 * time.Minute
 	}
 	if c.Absolute == 0 {
 		c.Absolute = 12 * time.Hour

@@ -15,6 +15,7 @@ import (
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/document"
 	"github.com/underseal/underseal/protocol/log"
+	"github.com/underseal/underseal/server"
 	"github.com/underseal/underseal/server/blob"
 	"github.com/underseal/underseal/server/blob/memblob"
 )
@@ -180,7 +181,7 @@ func TestSpecExpiredInvite(t *testing.T) {
 
 // TestSpecRelease: S-SERVER-06. That version, that session, that hour.
 func TestSpecRelease(t *testing.T) {
-	w := newWorld(t)
+	w := newWorldOn(t, memory, memblob.New(), func(c *server.Config) { c.Idle = 2 * time.Hour })
 	m := w.founder().matter()
 	doc := newID(t)
 	first, second := m.newFile(doc, 100), m.newFile(doc, 100)

@@ -123,11 +123,11 @@ func story(t *testing.T, w *world) {
 
 	// A session that nobody uses ends.
 	ada.open()
-	w.clock.advance(59 * time.Minute)
+	w.clock.advance(14 * time.Minute)
 	want[api.ChainHead](t, ada.get(m.path()))
-	w.clock.advance(59 * time.Minute)
+	w.clock.advance(14 * time.Minute)
 	want[api.ChainHead](t, ada.get(m.path()))
-	w.clock.advance(61 * time.Minute)
+	w.clock.advance(16 * time.Minute)
 	refused(t, ada.get(m.path()), api.CodeNotSignedIn)
 	refused(t, ada.get(api.RouteAccount), api.CodeNotSignedIn)
 }

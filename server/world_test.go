@@ -560,3 +560,13 @@ func (m *matter) remove(gone ...wire.ObjectID) {
 	m.state.AddKeys(k)
 	m.append(sub)
 }
+
+// body is a request's body.
+func body(t testing.TB, v any) io.Reader {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.NewReader(b)
+}

@@ -4,6 +4,10 @@ package main
 
 import (
 	"context"
+
+	"github.com/underseal/underseal/client"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/wire"
 )
 
 // account are the methods about one's own factors.
@@ -36,6 +40,34 @@ func (b *binding) account() map[string]func(context.Context, input) (any, error)
 				return nil, err
 			}
 			return nil, c.PasskeyAddFinish(ctx, u, p.Name)
+		},
+		"sessions": func(ctx context.Context, _ input) (any, error) {
+			list, err := c.Sessions(ctx)
+			return map[string]any{"sessions": list}, err
+		},
+		"sessionEnd": func(ctx context.Context, in input) (any, error) {
+			var p struct {
+				ID wire.ObjectID `json:"id"`
+			}
+			if err := in.decode(&p); err != nil {
+				return nil, err
+			}
+			return nil, c.EndSession(ctx, p.ID)
+		},
+		"sessionsEndOthers": func(ctx context.Context, _ input) (any, error) { return nil, c.EndOtherSessions(ctx) },
+		"timeouts":          func(ctx context.Context, _ input) (any, error) { return c.Timeouts(ctx) },
+		"lock": func(_ context.Context, in input) (any, error) {
+			var p struct {
+				Reason client.LockReason `json:"reason"`
+			}
+			if err := in.decode(&p); err != nil {
+				return nil, err
+			}
+			if !p.Reason.Valid() {
+				return nil, &client.Failure{Code: api.CodeBadRequest}
+			}
+			c.Lock(p.Reason)
+			return nil, nil
 		},
 		"passkeyRename": func(ctx context.Context, in input) (any, error) {
 			p, err := in.passkey()

@@ -67,6 +67,13 @@ func (b *binding) call(ctx context.Context, in input) (js.Value, error) {
 	if method == nil {
 		return js.Undefined(), &client.Failure{Code: api.CodeBadRequest}
 	}
+	// What the page asks by itself, such as a poll, keeps no session alive.
+	var by struct {
+		Unattended bool `json:"unattended"`
+	}
+	if json.Unmarshal(in.params, &by) == nil && by.Unattended {
+		ctx = client.Unattended(ctx)
+	}
 	result, err := method(ctx, in)
 	if err != nil {
 		return js.Undefined(), err

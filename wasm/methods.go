@@ -42,8 +42,11 @@ func (b *binding) table() map[string]func(context.Context, input) (any, error) {
 	return map[string]func(context.Context, input) (any, error){
 		"start": func(context.Context, input) (any, error) {
 			state := "signed-out"
-			if c.SignedIn() {
+			switch {
+			case c.SignedIn():
 				state = "signed-in"
+			case c.Locked():
+				state = "locked"
 			}
 			return map[string]string{"state": state}, nil
 		},

@@ -207,6 +207,7 @@ func sentences() map[api.Code]string {
 		api.CodeNotFound:        "The server has no such thing, or it is not yours.",
 		api.CodeNotSignedIn:     "The session ended. Run the command again.",
 		api.CodeSignInFailed:    "The server did not accept the sign-in. If the identity was made for this server, ask whoever runs it.",
+		api.CodeSessionEnded:    "This session was ended, by you elsewhere or by a rule of the firm. Run the command again.",
 		api.CodeProveAgain:      "Show once more that it is you: run the command again.",
 		api.CodeLastMethod:      "Without it nobody could get in any more. Add another way first.",
 		api.CodeUnlockElsewhere: "That passkey signs in and cannot unlock. Use another way.",

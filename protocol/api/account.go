@@ -14,7 +14,40 @@ const (
 	RouteProofs   = "/v1/account/proofs"            // POST Prove: Account
 	RoutePasskeys = "/v1/account/passkeys"          // POST {}: PasskeyReply
 	RoutePasskey  = "/v1/account/passkeys/:passkey" // POST PasskeyFinish, of an enrolment: Account · DELETE, of a credential (base64url): Account
+
+	RouteAccountSessions = "/v1/account/sessions"          // GET: AccountSessions · DELETE: ends all but this one
+	RouteOneSession      = "/v1/account/sessions/:session" // DELETE: ends it
 )
+
+// HeaderIdle, with the value 1, goes with a request that no person caused, such as a poll. It keeps no session alive.
+const HeaderIdle = "X-Underseal-Idle"
+
+// EndedSeconds is how long a session that somebody else or a firm's policy ended answers CodeSessionEnded, and not that
+// there is none.
+const EndedSeconds = 3600
+
+// AccountSession is one place where an account is signed in, as its owner sees it. Times are seconds.
+type AccountSession struct {
+	ID      wire.ObjectID `json:"id"`
+	Created int64         `json:"created"`
+	Seen    int64         `json:"seen"`
+	Expires int64         `json:"expires"`
+	Idle    int64         `json:"idle"`   // after which it ends, unused
+	Method  string        `json:"method"` // passkey, kit, passphrase or password: what signed in
+	Current bool          `json:"current"`
+}
+
+// AccountSessions are those that did not end, oldest first.
+type AccountSessions struct {
+	Sessions []AccountSession `json:"sessions"`
+}
+
+// Opened is the answer to OpenSession: how long the firm lets the session last, in seconds.
+type Opened struct {
+	Idle     int64 `json:"idle"`
+	Absolute int64 `json:"absolute"`
+	Expires  int64 `json:"expires"`
+}
 
 // ProofSeconds is how long a proof with a factor lasts: what changes factors asks for one that is no older.
 const ProofSeconds = 5 * 60

@@ -186,7 +186,8 @@ type FoundRequest struct {
 	Submission []byte        `json:"submission"` // the firm's first statement
 }
 
-// OpenSession makes a firm's session from a ticket: POST /v1/firms/{firm}/sessions. It sets the firm's cookie.
+// OpenSession makes a firm's session from a ticket: POST /v1/firms/{firm}/sessions. It sets the firm's cookie and answers
+// Opened.
 type OpenSession struct {
 	Ticket      []byte        `json:"ticket"`
 	Member      wire.ObjectID `json:"member"`

@@ -11,6 +11,7 @@ const (
 	CodeNotFound       Code = "not-found"       // no such thing, or not yours: the same answer
 	CodeNotSignedIn    Code = "not-signed-in"   // no session, or it ended
 	CodeSignInFailed   Code = "sign-in-failed"  // one answer for every failed sign-in
+	CodeSessionEnded   Code = "session-ended"   // it was ended by somebody else, or by a firm's policy
 	CodeProveAgain     Code = "prove-again"     // signed in, but the last proof with a factor is too old for this
 	CodeLastMethod     Code = "last-method"     // no way to sign in, or none to unlock, would be left
 	CodeForbidden      Code = "forbidden"       // signed in, and may not
@@ -63,7 +64,7 @@ const (
 
 // ServerCodes are the codes that a server may answer; a client takes no other.
 func ServerCodes() []Code {
-	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeProveAgain, CodeLastMethod, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
+	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeLastMethod, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
 		CodeInviteGone, CodeMoved, CodeGone, CodeDigest, CodeChunkConflict, CodeUploadGone, CodeUploadMissing, CodeNotReleased, CodeRange, CodeNoSpace,
 		CodeSecretReceived, CodeUnavailable, CodeInternal}
 }

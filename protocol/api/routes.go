@@ -19,7 +19,7 @@ const (
 	RouteVault          = "/v1/account/vault"                                                  // PUT PutVault
 	RouteTickets        = "/v1/account/tickets"                                                // POST TicketRequest: Ticket
 	RouteFirms          = "/v1/firms"                                                          // POST FoundRequest: Appended
-	RouteSessions       = "/v1/firms/:firm/sessions"                                           // POST OpenSession, and the firm's cookie
+	RouteSessions       = "/v1/firms/:firm/sessions"                                           // POST OpenSession: Opened, and the firm's cookie
 	RouteSession        = "/v1/firms/:firm/session"                                            // DELETE: ends it
 	RouteChains         = "/v1/firms/:firm/chains"                                             // GET: Chains · POST a first statement (binary): Appended
 	RouteChain          = "/v1/firms/:firm/chains/:chain"                                      // GET: ChainHead

@@ -117,7 +117,7 @@ func (a *Service) FinishEnrolment(ctx context.Context, now time.Time, id wire.Ob
 		if req.Login != nil {
 			method = vault.Method(req.Login.Method)
 		}
-		if err := a.openAccountSession(tx, now, e.Account, method, token); err != nil {
+		if err := a.openAccountSession(tx, now, e.Account, method, token, nil); err != nil {
 			return err
 		}
 		out, err = readAccount(tx, e.Account)
@@ -270,8 +270,9 @@ func (a *Service) BeginSignIn(ctx context.Context, now time.Time) (api.SignInRep
 	return out, a.update(ctx, now, func(tx store.Tx) error { return layout.PutEphemeral(tx, layout.SignInKey(out.SignIn), s, s.Expires) })
 }
 
-// FinishSignIn opens the session of whoever answers the challenge. Every failure is one answer.
-func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.ObjectID, req api.SignInFinish) (api.Account, Token, error) {
+// FinishSignIn opens the session of whoever answers the challenge. Every failure is one answer. before is the token that the
+// browser has, if any.
+func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.ObjectID, req api.SignInFinish, before Token) (api.Account, Token, error) {
 	if (req.Credential == nil) == (req.Login == nil) {
 		return api.Account{}, nil, access.Deny(api.CodeSignInFailed)
 	}
@@ -289,7 +290,7 @@ func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.Objec
 		if err != nil {
 			return err
 		}
-		if err := a.openAccountSession(tx, now, account, method, token); err != nil {
+		if err := a.openAccountSession(tx, now, account, method, token, before); err != nil {
 			return err
 		}
 		out, err = readAccount(tx, account)

@@ -23,6 +23,8 @@ type Who struct {
 	Session wire.ObjectID
 	Token   Token
 	proved  int64 // when a factor was shown last
+	created int64
+	seen    int64 // when a person used it last
 }
 
 // justProved is whether a factor was shown within the last minutes: a cookie alone changes none (SPEC S-SESSION-01).
@@ -50,12 +52,9 @@ func (a *Service) Prove(ctx context.Context, now time.Time, who Who, req api.Pro
 		if shown != who.Account {
 			return access.Deny(api.CodeForbidden) // a thief shows a passkey of his own
 		}
-		row, found, err := layout.Get[layout.AccountSession](tx, layout.SessionKey(who.Token))
+		row, err := alive(tx, layout.SessionKey(who.Token), now)
 		if err != nil {
 			return err
-		}
-		if !found || row.ID != who.Session {
-			return access.Deny(api.CodeNotSignedIn)
 		}
 		row.Proved = now.Unix()
 		if err := layout.Put(tx, layout.SessionKey(who.Token), row); err != nil {

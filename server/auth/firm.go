@@ -20,6 +20,7 @@ import (
 type FirmToken struct {
 	Token   Token
 	Expires time.Time
+	Opened  api.Opened
 }
 
 // OpenSession makes a firm's session from a ticket. The device's key is certified by the member's identity; somebody who
@@ -43,9 +44,18 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 	if err != nil {
 		return FirmToken{}, err
 	}
-	expires := min(int64(req.Expires), now.Add(a.Absolute).Unix())
-	s := layout.Session{Expires: expires, Seen: now.Unix(), Account: t.Account, Member: req.Member, Session: req.Session, PublicKey: req.PublicKey}
+	s := layout.Session{Seen: t.Seen, Account: t.Account, Member: req.Member, Session: req.Session, PublicKey: req.PublicKey, AccountSession: t.AccountSession, Created: t.Created}
+	var l limits
 	err = a.Store.Update(ctx, layout.FirmPartition(firm), func(tx store.Tx) error {
+		var err error
+		if l, err = a.firmLimits(tx); err != nil {
+			return err
+		}
+		// By the firm's own times: a session that another firm would let go on does not come back in here by itself.
+		if !l.fresh(t.Created, t.Seen, now) {
+			return access.Deny(api.CodeNotSignedIn)
+		}
+		s.Expires = min(int64(req.Expires), t.Created+l.absolute)
 		bundle, err := a.bundleOf(tx, now, firm, t.Account, req)
 		if err != nil {
 			return err
@@ -65,15 +75,40 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 	if err != nil {
 		return FirmToken{}, err
 	}
-	// A hint alone: what fails here is made good at the next session.
-	err = a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error { return tx.Put(layout.MembershipKey(t.Account, firm), nil) })
-	return FirmToken{Token: token, Expires: time.Unix(expires, 0)}, err
+	if err := a.entered(ctx, now, firm, t, l); err != nil {
+		undo := a.Store.Update(ctx, layout.FirmPartition(firm), func(tx store.Tx) error {
+			return a.endSession(tx, now, firm, layout.SessionKey(token), endedByRevoking)
+		})
+		return FirmToken{}, errors.Join(err, undo)
+	}
+	return FirmToken{Token: token, Expires: time.Unix(s.Expires, 0), Opened: api.Opened{Idle: l.idle, Absolute: l.absolute, Expires: s.Expires}}, nil
+}
+
+// entered notes that an account is in a firm. It is the last word on a session that was ended while it entered: whoever
+// ends it after this finds the firm noted, and its session there.
+func (a *Service) entered(ctx context.Context, now time.Time, firm wire.ChainID, t layout.Ticket, l limits) error {
+	return a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error {
+		row, s, err := aliveByID(tx, t.Account, t.AccountSession, now)
+		if err != nil {
+			return err
+		}
+		if expires := s.Created + l.absolute; l.idle > s.Idle || expires > s.Expires {
+			s.Idle, s.Expires = max(s.Idle, l.idle), max(s.Expires, expires)
+			if err := layout.PutEphemeral(tx, row, s, s.Expires); err != nil {
+				return err
+			}
+		}
+		return tx.Put(layout.MembershipKey(t.Account, firm), nil)
+	})
 }
 
 func (a *Service) takeTicket(ctx context.Context, now time.Time, ticket []byte) (layout.Ticket, error) {
 	var t layout.Ticket
 	err := a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) (err error) {
-		t, err = take[layout.Ticket](tx, layout.TicketKey(ticket))
+		if t, err = take[layout.Ticket](tx, layout.TicketKey(ticket)); err != nil {
+			return err
+		}
+		_, _, err = aliveByID(tx, t.Account, t.AccountSession, now)
 		return err
 	})
 	if access.Is(err, api.CodeSignInFailed) || (err == nil && now.Unix() >= t.Expires) {
@@ -95,10 +130,16 @@ func putSession(tx store.Tx, s layout.Session, token Token) error {
 		if err := tx.Delete([]byte(id.Token)); err != nil {
 			return err
 		}
+		if err := tx.Delete(layout.FirmSessionKey(s.Member, []byte(id.Token))); err != nil {
+			return err
+		}
 	}
 	row := layout.SessionKey(token)
 	id = layout.SessionID{Expires: s.Expires, Member: s.Member, PublicKey: s.PublicKey, Token: string(row)}
 	if err := layout.PutEphemeral(tx, layout.SessionIDKey(s.Session), id, id.Expires); err != nil {
+		return err
+	}
+	if err := tx.Put(layout.FirmSessionKey(s.Member, row), s.AccountSession[:]); err != nil {
 		return err
 	}
 	return layout.PutEphemeral(tx, row, s, s.Expires)

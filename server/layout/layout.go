@@ -18,6 +18,7 @@
 //	credential/<hash>                  the account's id: a credential belongs to one account
 //	login/<hash>                       Login, by SHA-256 of the login key
 //	session/<hash>                     AccountSession, by SHA-256 of the cookie's token
+//	sessions-of/<account>/<session>    the key of its row
 //	ticket/<hash>                      Ticket
 //	membership/<account>/<firm>        empty
 //	log/<name>                         the firm's id: whose log has that name
@@ -30,6 +31,7 @@
 //	member-of/<account>                16 bytes     the one member it is
 //	keys/<member>                      chain.Bundle
 //	session/<hash>                     Session
+//	session-of/<member>/<hash>         16 bytes     the account's session that it was opened from
 //	session-id/<session>               the member's id: a session's id is used once
 //	chain/<chain>                      Chain        its head
 //	seat/<chain>/<member>              access.Seat
@@ -172,6 +174,25 @@ func MembershipsOf(account wire.ObjectID) []byte { return key("membership", acco
 
 // SessionKey is a session, by its token.
 func SessionKey(token []byte) []byte { return key("session", Hash(token)) }
+
+// AccountSessionKey leads from a session's id to its row.
+func AccountSessionKey(account, session wire.ObjectID) []byte {
+	return key("sessions-of", account.String(), session.String())
+}
+
+// AccountSessionsOf is the prefix of an account's sessions.
+func AccountSessionsOf(account wire.ObjectID) []byte { return key("sessions-of", account.String(), "") }
+
+// FirmSessionKey says that a session, by its row's key, is a member's.
+func FirmSessionKey(member wire.ObjectID, row []byte) []byte {
+	return key("session-of", member.String(), Last(row))
+}
+
+// FirmSessionsOf is the prefix of a member's sessions.
+func FirmSessionsOf(member wire.ObjectID) []byte { return key("session-of", member.String(), "") }
+
+// SessionByHash is a session's row, from the last part of its key.
+func SessionByHash(hash string) []byte { return key("session", hash) }
 
 // DuePrefix is the prefix of the rows that say when to look.
 func DuePrefix() []byte { return key("due", "") }

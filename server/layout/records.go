@@ -78,13 +78,18 @@ type AccountSession struct {
 	Created int64         `json:"created"`
 	Method  uint8         `json:"method"` // that signed in, as keys/vault numbers them
 	Proved  int64         `json:"proved"` // when a factor was shown last
+	Idle    int64         `json:"idle"`   // seconds: the widest that a firm it entered allows
+	Ended   bool          `json:"ended,omitempty"`
 }
 
-// Ticket leads from an account to a firm.
+// Ticket leads from an account's session to a firm.
 type Ticket struct {
-	Expires int64         `json:"expires"`
-	Account wire.ObjectID `json:"account"`
-	Firm    wire.ChainID  `json:"firm"`
+	Expires        int64         `json:"expires"`
+	Account        wire.ObjectID `json:"account"`
+	Firm           wire.ChainID  `json:"firm"`
+	AccountSession wire.ObjectID `json:"accountSession"`
+	Created        int64         `json:"created"` // of that session
+	Seen           int64         `json:"seen"`    // when a person used it
 }
 
 // Firm is a firm.
@@ -127,6 +132,10 @@ type Session struct {
 	Member    wire.ObjectID `json:"member"`
 	Session   wire.ObjectID `json:"session"`
 	PublicKey []byte        `json:"publicKey"`
+
+	AccountSession wire.ObjectID `json:"accountSession"` // that it was opened from, and ends with
+	Created        int64         `json:"created"`        // of that one
+	Ended          bool          `json:"ended,omitempty"`
 }
 
 // SessionID says who made a session, and its newest token's hash.

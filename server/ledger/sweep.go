@@ -20,6 +20,15 @@ func Sweep(tx store.Tx, now int64) error {
 
 // sweep ends one row of a firm that is past its time.
 func sweep(tx store.Tx, row, value []byte) error {
+	if strings.HasPrefix(string(row), "session/") {
+		var s layout.Session
+		if err := json.Unmarshal(value, &s); err != nil {
+			return err
+		}
+		if err := tx.Delete(layout.FirmSessionKey(s.Member, row)); err != nil {
+			return err
+		}
+	}
 	if !strings.HasPrefix(string(row), "upload/") {
 		return tx.Delete(row)
 	}

@@ -1,0 +1,430 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/underseal/underseal/keys/vault"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/access"
+	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/store"
+)
+
+// Use says whether a person caused a request. Only that keeps a session alive (SPEC S-SESSION-03).
+type Use bool
+
+// Uses.
+const (
+	Attended   Use = true
+	Unattended Use = false
+)
+
+// limits are how long sessions last, in seconds.
+type limits struct{ idle, absolute int64 }
+
+func (a *Service) defaults() limits {
+	return limits{int64(a.Idle / time.Second), int64(a.Absolute / time.Second)}
+}
+
+// fresh is whether a session of these times goes on.
+func (l limits) fresh(created, seen int64, now time.Time) bool {
+	return now.Unix() < seen+l.idle && now.Unix() < created+l.absolute
+}
+
+// touches is whether a use is written down: rarely, but often enough for a short idle time.
+func (l limits) touches(seen int64, use Use, now time.Time) bool {
+	return use == Attended && now.Unix() >= seen+min(touchSeconds, l.idle/4)
+}
+
+var methodNames = map[vault.Method]string{vault.MethodPasskey: "passkey", vault.MethodKit: "kit", vault.MethodPassphrase: "passphrase", vault.MethodPassword: "password"}
+
+// openAccountSession opens a session of an account, in the transaction that found out whose it is. A browser that signs in
+// again goes on with its session's id, under a new token: before is the token that it had.
+func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.ObjectID, method vault.Method, token, before Token) error {
+	l := a.defaults()
+	s := layout.AccountSession{Account: account, Created: now.Unix(), Seen: now.Unix(), Proved: now.Unix(), Method: uint8(method), Expires: now.Unix() + l.absolute, Idle: l.idle}
+	var err error
+	if s.ID, err = wire.NewObjectID(a.Random); err != nil {
+		return err
+	}
+	if before != nil {
+		old, found, err := layout.Get[layout.AccountSession](tx, layout.SessionKey(before))
+		if err != nil {
+			return err
+		}
+		if found && !old.Ended && old.Account == account {
+			s.ID, s.Idle = old.ID, max(s.Idle, old.Idle)
+			if err := tx.Delete(layout.SessionKey(before)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := tx.Put(layout.AccountSessionKey(account, s.ID), layout.SessionKey(token)); err != nil {
+		return err
+	}
+	return layout.PutEphemeral(tx, layout.SessionKey(token), s, s.Expires)
+}
+
+// sweep ends a row of the accounts that is past its time.
+func sweep(tx store.Tx, row, value []byte) error {
+	if bytes.HasPrefix(row, []byte("session/")) {
+		var s layout.AccountSession
+		if err := json.Unmarshal(value, &s); err != nil {
+			return err
+		}
+		at, err := tx.Get(layout.AccountSessionKey(s.Account, s.ID))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if bytes.Equal(at, row) { // else its browser has a newer token
+			if err := tx.Delete(layout.AccountSessionKey(s.Account, s.ID)); err != nil {
+				return err
+			}
+		}
+	}
+	return tx.Delete(row)
+}
+
+// alive is an account's session by its row, where it goes on.
+func alive(tx store.Tx, row []byte, now time.Time) (s layout.AccountSession, err error) {
+	s, found, err := layout.Get[layout.AccountSession](tx, row)
+	switch {
+	case err != nil:
+		return s, err
+	case !found || now.Unix() >= s.Expires:
+		return s, access.Deny(api.CodeNotSignedIn)
+	case s.Ended:
+		return s, access.Deny(api.CodeSessionEnded)
+	case now.Unix() >= s.Seen+s.Idle:
+		return s, access.Deny(api.CodeNotSignedIn)
+	}
+	return s, nil
+}
+
+// aliveByID is the same, by the session's id.
+func aliveByID(tx store.Tx, account, session wire.ObjectID, now time.Time) (row []byte, s layout.AccountSession, err error) {
+	row, err = tx.Get(layout.AccountSessionKey(account, session))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, s, access.Deny(api.CodeNotSignedIn)
+	}
+	if err != nil {
+		return nil, s, err
+	}
+	s, err = alive(tx, row, now)
+	return row, s, err
+}
+
+// AccountOf says whose session a token is of.
+func (a *Service) AccountOf(ctx context.Context, now time.Time, token Token, use Use) (Who, error) {
+	var s layout.AccountSession
+	err := a.Store.View(ctx, layout.Accounts, func(tx store.Tx) (err error) {
+		s, err = alive(tx, layout.SessionKey(token), now)
+		return err
+	})
+	if err != nil {
+		return Who{}, err
+	}
+	who := Who{Account: s.Account, Session: s.ID, Token: token, proved: s.Proved, created: s.Created, seen: s.Seen}
+	if use == Attended {
+		who.seen = now.Unix()
+	}
+	if (limits{idle: s.Idle}).touches(s.Seen, use, now) {
+		err = a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error { return touch(tx, layout.SessionKey(token), now) })
+	}
+	return who, err
+}
+
+// touch writes that a person used an account's session. One that ended meanwhile stays ended.
+func touch(tx store.Tx, row []byte, now time.Time) error {
+	s, err := alive(tx, row, now)
+	if err != nil {
+		return err
+	}
+	s.Seen = max(s.Seen, now.Unix())
+	return layout.Put(tx, row, s)
+}
+
+// Caller says whose session in a firm a token is of.
+func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, token Token, use Use) (access.Caller, error) {
+	row := layout.SessionKey(token)
+	var s layout.Session
+	var l limits
+	err := a.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) (err error) {
+		s, l, err = a.firmSession(tx, row, now)
+		return err
+	})
+	if err != nil {
+		return access.Caller{}, err
+	}
+	c := access.Caller{Firm: firm, Account: s.Account, Member: s.Member, Session: s.Session}
+	if !l.touches(s.Seen, use, now) {
+		return c, nil
+	}
+	// Who is at work in a firm is at work: the account's session, by which the next firm is entered, goes on as well. Where
+	// that one ended, so does this.
+	err = a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error {
+		at, _, err := aliveByID(tx, s.Account, s.AccountSession, now)
+		if err != nil {
+			return err
+		}
+		return touch(tx, at, now)
+	})
+	if err != nil {
+		return access.Caller{}, err
+	}
+	return c, a.Store.Update(ctx, layout.FirmPartition(firm), func(tx store.Tx) error {
+		s, _, err := a.firmSession(tx, row, now)
+		if err != nil {
+			return err
+		}
+		s.Seen = max(s.Seen, now.Unix())
+		return layout.Put(tx, row, s)
+	})
+}
+
+// firmSession is a firm's session that goes on, and how long the firm lets it.
+func (a *Service) firmSession(tx store.Tx, row []byte, now time.Time) (layout.Session, limits, error) {
+	s, found, err := layout.Get[layout.Session](tx, row)
+	if err != nil {
+		return s, limits{}, err
+	}
+	l, err := a.firmLimits(tx)
+	switch {
+	case err != nil:
+		return s, l, err
+	case !found || now.Unix() >= s.Expires:
+		return s, l, access.Deny(api.CodeNotSignedIn)
+	case s.Ended:
+		return s, l, access.Deny(api.CodeSessionEnded)
+	case !l.fresh(s.Created, s.Seen, now):
+		return s, l, access.Deny(api.CodeNotSignedIn)
+	}
+	return s, l, nil
+}
+
+// firmLimits are how long a firm lets sessions last.
+func (a *Service) firmLimits(store.Tx) (limits, error) { return a.defaults(), nil }
+
+// EndFirmSession signs out of a firm, and tells its auditors.
+func (a *Service) EndFirmSession(ctx context.Context, now time.Time, c access.Caller, token Token) error {
+	return a.Store.Update(ctx, layout.FirmPartition(c.Firm), func(tx store.Tx) error {
+		row := layout.SessionKey(token)
+		if err := tx.Delete(layout.FirmSessionKey(c.Member, row)); err != nil {
+			return err
+		}
+		if err := tx.Delete(row); err != nil {
+			return err
+		}
+		return a.Log.Record(tx, a.Random, now, c.Firm, chain.Event{Kind: chain.EventSessionEnded, Member: c.Member, Session: c.Session})
+	})
+}
+
+// Why a session ended, as auditors are told. Who signed out himself is told with nothing.
+const (
+	endedBySignOut   = ""
+	endedByRevoking  = "revoked"     // by its owner, from another session
+	endedByOneSesson = "one-session" // by the firm's policy: there is a newer one
+)
+
+// endSession ends one session of a firm. Whoever did not end it himself is told so for an hour.
+func (a *Service) endSession(tx store.Tx, now time.Time, firm wire.ChainID, row []byte, why string) error {
+	s, found, err := layout.Get[layout.Session](tx, row)
+	if err != nil {
+		return err
+	}
+	if found {
+		if err := tx.Delete(layout.FirmSessionKey(s.Member, row)); err != nil {
+			return err
+		}
+	}
+	if !found || s.Ended {
+		return nil
+	}
+	if why == endedBySignOut {
+		err = tx.Delete(row)
+	} else {
+		s.Ended, s.Expires = true, now.Unix()+api.EndedSeconds
+		err = layout.PutEphemeral(tx, row, s, s.Expires)
+	}
+	if err != nil {
+		return err
+	}
+	return a.Log.Record(tx, a.Random, now, firm, chain.Event{Kind: chain.EventSessionEnded, Member: s.Member, Session: s.Session, Detail: why})
+}
+
+// sessionsOf lists the rows of a member's sessions in a firm whose account's session is one that is asked for.
+func sessionsOf(tx store.Tx, member wire.ObjectID, asked func(accountSession wire.ObjectID) bool) (rows [][]byte, err error) {
+	err = tx.Scan(layout.FirmSessionsOf(member), nil, 0, func(k, v []byte) error {
+		if len(v) == len(wire.ObjectID{}) && asked(wire.ObjectID(v)) {
+			rows = append(rows, layout.SessionByHash(layout.Last(k)))
+		}
+		return nil
+	})
+	return rows, err
+}
+
+// Sessions are where an account is signed in.
+func (a *Service) Sessions(ctx context.Context, now time.Time, who Who) (api.AccountSessions, error) {
+	out := api.AccountSessions{Sessions: []api.AccountSession{}}
+	err := a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
+		return tx.Scan(layout.AccountSessionsOf(who.Account), nil, 0, func(_, row []byte) error {
+			s, err := alive(tx, row, now)
+			var denied *api.Error
+			if errors.As(err, &denied) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			out.Sessions = append(out.Sessions, api.AccountSession{ID: s.ID, Created: s.Created, Seen: s.Seen, Expires: s.Expires, Idle: s.Idle,
+				Method: methodNames[vault.Method(s.Method)], Current: s.ID == who.Session})
+			return nil
+		})
+	})
+	slices.SortFunc(out.Sessions, func(x, y api.AccountSession) int {
+		if x.Created != y.Created {
+			return int(x.Created - y.Created)
+		}
+		return bytes.Compare(x.ID[:], y.ID[:])
+	})
+	return out, err
+}
+
+// SignOut ends the caller's own session, and every firm's session that was opened from it.
+func (a *Service) SignOut(ctx context.Context, now time.Time, who Who) error {
+	return a.end(ctx, now, who, endedBySignOut, func(id wire.ObjectID) bool { return id == who.Session })
+}
+
+// EndOther ends another session of the account. The same request again is answered as it was.
+func (a *Service) EndOther(ctx context.Context, now time.Time, who Who, id wire.ObjectID) error {
+	if err := who.justProved(now); err != nil {
+		return err
+	}
+	err := a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
+		has, err := layout.Has(tx, layout.AccountSessionKey(who.Account, id))
+		if err == nil && !has {
+			err = access.Deny(api.CodeNotFound)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return a.end(ctx, now, who, endedByRevoking, func(other wire.ObjectID) bool { return other == id })
+}
+
+// EndOthers ends every session of the account but the caller's.
+func (a *Service) EndOthers(ctx context.Context, now time.Time, who Who) error {
+	if err := who.justProved(now); err != nil {
+		return err
+	}
+	return a.end(ctx, now, who, endedByRevoking, func(other wire.ObjectID) bool { return other != who.Session })
+}
+
+// end ends sessions of an account: first there, so that no ticket of them leads anywhere any more, then in every firm. It
+// returns when all of them did (SPEC S-SESSION-04).
+func (a *Service) end(ctx context.Context, now time.Time, who Who, why string, which func(wire.ObjectID) bool) error {
+	var firms []wire.ChainID
+	err := a.update(ctx, now, func(tx store.Tx) error {
+		firms = nil
+		rows := map[wire.ObjectID][]byte{}
+		err := tx.Scan(layout.AccountSessionsOf(who.Account), nil, 0, func(k, row []byte) error {
+			id, err := wire.ParseObjectID(layout.Last(k))
+			if err == nil && which(id) {
+				rows[id] = append([]byte(nil), row...)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for id, row := range rows {
+			if err := endRow(tx, now, who.Account, id, row, why); err != nil {
+				return err
+			}
+		}
+		return tx.Scan(layout.MembershipsOf(who.Account), nil, 0, func(k, _ []byte) error {
+			firm, err := wire.ParseHash(layout.Last(k))
+			firms = append(firms, firm)
+			return err
+		})
+	})
+	for _, firm := range firms {
+		err = errors.Join(err, a.endIn(ctx, now, firm, who.Account, why, which))
+	}
+	return err
+}
+
+func endRow(tx store.Tx, now time.Time, account, id wire.ObjectID, row []byte, why string) error {
+	s, found, err := layout.Get[layout.AccountSession](tx, row)
+	if err != nil || (found && s.Ended) {
+		return err
+	}
+	if !found || why == endedBySignOut {
+		return errors.Join(tx.Delete(layout.AccountSessionKey(account, id)), tx.Delete(row))
+	}
+	s.Ended, s.Expires = true, now.Unix()+api.EndedSeconds
+	return layout.PutEphemeral(tx, row, s, s.Expires)
+}
+
+// endIn ends what was opened from them in one firm.
+func (a *Service) endIn(ctx context.Context, now time.Time, firm wire.ChainID, account wire.ObjectID, why string, which func(wire.ObjectID) bool) error {
+	find := func(tx store.Tx) ([][]byte, error) {
+		b, err := tx.Get(layout.MemberOfKey(account))
+		if errors.Is(err, store.ErrNotFound) || (err == nil && len(b) != len(wire.ObjectID{})) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return sessionsOf(tx, wire.ObjectID(b), which)
+	}
+	var rows [][]byte
+	err := a.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) (err error) {
+		rows, err = find(tx)
+		return err
+	})
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return a.Store.Update(ctx, layout.FirmPartition(firm), func(tx store.Tx) error {
+		rows, err := find(tx)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := a.endSession(tx, now, firm, row, why); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Ticket leads a signed-in account into a firm, once, within a minute. Whether it has anything to do there, the firm says.
+func (a *Service) Ticket(ctx context.Context, now time.Time, who Who, firm wire.ChainID) (api.Ticket, error) {
+	ticket, err := a.random(tokenSize)
+	if err != nil {
+		return api.Ticket{}, err
+	}
+	err = a.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) error {
+		_, found, err := layout.Get[layout.Firm](tx, layout.FirmKey())
+		if err == nil && !found {
+			return access.Deny(api.CodeNotFound)
+		}
+		return err
+	})
+	if err != nil {
+		return api.Ticket{}, err
+	}
+	t := layout.Ticket{Account: who.Account, Firm: firm, Expires: now.Unix() + ticketSeconds, AccountSession: who.Session, Created: who.created, Seen: who.seen}
+	err = a.update(ctx, now, func(tx store.Tx) error { return layout.PutEphemeral(tx, layout.TicketKey(ticket), t, t.Expires) })
+	return api.Ticket{Ticket: ticket}, err
+}
