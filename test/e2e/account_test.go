@@ -222,3 +222,142 @@ func TestPasskeyWithoutPRF(t *testing.T) {
 	says(t, old, "#what-is-left", "1 passkey that only signs in", "recovery kit", "one way only")
 	closeDialogs(old)
 }
+
+// secondTab opens the same site in another tab of the same profile and signs in there with the kit. The first page keeps
+// it as window.other.
+func secondTab(b *browser.Browser, kit string) {
+	b.Eval(`(() => { const open = document.createElement("button"); open.id = "open-other"; open.textContent = "other"; open.onclick = () => { window.other = window.open("/"); }; document.querySelector("main").append(open); return 0; })()`)
+	b.Click("#open-other")
+	inOther(b, "the other tab is there", `document.querySelector("#signin-with-kit") !== null`)
+	b.Eval(`(() => { const d = window.other.document; d.querySelector("#signin-kit-text").value = ` + strconv.Quote(kit) + `; d.querySelector("#signin-kit").click(); return 0; })()`)
+	inOther(b, "the other tab is signed in", `document.querySelector("#sign-out") !== null`)
+}
+
+func inOther(b *browser.Browser, what, expression string) {
+	b.Until(what, browser.Patience, `(() => { const document = window.other?.document; return !!document && (`+expression+`); })()`)
+}
+
+// TestTwoTabs: who signs out or locks in one tab does it in all.
+func TestTwoTabs(t *testing.T) {
+	server := program.Start(t, program.Binary(t), "")
+	ada := browser.Start(t, browser.Options{Authenticator: true})
+	kit := setUp(t, ada, server.SetupLink(), false)
+	ada.See("#matter-new")
+	newMatter(ada, "Doe v. Roe")
+	secondTab(ada, kit)
+
+	ada.Click("#lock")
+	ada.See(`#locked[data-reason="asked"]`)
+	inOther(ada, "the other tab is locked", `document.querySelector('#locked[data-reason="asked"]') !== null && !document.body.innerText.includes("Doe v. Roe")`)
+	signIn(ada)
+	ada.Until("what was open is back", browser.Patience, `!!document.querySelector("#add-files")`)
+
+	ada.Eval(`(() => { window.other.close(); window.other = undefined; return 0; })()`)
+	secondTab(ada, kit)
+	// This time the other tab signs out, and this one follows.
+	ada.Eval(`(() => { window.other.document.querySelector("#sign-out").click(); return 0; })()`)
+	ada.See("#signed-out-elsewhere")
+	if strings.Contains(ada.Text(), "Doe v. Roe") {
+		t.Error("the name of a matter stays on the page after signing out in another tab")
+	}
+	ada.Eval(`(() => { window.other.close(); return 0; })()`) // what lies behind a window is not painted
+	ada.Screen("48-signed-out-elsewhere")
+}
+
+// TestSessions: one sees where one is signed in and ends it there; who was there is told why.
+func TestSessions(t *testing.T) {
+	server := program.Start(t, program.Binary(t), "")
+	ada := browser.Start(t, browser.Options{Authenticator: true})
+	kit := setUp(t, ada, server.SetupLink(), false)
+	ada.See("#matter-new")
+	lost := browser.Start(t, browser.Options{})
+	withKit(lost, server.Origin, kit)
+
+	listed := func(n int) {
+		t.Helper()
+		ada.Until(strconv.Itoa(n)+" sessions are listed", browser.Patience, `document.querySelectorAll("#sessions [data-session]").length === `+strconv.Itoa(n))
+	}
+	openAccount(ada)
+	listed(2)
+	says(t, ada, `#sessions [data-current="true"]`, "With a passkey", "this one")
+	says(t, ada, `#sessions [data-current="false"]`, "With the recovery kit")
+	if n := count(ada, `#sessions [data-current="true"] [data-action="session-end"]`); n != 0 {
+		t.Error("this session is offered to be ended in the list: that is what signing out is for")
+	}
+	toSee(ada, "#sessions")
+	ada.Screen("49-sessions")
+	ada.Click(`#sessions [data-current="false"] [data-action="session-end"]`)
+	listed(1)
+	lost.Click("#nav-account") // the next request
+	lost.See(`.problem[data-code="session-ended"]`)
+	lost.Screen("50-session-ended")
+
+	withKit(lost, server.Origin, kit)
+	ada.Click("#nav-matters")
+	openAccount(ada)
+	listed(2)
+	ada.Click("#sessions-end-others")
+	ada.Screen("51-end-others")
+	ada.Click("#confirm-yes")
+	listed(1)
+	lost.Click("#nav-account")
+	lost.See(`.problem[data-code="session-ended"]`)
+}
+
+// bendClock makes the page believe that so many seconds more have passed. Worker and server keep their clocks.
+func bendClock(b *browser.Browser, seconds int) {
+	b.Eval(`(() => { window.bent = (window.bent ?? 0) + ` + strconv.Itoa(seconds*1000) + `; if (!window.trueNow) { window.trueNow = Date.now; Date.now = () => window.trueNow.call(Date) + window.bent; } return 0; })()`)
+}
+
+// TestIdleLock: the page counts down, stays for use, and wipes.
+func TestIdleLock(t *testing.T) {
+	server := program.Start(t, program.Binary(t), "")
+	ada := browser.Start(t, browser.Options{Authenticator: true})
+	setUp(t, ada, server.SetupLink(), false)
+	ada.See("#matter-new")
+	newMatter(ada, "Doe v. Roe")
+	ada.Press("x")
+	bendClock(ada, 12*60)
+	notCounted(ada, "12 of 15 minutes are not counted down")
+
+	bendClock(ada, 2*60)
+	ada.See("#countdown-stay")
+	ada.Screen("52-countdown")
+	ada.Click("#countdown-stay")
+	notCounted(ada, "staying ends the countdown")
+	bendClock(ada, 14*60)
+	ada.See("#countdown-stay")
+	ada.Press("x") // any real input is use
+	notCounted(ada, "a key ends the countdown")
+	// What a script in the page does is not.
+	bendClock(ada, 14*60)
+	ada.See("#countdown-stay")
+	ada.Eval(`(() => { document.body.dispatchEvent(new KeyboardEvent("keydown", {key: "x", bubbles: true})); return 0; })()`)
+	ada.See("#countdown-stay")
+
+	bendClock(ada, 2*60)
+	ada.Press("x") // too late: coming back is not having been here
+	ada.See(`#locked[data-reason="idle"]`)
+	if strings.Contains(ada.Text(), "Doe v. Roe") {
+		t.Error("the name of a matter stays on a locked page")
+	}
+	ada.Screen("53-locked")
+	signIn(ada)
+	ada.Until("what was open is back", browser.Patience, `document.querySelector("h1")?.innerText === "Doe v. Roe"`)
+
+	// The end of the session itself: use does not move it.
+	for range 55 {
+		bendClock(ada, 13*60)
+		ada.Press("x")
+	}
+	bendClock(ada, 4*60)
+	ada.See(`#countdown[data-cause="absolute"] #countdown-again`)
+	ada.Press("x")
+	ada.Screen("53-countdown-absolute")
+	ada.Click("#countdown-again")
+	ada.See(`#locked[data-reason="absolute"]`)
+}
+
+func notCounted(b *browser.Browser, what string) {
+	b.Until(what, browser.Patience, `!document.querySelector("#countdown:popover-open")`)
+}

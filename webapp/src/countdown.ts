@@ -57,5 +57,6 @@ export class Countdown {
     if (this.node.matches(":popover-open")) this.node.hidePopover();
     this.node.hidden = true;
     fill(this.node);
+    announce(""); // what was said holds no longer
   }
 }

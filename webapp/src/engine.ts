@@ -284,8 +284,8 @@ export interface TextFile {
 }
 
 export interface Calls {
-  /** Called first. "signed-out": no session and no keys. "signed-in": keys are in the worker. */
-  start(): { state: "signed-out" | "signed-in" };
+  /** Called first. "signed-in": keys are in the worker. "locked": they were wiped, and the session is there. */
+  start(): { state: "signed-out" | "signed-in" | "locked" };
 
   // First run. secret: what stands after # in the setup link.
   setupOptions(p: { secret: string; person: string; firm: string }): { publicKey: unknown; prfSalt: ArrayBuffer };
@@ -305,7 +305,7 @@ export interface Calls {
   unlockKit(p: { kit: string }): Overview;
   signOut(): Record<string, never>;
   /** Wipes the keys from memory and keeps the session. Signing in again unlocks. */
-  lock(p: { reason: "idle" | "asked" }): Record<string, never>;
+  lock(p: { reason: LockReason }): Record<string, never>;
   timeouts(): Timeouts;
 
   // Changing what unlocks or signs in needs a fresh proof, or is refused with "prove-again".
@@ -333,8 +333,8 @@ export interface Calls {
 
   matterCreate(p: { firm: Id; name: string }): { matter: Id };
   matterOpen(p: { matter: Id }): MatterView;
-  /** Looks for what is new. When there was something, the event "matter" says so. */
-  matterRefresh(p: { matter: Id }): Record<string, never>;
+  /** Looks for what is new. When there was something, the event "matter" says so. unattended: nobody asked for it. */
+  matterRefresh(p: { matter: Id; unattended: boolean }): Record<string, never>;
   matterRename(p: { matter: Id; name: string }): MatterView;
 
   /** One entry for the whole drop. path is "folder/name" as dropped. */

@@ -183,7 +183,7 @@ class Program implements App {
     this.#forget();
     this.show({ node: page(say.locked.wiping) });
     try {
-      await within(5000, this.engine.call("lock", { reason: ended.kind === "locked" && ended.reason !== "asked" ? "idle" : "asked" }));
+      await within(5000, this.engine.call("lock", { reason: ended.kind === "locked" ? ended.reason : "asked" }));
     } catch {
       this.engine.stop();
       return location.reload();

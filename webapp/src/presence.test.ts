@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { standing, touchEvery } from "./presence.ts";
+import { byThisClock, standing, touchEvery } from "./presence.ts";
 
 const minute = 60_000;
 const limits = { idle: 15 * minute, absolute: 720 * minute, endsAt: 1_000_000 * minute };
@@ -35,4 +35,12 @@ test("a clock that is set back gives no more than a whole span", () => {
 test("the server hears of use before it counts somebody out", () => {
   assert.equal(touchEvery({ ...limits, idle: minute }), 15_000);
   assert.equal(touchEvery({ ...limits, idle: 480 * minute }), 300_000);
+});
+
+test("an end is one by this device's clock", () => {
+  const server = { idle: 15 * minute, absolute: 720 * minute, endsAt: 1720 * minute }; // opened at 1000
+  assert.equal(byThisClock(server, 1000 * minute).endsAt, 1720 * minute);
+  assert.equal(byThisClock(server, 1004 * minute).endsAt, 1720 * minute, "the kit was typed slowly");
+  assert.equal(byThisClock(server, 1900 * minute).endsAt, 2620 * minute, "a clock that is ahead locks nobody out at once");
+  assert.equal(byThisClock(server, 100 * minute).endsAt, 820 * minute, "a clock that is behind gives nobody more");
 });

@@ -25,6 +25,18 @@ export function standing(limits: Timeouts, lastUse: number, now: number): Standi
   return left <= warn ? { state: "ending", cause, left } : { state: "here" };
 }
 
+const slack = 300_000; // ms: what a sign-in may take from its first step to the keys
+
+/**
+ * The limits with their end by this device's clock, which may be hours away from the server's. Where the two agree about
+ * when the session was opened, the server's word is taken; elsewhere the span counts, from when keys came into this page.
+ */
+export function byThisClock(limits: Timeouts, begun: number): Timeouts {
+  const since = begun - (limits.endsAt - limits.absolute);
+  const agree = since > -5_000 && since < slack;
+  return agree ? limits : { ...limits, endsAt: begun + limits.absolute };
+}
+
 /** How often use is told to the server, which counts for itself. */
 export function touchEvery(limits: Timeouts): number {
   return Math.min(limits.idle / 4, 300_000);
@@ -52,6 +64,7 @@ const askEvery = 60_000; // ms
 export class Presence {
   readonly #watched: Watched;
   #limits: Timeouts | null = null;
+  #begun = 0;
   #lastUse = 0;
   #touched = 0;
   #told = 0;
@@ -68,7 +81,7 @@ export class Presence {
 
   begin() {
     this.stop();
-    this.#lastUse = this.#touched = Date.now();
+    this.#lastUse = this.#touched = this.#begun = Date.now();
     for (const input of inputs) document.addEventListener(input, this.#input, { capture: true, passive: true });
     document.addEventListener("visibilitychange", this.#look);
     this.#timer = setInterval(this.#look, tick);
@@ -89,7 +102,7 @@ export class Presence {
     this.#asked = Date.now();
     const timer = this.#timer;
     this.#watched.timeouts().then((limits) => {
-      if (timer === this.#timer && timer !== undefined) this.#limits = limits;
+      if (timer === this.#timer && timer !== undefined) this.#limits = byThisClock(limits, this.#begun);
       this.#check();
     }, () => undefined); // it is asked again
   }

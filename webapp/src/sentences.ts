@@ -811,7 +811,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
   "secret-received": { what: "This page was about to send a secret, and the server refused it.", todo: "Do not go on in this browser: an extension or a wrong version may be at work. Tell your firm\u2019s IT." },
   "prove-again": { what: "This needs a fresh proof that it is you.", todo: "Nothing was changed. Try again, and use a passkey or your kit when you are asked." },
   "last-method": { what: "This is the last way to open your account, so it stays.", todo: "Add another passkey that unlocks, or make a recovery kit. After that you can remove this one." },
-  "session-ended": { what: "This session was ended.", todo: "You or somebody with your passkey or kit ended it from another device, you signed in elsewhere where your firm allows one session, or your firm\u2019s time for a session was over. Nothing is lost: sign in again. If it was not you, look under Account where you are signed in." },
+  "session-ended": { what: "This session was ended.", todo: "It was ended from another device, you signed in elsewhere and your firm allows one session, or its time was over. Nothing is lost: sign in again. If you ended nothing yourself, look under Account at where else you are signed in." },
   "not-from-here": { what: "Your firm does not allow this from where you are.", todo: "Its rules name networks, such as that of the office, and this connection comes from none of them. Use one of those, or ask an owner of the firm." },
   unavailable: { what: "The server cannot do this at the moment.", todo: "Wait a little and try again. Nothing was changed." },
   internal: { what: "The server ran into a fault of its own.", todo: "Try again. If it stays, tell whoever runs the server, with the code." },

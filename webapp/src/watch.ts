@@ -16,7 +16,7 @@ export function watch(app: App, matter: Id, node: HTMLElement, closed: () => voi
     if (looking || document.hidden) return;
     looking = true;
     try {
-      await app.engine.call("matterRefresh", { matter });
+      await app.engine.call("matterRefresh", { matter, unattended: true });
     } catch (thrown) {
       if (!passing.has(failureOf(thrown).code)) {
         stop();
