@@ -1,54 +1,65 @@
 package e2e
 
 import (
-	"bytes"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/underseal/underseal/test/browser"
 	"github.com/underseal/underseal/test/program"
 )
 
-// doubter is a proxy in front of a server. Once it is told to, it answers the next change of factors as a server does for
-// which the last proof is too old.
-type doubter struct {
+// between is a proxy in front of a server. meddle answers a request in its place, or says false.
+type between struct {
 	Origin  string
 	address string
-	doubts  atomic.Bool
 }
 
-func newDoubter(t testing.TB) *doubter {
+func newBetween(t testing.TB, meddle func(http.ResponseWriter, *http.Request) bool) *between {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &doubter{Origin: "http://localhost:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)}
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(&url.URL{Scheme: "http", Host: d.address})
-		r.Out.Host = r.In.Host
-	}}
+	b := &between{Origin: "http://localhost:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)}
+	proxy := &httputil.ReverseProxy{
+		ErrorLog: log.New(io.Discard, "", 0), // browsers that close are no news
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: b.address})
+			r.Out.Host = r.In.Host
+		},
+	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		factor := strings.HasPrefix(r.URL.Path, "/v1/account/passkeys") && r.Method != http.MethodGet
-		if !factor || !d.doubts.CompareAndSwap(true, false) {
+		if !meddle(w, r) {
 			proxy.ServeHTTP(w, r)
-			return
+		}
+	})}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return b
+}
+
+// doubt answers the next change of passkeys, once it is told to, as a server does for which the last proof is too old.
+func doubt(doubts *atomic.Bool) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasPrefix(r.URL.Path, "/v1/account/passkeys") || !doubts.CompareAndSwap(true, false) {
+			return false
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusForbidden)
-		_, _ = io.Copy(w, bytes.NewReader([]byte(`{"code":"prove-again","message":"Please show once more that it is you."}`)))
-	})}
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(func() { _ = server.Close() })
-	return d
+		_, _ = io.WriteString(w, `{"code":"prove-again","message":"Please show once more that it is you."}`)
+		return true
+	}
 }
 
 // withKit signs in with a kit.
@@ -95,7 +106,8 @@ func toSee(b *browser.Browser, css string) {
 
 // TestPasskeys: a second device gets a passkey of its own, is signed in with it, and then the first one is removed.
 func TestPasskeys(t *testing.T) {
-	proxy := newDoubter(t)
+	var doubts atomic.Bool
+	proxy := newBetween(t, doubt(&doubts))
 	server := program.Start(t, program.Binary(t), proxy.Origin)
 	proxy.address = server.Address
 	first := browser.Start(t, browser.Options{Authenticator: true})
@@ -107,7 +119,7 @@ func TestPasskeys(t *testing.T) {
 	openAccount(second)
 	passkeys(second, 1)
 	// The proof is too old: a gesture is asked for, and the passkey is added after it without asking again.
-	proxy.doubts.Store(true)
+	doubts.Store(true)
 	second.Click("#passkey-add")
 	second.See("#prove-dialog")
 	second.Screen("40-prove")
@@ -143,7 +155,7 @@ func TestPasskeys(t *testing.T) {
 
 	// Cancelling the proof removes nothing.
 	remove := passkeyWhere(second, "Laptop at the office", false) + ` [data-action="passkey-remove"]`
-	proxy.doubts.Store(true)
+	doubts.Store(true)
 	second.Click(remove)
 	says(t, second, "#what-is-left", "1 passkey that signs in and unlocks", "recovery kit")
 	second.Screen("43-passkey-remove")
@@ -154,7 +166,7 @@ func TestPasskeys(t *testing.T) {
 	closeDialogs(second)
 	passkeys(second, 2)
 	// A gesture with the passkey proves as well.
-	proxy.doubts.Store(true)
+	doubts.Store(true)
 	second.Click(remove)
 	second.Click("#confirm-yes")
 	second.Click("#prove-passkey")
@@ -356,6 +368,75 @@ func TestIdleLock(t *testing.T) {
 	ada.Screen("53-countdown-absolute")
 	ada.Click("#countdown-again")
 	ada.See(`#locked[data-reason="absolute"]`)
+}
+
+// TestTransferIsUse: nobody is locked out of an upload that is under way, but a lid that was closed on it locks.
+func TestTransferIsUse(t *testing.T) {
+	release := make(chan struct{})
+	var held atomic.Int32
+	proxy := newBetween(t, func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/uploads/") {
+			held.Add(1)
+			<-release
+		}
+		return false
+	})
+	server := program.Start(t, program.Binary(t), proxy.Origin)
+	proxy.address = server.Address
+	ada := browser.Start(t, browser.Options{Authenticator: true})
+	setUp(t, ada, server.SetupLink(), false)
+	ada.See("#matter-new")
+	newMatter(ada, "Doe v. Roe")
+	ada.SetFiles("#file-input", makePDF(t, filepath.Join(t.TempDir(), "Complaint.pdf"), canary))
+	ada.See(`#transfers [data-phase="sealing"]`)
+	for range 16 {
+		bendClock(ada, 60)
+		ada.Until("the page looked at its clock", browser.Patience, `new Promise(done => setTimeout(() => done(true), 600))`)
+	}
+	if held.Load() == 0 {
+		t.Fatal("no upload was held up: this test would pass whatever the page does")
+	}
+	notCounted(ada, "a running upload counts nobody out")
+	ada.See(`#transfers [data-phase="sealing"]`)
+	bendClock(ada, 16*60)
+	ada.See(`#locked[data-reason="idle"]`)
+	close(release)
+}
+
+// TestPollsAreMarked: what the page asks while nobody does anything says so, and keeps no session alive.
+func TestPollsAreMarked(t *testing.T) {
+	var marked, unmarked atomic.Int32
+	proxy := newBetween(t, func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			if r.Header.Get("X-Underseal-Idle") == "1" {
+				marked.Add(1)
+			} else {
+				unmarked.Add(1)
+			}
+		}
+		return false
+	})
+	server := program.Start(t, program.Binary(t), proxy.Origin)
+	proxy.address = server.Address
+	ada := browser.Start(t, browser.Options{Authenticator: true})
+	setUp(t, ada, server.SetupLink(), false)
+	ada.See("#matter-new")
+	newMatter(ada, "Doe v. Roe")
+	if unmarked.Load() == 0 {
+		t.Error("what a person did is marked as if nobody had")
+	}
+	time.Sleep(2 * time.Second) // for what follows the click
+	marked.Store(0)
+	unmarked.Store(0)
+	for wait := 0; marked.Load() == 0; wait++ {
+		if wait > 600 {
+			t.Fatal("the page never looked for what is new")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if n := unmarked.Load(); n != 0 {
+		t.Errorf("%d requests that nobody caused would keep a session alive", n)
+	}
 }
 
 func notCounted(b *browser.Browser, what string) {

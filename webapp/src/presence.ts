@@ -65,6 +65,7 @@ export class Presence {
   readonly #watched: Watched;
   #limits: Timeouts | null = null;
   #begun = 0;
+  #checked = 0;
   #lastUse = 0;
   #touched = 0;
   #told = 0;
@@ -81,7 +82,7 @@ export class Presence {
 
   begin() {
     this.stop();
-    this.#lastUse = this.#touched = this.#begun = Date.now();
+    this.#lastUse = this.#touched = this.#begun = this.#checked = Date.now();
     for (const input of inputs) document.addEventListener(input, this.#input, { capture: true, passive: true });
     document.addEventListener("visibilitychange", this.#look);
     this.#timer = setInterval(this.#look, tick);
@@ -122,6 +123,9 @@ export class Presence {
     if (Math.abs(now - this.#asked) > askEvery) this.ask();
     if (!this.#limits) return true;
     if (this.#lastUse > now) this.#lastUse = now; // the clock was set back
+    // Browsers look in on a hidden tab once a minute. A longer gap is a lid that was closed on a transfer.
+    if (this.#watched.moving() && now - this.#checked < 90_000) this.#lastUse = now;
+    this.#checked = now;
     const found = standing(this.#limits, this.#lastUse, now);
     if (found.state === "over") {
       this.stop();
@@ -129,7 +133,6 @@ export class Presence {
       return false;
     }
     this.#watched.show(found);
-    if (this.#watched.moving()) this.#lastUse = now;
     this.#touch(now, this.#limits);
     return true;
   }

@@ -85,7 +85,7 @@ export const say = {
       absolute: "Your session reached its longest time, so your keys were wiped from this device\u2019s memory.",
       asked: "Your keys were wiped from this device\u2019s memory.",
     } as Readonly<Record<LockReason, string>>,
-    lost: "Nothing is lost. What was open comes back when you unlock, and uploads carry on where they stopped.",
+    lost: "Nothing is lost. What was open comes back when you unlock. If an upload was under way, choose its file again, and it carries on where it stopped.",
     button: "Unlock with your passkey",
     kitTitle: "Unlock with your recovery kit",
     kitButton: "Unlock with the kit",
