@@ -26,8 +26,9 @@ type Client struct {
 	ceremony  *ceremony  // an enrolment or sign-in that waits for its gesture
 	matters   map[wire.ChainID]*matter
 	sessions  map[wire.ChainID]*chain.Session
-	lasts     map[wire.ChainID]api.Opened // how long those last
-	locked    bool                        // keys were wiped, and the account's session kept
+	lasts     map[wire.ChainID]api.Opened   // how long those last
+	rules     map[wire.ChainID]chain.Policy // of firms whose chains were read
+	locked    bool                          // keys were wiped, and the account's session kept
 	logs      map[wire.ChainID]*firmLog
 	carried   map[wire.ChainID][]byte // the newest checkpoint of a firm's log, as entries carry it
 	transfers map[wire.ObjectID]*transfer
@@ -53,7 +54,7 @@ func (c *Client) reset() {
 		c.stop()
 	}
 	c.account, c.ceremony, c.locked = nil, nil, false
-	c.lasts = map[wire.ChainID]api.Opened{}
+	c.lasts, c.rules = map[wire.ChainID]api.Opened{}, map[wire.ChainID]chain.Policy{}
 	c.matters, c.sessions, c.transfers = map[wire.ChainID]*matter{}, map[wire.ChainID]*chain.Session{}, map[wire.ObjectID]*transfer{}
 	c.logs, c.carried = map[wire.ChainID]*firmLog{}, map[wire.ChainID][]byte{}
 	c.order, c.slots, c.refusals = nil, make(chan struct{}, transfersAtOnce), nil

@@ -71,6 +71,7 @@ func (c *Client) sync(ctx context.Context, m *matter) error {
 	err := c.bringUp(ctx, m)
 	if err == nil {
 		c.pinEpoch(ctx, m)
+		c.keepRules(m)
 		return nil
 	}
 	err = c.refuse(ctx, "the history of a matter", c.accuse(ctx, m, err))

@@ -108,6 +108,11 @@ func (c *Client) Timeouts(ctx context.Context) (Timeouts, error) {
 		for _, firm := range c.lasts {
 			t.Idle, t.Absolute, t.EndsAt = min(t.Idle, firm.Idle*1000), min(t.Absolute, firm.Absolute*1000), min(t.EndsAt, firm.Expires*1000)
 		}
+		// What an owner signed holds here whatever the server says.
+		for _, p := range c.rules {
+			absolute := int64(p.Absolute) * 60_000
+			t.Idle, t.Absolute, t.EndsAt = min(t.Idle, int64(p.Idle)*60_000), min(t.Absolute, absolute), min(t.EndsAt, s.Created*1000+absolute)
+		}
 		return t, nil
 	}
 	return Timeouts{}, failureOf(ErrUnknownReply)

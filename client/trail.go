@@ -172,6 +172,8 @@ func activityView(s *chain.State, position uint64, a chain.Activity) ActivityVie
 		v.Kind, v.Rule = "erased", a.Effect.Erase.Rule.String()
 	case chain.KindForget:
 		v.Kind, v.Rule = "erased", a.Effect.Forget.Rule.String()
+	case chain.KindPolicy:
+		v.Kind = "policy"
 	}
 	return v
 }

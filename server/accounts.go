@@ -189,7 +189,7 @@ func (s *Server) openSession(c echo.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	out, err := s.auth.OpenSession(c.Request().Context(), now, firm, req)
+	out, err := s.auth.OpenSession(c.Request().Context(), now, firm, s.address(c), req)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ var answers = map[api.Code]struct {
 	api.CodeSessionEnded:   {http.StatusUnauthorized, "This session was ended elsewhere."},
 	api.CodeProveAgain:     {http.StatusForbidden, "Please show once more that it is you."},
 	api.CodeLastMethod:     {http.StatusConflict, "Without it nobody could get in any more."},
+	api.CodeNotFromHere:    {http.StatusForbidden, "This firm lets nobody in from here."},
 	api.CodeForbidden:      {http.StatusForbidden, "You may not do this."},
 	api.CodeSetupUsed:      {http.StatusGone, "This setup link was used already, or is too old."},
 	api.CodeInviteUsed:     {http.StatusConflict, "Somebody accepted this invite already."},

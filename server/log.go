@@ -177,7 +177,7 @@ func (s *Server) tile(c echo.Context, firm wire.ChainID, path, cache string) err
 // could not be recorded does not change the answer, which is a refusal already.
 func (s *Server) denied(c echo.Context, now time.Time, caller access.Caller, cause error) {
 	var code api.Code
-	for _, of := range []api.Code{api.CodeForbidden, api.CodeNotReleased} {
+	for _, of := range []api.Code{api.CodeForbidden, api.CodeNotReleased, api.CodeNotFromHere} {
 		if access.Is(cause, of) {
 			code = of
 		}
@@ -186,7 +186,8 @@ func (s *Server) denied(c echo.Context, now time.Time, caller access.Caller, cau
 		return
 	}
 	id := caller.Firm
-	if named, err := wire.ParseHash(c.Param("chain")); err == nil {
+	// Who calls from elsewhere has shown no seat: only the firm's own auditors are told.
+	if named, err := wire.ParseHash(c.Param("chain")); err == nil && code != api.CodeNotFromHere {
 		id = named
 	}
 	_, err := update(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (struct{}, error) {

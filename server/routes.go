@@ -2,6 +2,8 @@ package server
 
 import (
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -113,7 +115,10 @@ func (s *Server) asMember(h member) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		caller, err := s.auth.Caller(c.Request().Context(), now, firm, t, use(c))
+		caller, err := s.auth.Caller(c.Request().Context(), now, firm, t, s.address(c), use(c))
+		if access.Is(err, api.CodeNotFromHere) {
+			s.denied(c, now, caller, err)
+		}
 		if err != nil {
 			return err
 		}
@@ -125,3 +130,24 @@ func (s *Server) asMember(h member) echo.HandlerFunc {
 
 // use is whether a person caused a request, as the client says: who says so falsely keeps his own session alive.
 func use(c echo.Context) auth.Use { return auth.Use(c.Request().Header.Get(api.HeaderIdle) != "1") }
+
+// address is where a request comes from: the connection's other end, or what the proxy in front says of it. It is the last
+// word of the header that counts, which the proxy itself wrote; what it was sent stands before. An address that cannot be
+// read is none.
+func (s *Server) address(c echo.Context) netip.Addr {
+	r := c.Request()
+	if s.config.AddressHeader == "" {
+		a, _ := netip.ParseAddrPort(r.RemoteAddr)
+		return a.Addr().Unmap().WithZone("")
+	}
+	values := r.Header.Values(s.config.AddressHeader)
+	if len(values) == 0 {
+		return netip.Addr{}
+	}
+	last := values[len(values)-1]
+	a, err := netip.ParseAddr(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:]))
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Unmap().WithZone("")
+}

@@ -43,6 +43,10 @@ type Config struct {
 	Random io.Reader        // nil is crypto/rand
 	Logger *slog.Logger     // nil discards. It is handed no name, body, token or address
 
+	// AddressHeader names the header by which the one proxy in front says where a request comes from, such as
+	// X-Forwarded-For. Empty: there is no proxy, and it is the connection's other end. A firm's policy may ask.
+	AddressHeader string
+
 	Policy   string // witness policy (c2sp.org/tlog-policy) that new firms get; empty: no witnesses
 	LogToken string // who reads a public log must show it; empty: anybody may
 

@@ -123,6 +123,7 @@ type player struct {
 	account wire.ObjectID
 	login   ed25519.PrivateKey
 	ring    ed25519.PrivateKey // signs the keyring
+	always  map[string]string  // header of every request
 	author  chain.Author
 	session *chain.Session
 	firm    wire.ChainID
@@ -168,6 +169,9 @@ func (p *player) try(method, path, contentType string, body io.Reader, header ma
 	}
 	for name, value := range p.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	for name, value := range p.always {
+		r.Header.Set(name, value)
 	}
 	for name, value := range header {
 		r.Header.Set(name, value)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/underseal/underseal/client"
 	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/wire"
 )
 
@@ -68,6 +69,17 @@ func (b *binding) account() map[string]func(context.Context, input) (any, error)
 			}
 			c.Lock(p.Reason)
 			return nil, nil
+		},
+		"policy": withIDs(func(ctx context.Context, p ids) (any, error) { return c.Policy(ctx, p.Firm) }),
+		"policySet": func(ctx context.Context, in input) (any, error) {
+			var p struct {
+				Firm   wire.Hash    `json:"firm"`
+				Policy chain.Policy `json:"policy"`
+			}
+			if err := in.decode(&p); err != nil {
+				return nil, err
+			}
+			return c.SetPolicy(ctx, p.Firm, p.Policy)
 		},
 		"passkeyRename": func(ctx context.Context, in input) (any, error) {
 			p, err := in.passkey()

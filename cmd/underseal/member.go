@@ -35,6 +35,7 @@ const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] CO
                                        who opened what, and what the server saw (owners and auditors)
     export MATTER WHAT [-o FILE]       a file for others to check with; WHAT is proof, link-keys, policy or receipt
     whoami                             who this is, and the words that others compare
+    policy FIRM [--set KEY=VALUE]...   a firm's rules for signing in, and signing other ones (owners)
     sessions [--end ID] [--end-others] where this account is signed in, and ending it there
 
 A matter is its name, or the beginning of its id. The identity lies in --home, else in $XDG_CONFIG_HOME/underseal or
@@ -75,6 +76,7 @@ func memberCommands() []command {
 		{"trail", "MATTER [--limit N] [--csv FILE] [--force]", (*session).trail},
 		{"export", "MATTER WHAT [-o FILE] [--force] [--sequence state|trail] [--position N]\n  WHAT is proof, link-keys, policy or receipt; a receipt is of one entry: --position", (*session).export},
 		{"whoami", "", (*session).whoami},
+		{"policy", "FIRM [--set KEY=VALUE]...\n  keys are " + strings.Join(policyKeys, ", "), (*session).policy},
 		{"sessions", "[--end ID] [--end-others]", (*session).sessions},
 	}
 }
@@ -129,7 +131,7 @@ func (s *session) dispatch(ctx context.Context, args []string) error {
 		return misused("%v", err)
 	}
 	if f.NArg() == 0 {
-		return misused("say what to do: join, ls, put, get, rm, invite, verify, activity, trail, export, whoami or sessions")
+		return misused("say what to do: join, ls, put, get, rm, invite, verify, activity, trail, export, whoami, policy or sessions")
 	}
 	for _, c := range memberCommands() {
 		if c.name != f.Arg(0) {

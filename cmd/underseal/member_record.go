@@ -200,6 +200,8 @@ func activityText(a client.ActivityView) string {
 		what = "accepted the invite as " + safe(a.Role)
 	case "admitted":
 		what = "let in " + quote(a.Subject)
+	case "policy":
+		what = "set the firm's rules for signing in"
 	case "erased":
 		what = "erased old details (" + safe(a.Rule) + ")"
 	default:

@@ -211,6 +211,7 @@ func sentences() map[api.Code]string {
 		api.CodeProveAgain:      "Show once more that it is you: run the command again.",
 		api.CodeLastMethod:      "Without it nobody could get in any more. Add another way first.",
 		api.CodeUnlockElsewhere: "That passkey signs in and cannot unlock. Use another way.",
+		api.CodeNotFromHere:     "The firm lets nobody in from this address. Ask an owner of the firm.",
 		api.CodeForbidden:       "You may not do that.",
 		api.CodeSetupUsed:       "That setup link was used already, or is too old. Ask for a new one.",
 		api.CodeInviteUsed:      "That invite was used already. If it was not you, tell the person who invited you at once; else ask for a new one.",

@@ -252,6 +252,7 @@ func TestMember(t *testing.T) {
 	p.has(p.want(exitFine, "ls"), "Roe v. Wade", "client", "open")
 	p.has(p.want(exitFine, "whoami"), "Carl Client", w.origin, "Firm & Partners")
 	p.has(p.want(exitFine, "sessions"), "by passphrase  (this one)")
+	p.has(p.want(exitError, "policy", "Firm & Partners"), "Your role does not allow that")
 
 	content := noise(9<<20 + 17)
 	file := w.file("brief.pdf", content)
@@ -396,7 +397,7 @@ func TestMemberReadme(t *testing.T) {
 func TestMemberUsage(t *testing.T) {
 	w := &world{t: t}
 	p := w.person()
-	for _, args := range [][]string{{}, {"fly"}, {"join"}, {"ls", "a", "b"}, {"put", "x"}, {"get"}, {"rm"}, {"invite"}, {"whoami", "x"}, {"sessions", "x"}, {"sessions", "--end", "x"}, {"get", "--loud", "x"},
+	for _, args := range [][]string{{}, {"fly"}, {"join"}, {"ls", "a", "b"}, {"put", "x"}, {"get"}, {"rm"}, {"invite"}, {"whoami", "x"}, {"sessions", "x"}, {"policy"}, {"policy", "x", "--set", "idle=x"}, {"sessions", "--end", "x"}, {"get", "--loud", "x"},
 		{"invite", "x", "--role", "king"}, {"invite", "x", "--mode", "sometime"}, {"invite", "x", "--days", "0"}, {"rm", "m:/a/../b"}, {"join", "http://files.example.com/join#abc"},
 		{"verify"}, {"verify", "x", "y"}, {"activity", "x", "--limit", "0"}, {"activity", "x", "--limit", "100001"}, {"trail"}, {"trail", "x", "--limit", "-1"}, {"export", "x"},
 		{"export", "x", "everything"}, {"export", "x", "receipt"}, {"export", "x", "receipt", "--position", "0", "--sequence", "server"}} {

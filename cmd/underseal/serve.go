@@ -24,7 +24,7 @@ const (
 )
 
 // settings are what serve and admin are told, by flag or else by environment.
-type settings struct{ listen, origin, data, policyFile, policy, logToken string }
+type settings struct{ listen, origin, data, policyFile, policy, logToken, addressHeader string }
 
 func (s *settings) flags(name string, stderr io.Writer) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
@@ -61,6 +61,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := s.flags("serve", stderr)
 	f.StringVar(&s.listen, "listen", or(os.Getenv("UNDERSEAL_LISTEN"), defaultListen), "address to listen on (UNDERSEAL_LISTEN)")
 	f.StringVar(&s.policyFile, "witness-policy", os.Getenv("UNDERSEAL_WITNESS_POLICY"), "file with the witness policy (c2sp.org/tlog-policy) that new firms get; none if empty (UNDERSEAL_WITNESS_POLICY)")
+	f.StringVar(&s.addressHeader, "address-header", os.Getenv("UNDERSEAL_ADDRESS_HEADER"), "header by which the one proxy in front says where a request comes from, such as X-Forwarded-For; only where nobody reaches the server but through it (UNDERSEAL_ADDRESS_HEADER)")
 	f.StringVar(&s.logToken, "log-token", "", "bearer token that who reads a public log must show; anybody may read if empty (UNDERSEAL_LOG_TOKEN, which no list of processes shows)")
 	if code, stop := parse(f, args, stderr); stop {
 		return code
@@ -137,7 +138,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) (err err
 }
 
 func newServer(s *settings, d *data, logger *slog.Logger) (*server.Server, error) {
-	c := server.Config{Store: d.store, Blobs: d.blobs, Log: d.log, Origin: s.origin, Logger: logger, Policy: s.policy, LogToken: s.logToken}
+	c := server.Config{Store: d.store, Blobs: d.blobs, Log: d.log, Origin: s.origin, Logger: logger, Policy: s.policy, LogToken: s.logToken, AddressHeader: s.addressHeader}
 	files, err := webapp.Files()
 	if err != nil {
 		logger.Warn(err.Error())

@@ -14,6 +14,7 @@ const (
 	CodeSessionEnded   Code = "session-ended"   // it was ended by somebody else, or by a firm's policy
 	CodeProveAgain     Code = "prove-again"     // signed in, but the last proof with a factor is too old for this
 	CodeLastMethod     Code = "last-method"     // no way to sign in, or none to unlock, would be left
+	CodeNotFromHere    Code = "not-from-here"   // the firm's policy admits no session from this address
 	CodeForbidden      Code = "forbidden"       // signed in, and may not
 	CodeSetupUsed      Code = "setup-used"      // the setup link worked once already, or is too old, or was never made
 	CodeInviteUsed     Code = "invite-used"     // somebody accepted it already
@@ -64,7 +65,7 @@ const (
 
 // ServerCodes are the codes that a server may answer; a client takes no other.
 func ServerCodes() []Code {
-	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeLastMethod, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
+	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeLastMethod, CodeNotFromHere, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
 		CodeInviteGone, CodeMoved, CodeGone, CodeDigest, CodeChunkConflict, CodeUploadGone, CodeUploadMissing, CodeNotReleased, CodeRange, CodeNoSpace,
 		CodeSecretReceived, CodeUnavailable, CodeInternal}
 }

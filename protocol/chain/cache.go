@@ -11,7 +11,7 @@ import (
 )
 
 // cacheVersion is of the device's own format: a cache of another is thrown away and the chain replayed.
-const cacheVersion uint16 = 2
+const cacheVersion uint16 = 3
 
 // Marshal encodes a verified state with its keys, for the device to seal and keep: a warm open then verifies only what is
 // new. It is secret.
@@ -45,6 +45,10 @@ func (s *State) Marshal() []byte {
 	for _, e := range s.Erasures {
 		w.Fixed(e.item())
 	}
+	w.Bool(s.Policy != nil)
+	if s.Policy != nil {
+		w.Bytes32(s.Policy.item())
+	}
 	for _, m := range sortedByID(s.Members) {
 		w.Bytes32(m.item())
 	}
@@ -57,7 +61,10 @@ func (s *State) Marshal() []byte {
 	return w.Bytes()
 }
 
-const maxItem = 64 << 20
+const (
+	maxItem       = 64 << 20
+	maxPolicyItem = 2048
+)
 
 // verifiedEpochs are those whose keys were compared with their statements, oldest first.
 func (s *State) verifiedEpochs() []uint32 {
@@ -97,6 +104,16 @@ func Unmarshal(b []byte) (*State, error) {
 			break
 		}
 		s.Erasures = append(s.Erasures, parseErasure(r))
+	}
+	if r.Bool() {
+		item := wire.NewReader(r.Bytes32(maxPolicyItem))
+		if item.Uint8() != itemPolicy {
+			r.Refuse()
+		}
+		s.Policy = parseSignedPolicy(item)
+		if item.Done() != nil {
+			r.Refuse()
+		}
 	}
 	var before []byte
 	for r.More() {

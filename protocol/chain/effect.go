@@ -20,6 +20,7 @@ const (
 	KindRelease
 	KindErase
 	KindForget
+	KindPolicy
 )
 
 // Limits of one entry. No stored value passes 1 MiB.
@@ -51,6 +52,7 @@ type Effect struct {
 	Release   *ReleaseEffect
 	Erase     *EraseEffect
 	Forget    *ForgetEffect
+	Policy    *Policy
 }
 
 // Seat is one member of a roster.
@@ -255,6 +257,8 @@ func (e *Effect) Bytes() []byte {
 			w.Uint64(p)
 		}
 		w.Uint8(uint8(e.Forget.Rule))
+	case KindPolicy:
+		e.Policy.write(w)
 	}
 	return w.Bytes()
 }
@@ -306,6 +310,9 @@ func ParseEffect(b []byte) (*Effect, error) {
 		e.Erase = x
 	case KindForget:
 		e.Forget = readForget(r, e.Position)
+	case KindPolicy:
+		p := readPolicy(r)
+		e.Policy = &p
 	default:
 		r.Refuse()
 	}

@@ -27,9 +27,19 @@ func seeds(t testing.TB) map[string][][]byte {
 	}
 	release := must[Entry](t)(w.releaseOf2(t))
 	erase := must[Submission](t)(s.Erase(w.ada.Author, 0, 9, EraseRequest))
+	firm, rules := newFirm(t)
+	rules.Networks = []string{"10.0.0.0/8", "2001:db8::/32"}
+	policy := must[Submission](t)(firm.state.SetPolicy(firm.Author, rules))
 	entries := append(append([]Entry(nil), w.l.entries...), sub.Entry, release, erase.Entry)
 	out := map[string][][]byte{}
+	ruled := firm.state.Clone()
+	if err := ruled.Apply(policy.Entry); err != nil {
+		t.Fatal(err)
+	}
 	add := func(target string, b ...[]byte) { out[target] = append(out[target], b...) }
+	add("FuzzParseEffect", policy.Entry.Effect)
+	add("FuzzParseEntry", policy.Entry.Bytes())
+	add("FuzzUnmarshal", ruled.Marshal())
 	var stream []byte
 	for _, e := range entries {
 		add("FuzzParseEffect", e.Effect)
@@ -341,7 +351,7 @@ func TestEffectForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Effect){
-		"kind 0": func(e *Effect) { e.Kind = 0 }, "kind 10": func(e *Effect) { e.Kind = 10 }, "trail": func(e *Effect) { e.Sequence = log.TypeTrail }, "sequence 0": func(e *Effect) { e.Sequence = 0 },
+		"kind 0": func(e *Effect) { e.Kind = 0 }, "kind 11": func(e *Effect) { e.Kind = 11 }, "trail": func(e *Effect) { e.Sequence = log.TypeTrail }, "sequence 0": func(e *Effect) { e.Sequence = 0 },
 		"no entry": func(e *Effect) { e.Entry = wire.ObjectID{} }, "no actor": func(e *Effect) { e.Actor = wire.ObjectID{} }, "epoch 0": func(e *Effect) { e.Epoch = 0 },
 		"seats unsorted": func(e *Effect) { s := e.Statement.Seats; s[0], s[1] = s[1], s[0] }, "a seat twice": func(e *Effect) { e.Statement.Seats[1] = e.Statement.Seats[0] },
 		"an invite twice": func(e *Effect) { e.Statement.Invites[1] = e.Statement.Invites[0] }, "a role there is not": func(e *Effect) { e.Statement.Seats[0].Role = 7 },

@@ -121,6 +121,8 @@ func (s *State) Apply(e Entry) error {
 		return s.applyErase(effect, e, raw, author)
 	case KindForget:
 		return s.applyForget(effect, e, raw, author)
+	case KindPolicy:
+		return s.applyPolicy(effect, e, raw, author)
 	}
 	return ErrMismatch
 }

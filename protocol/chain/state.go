@@ -128,7 +128,8 @@ type State struct {
 	Invites   map[wire.ObjectID]*Invite
 	Documents map[wire.ObjectID]*Document
 	Voids     []Void
-	Erasures  []Erasure // oldest first
+	Erasures  []Erasure     // oldest first
+	Policy    *SignedPolicy // of a firm: the newest; nil where no owner signed one
 	ChangedAt uint64
 
 	RowsRoot wire.Hash // of the statement that opened the epoch
@@ -211,6 +212,7 @@ const (
 	itemDocument = 'd'
 	itemErasure  = 'e'
 	itemDeleted  = 'x'
+	itemPolicy   = 'p'
 )
 
 // items is the canonical encoding of the derived state: SPEC S-STATE-01.
@@ -231,6 +233,9 @@ func (s *State) items() [][]byte {
 	}
 	for _, e := range s.Erasures {
 		items = append(items, e.item())
+	}
+	if s.Policy != nil {
+		items = append(items, s.Policy.item())
 	}
 	return items
 }

@@ -466,6 +466,29 @@ func effectVectors() (v []Vector) {
 		erase.Erase = &x
 		add(name, "malformed", erase.Bytes())
 	}
+	policy := base(chain.KindPolicy)
+	rules := chain.Policy{StaffMFA: true, ClientMFA: true, PasswordLength: 14, PasswordDays: 365, Idle: 10, Absolute: 480, OneSession: true, Networks: []string{"192.0.2.0/24", "2001:db8::/32"}, RecoveryK: 2, RecoveryN: 3}
+	policy.Policy = &rules
+	add("policy", "", policy.Bytes())
+	least := chain.DefaultPolicy()
+	policy.Policy = &least
+	add("policy of the defaults", "", policy.Bytes())
+	for _, c := range []struct {
+		name   string
+		change func(*chain.Policy)
+	}{
+		{"policy of a short password", func(p *chain.Policy) { p.PasswordLength = 11 }}, {"policy without an idle time", func(p *chain.Policy) { p.Idle = 0 }},
+		{"policy of a day and a minute", func(p *chain.Policy) { p.Absolute = 1441 }}, {"policy whose end comes before idle", func(p *chain.Policy) { p.Idle, p.Absolute = 60, 59 }},
+		{"policy of unsorted networks", func(p *chain.Policy) { p.Networks = []string{"2001:db8::/32", "192.0.2.0/24"} }}, {"policy of a network twice", func(p *chain.Policy) { p.Networks = []string{"192.0.2.0/24", "192.0.2.0/24"} }},
+		{"policy of an address", func(p *chain.Policy) { p.Networks = []string{"192.0.2.1"} }}, {"policy of a network beside its mask", func(p *chain.Policy) { p.Networks = []string{"192.0.2.1/24"} }},
+		{"policy of an IPv4 network as IPv6", func(p *chain.Policy) { p.Networks = []string{"::ffff:192.0.2.0/120"} }}, {"policy of one of three", func(p *chain.Policy) { p.RecoveryK = 1 }},
+		{"policy of four of three", func(p *chain.Policy) { p.RecoveryK = 4 }}, {"policy of two of ten", func(p *chain.Policy) { p.RecoveryN = 10 }},
+	} {
+		p := rules
+		c.change(&p)
+		policy.Policy = &p
+		add(c.name, "malformed", policy.Bytes())
+	}
 	edit := func(name, class string, at int, b ...byte) {
 		x := slices.Clone(good)
 		copy(x[at:], b)
@@ -476,6 +499,7 @@ func effectVectors() (v []Vector) {
 	edit("kind 0", "malformed", 1, 0)
 	edit("kind 8 without its body", "malformed", 1, 8)
 	edit("kind 9", "malformed", 1, 9)
+	edit("kind 11", "malformed", 1, 11)
 	edit("entry zero", "malformed", 34, make([]byte, 16)...)
 	edit("in the trail", "malformed", 50, 0, 2)
 	edit("epoch 0", "malformed", 92, 0, 0, 0, 0)

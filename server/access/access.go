@@ -7,6 +7,7 @@ package access
 import (
 	"crypto/ed25519"
 	"errors"
+	"net/netip"
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
@@ -20,6 +21,7 @@ type Caller struct {
 	Account wire.ObjectID
 	Member  wire.ObjectID
 	Session wire.ObjectID
+	Address netip.Addr // that the request came from; zero where it is not known
 }
 
 // SeatState is where a seat stands.
@@ -371,6 +373,28 @@ func Forget(s *Seat, head api.ChainHead, sub chain.Submission, f *chain.ForgetEf
 		return Deny(api.CodeBadRequest)
 	}
 	return noRows(sub)
+}
+
+// Policy: an owner signs the firm's rules in the firm's own chain, and does not shut himself out by them.
+func Policy(c Caller, s *Seat, head api.ChainHead, sub chain.Submission, p *chain.Policy) error {
+	if err := require(s, chain.RightManage, Seated); err != nil {
+		return err
+	}
+	if head.Chain != c.Firm {
+		return Deny(api.CodeBadRequest)
+	}
+	if err := From(*p, c.Address); err != nil {
+		return err
+	}
+	return noRows(sub)
+}
+
+// From: a firm's sessions are used from where its policy says.
+func From(p chain.Policy, address netip.Addr) error {
+	if !p.Admits(address) {
+		return Deny(api.CodeNotFromHere)
+	}
+	return nil
 }
 
 // Batch: who may upload adds versions, a writer changes documents, only an owner renames the matter.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/underseal/underseal/protocol/api"
@@ -27,7 +28,7 @@ type FirmToken struct {
 // is no member yet shows that he holds an invite, and binds his keys to his account by it.
 //
 // The ticket is used up first: when the answer is that the store failed, a new ticket is needed.
-func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.ChainID, req api.OpenSession) (FirmToken, error) {
+func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.ChainID, from netip.Addr, req api.OpenSession) (FirmToken, error) {
 	t, err := a.takeTicket(ctx, now, req.Ticket)
 	if err != nil {
 		return FirmToken{}, err
@@ -56,6 +57,13 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 			return access.Deny(api.CodeNotSignedIn)
 		}
 		s.Expires = min(int64(req.Expires), t.Created+l.absolute)
+		policy, _, err := ledger.Policy(tx)
+		if err != nil {
+			return err
+		}
+		if err := access.From(policy, from); err != nil {
+			return err
+		}
 		bundle, err := a.bundleOf(tx, now, firm, t.Account, req)
 		if err != nil {
 			return err
@@ -65,6 +73,11 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 		}
 		if err := putSession(tx, s, token); err != nil {
 			return err
+		}
+		if policy.OneSession {
+			if err := a.endOlder(tx, now, firm, s); err != nil {
+				return err
+			}
 		}
 		opened := chain.Event{Kind: chain.EventSessionOpened, Member: s.Member, Session: s.Session}
 		if err := a.Log.Record(tx, a.Random, now, firm, opened); err != nil {
@@ -82,6 +95,20 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 		return FirmToken{}, errors.Join(err, undo)
 	}
 	return FirmToken{Token: token, Expires: time.Unix(s.Expires, 0), Opened: api.Opened{Idle: l.idle, Absolute: l.absolute, Expires: s.Expires}}, nil
+}
+
+// endOlder ends a member's sessions of other sign-ins. Of two that race, the one that comes last stays.
+func (a *Service) endOlder(tx store.Tx, now time.Time, firm wire.ChainID, s layout.Session) error {
+	rows, err := sessionsOf(tx, s.Member, func(as wire.ObjectID) bool { return as != s.AccountSession })
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := a.endSession(tx, now, firm, row, endedByOneSession); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // entered notes that an account is in a firm. It is the last word on a session that was ended while it entered: whoever

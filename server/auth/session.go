@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/access"
 	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/ledger"
 	"github.com/underseal/underseal/server/store"
 )
 
@@ -152,18 +154,27 @@ func touch(tx store.Tx, row []byte, now time.Time) error {
 }
 
 // Caller says whose session in a firm a token is of.
-func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, token Token, use Use) (access.Caller, error) {
+//
+// Where it comes from an address that the firm does not admit, the caller is answered with the refusal: it is to be recorded.
+func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, token Token, from netip.Addr, use Use) (access.Caller, error) {
 	row := layout.SessionKey(token)
 	var s layout.Session
 	var l limits
+	var p chain.Policy
 	err := a.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) (err error) {
-		s, l, err = a.firmSession(tx, row, now)
+		if s, l, err = a.firmSession(tx, row, now); err != nil {
+			return err
+		}
+		p, _, err = ledger.Policy(tx)
 		return err
 	})
 	if err != nil {
 		return access.Caller{}, err
 	}
-	c := access.Caller{Firm: firm, Account: s.Account, Member: s.Member, Session: s.Session}
+	c := access.Caller{Firm: firm, Account: s.Account, Member: s.Member, Session: s.Session, Address: from}
+	if err := access.From(p, from); err != nil {
+		return c, err
+	}
 	if !l.touches(s.Seen, use, now) {
 		return c, nil
 	}
@@ -210,7 +221,13 @@ func (a *Service) firmSession(tx store.Tx, row []byte, now time.Time) (layout.Se
 }
 
 // firmLimits are how long a firm lets sessions last.
-func (a *Service) firmLimits(store.Tx) (limits, error) { return a.defaults(), nil }
+func (a *Service) firmLimits(tx store.Tx) (limits, error) {
+	p, found, err := ledger.Policy(tx)
+	if err != nil || !found {
+		return a.defaults(), err
+	}
+	return limits{idle: int64(p.Idle) * 60, absolute: int64(p.Absolute) * 60}, nil
+}
 
 // EndFirmSession signs out of a firm, and tells its auditors.
 func (a *Service) EndFirmSession(ctx context.Context, now time.Time, c access.Caller, token Token) error {
@@ -228,9 +245,9 @@ func (a *Service) EndFirmSession(ctx context.Context, now time.Time, c access.Ca
 
 // Why a session ended, as auditors are told. Who signed out himself is told with nothing.
 const (
-	endedBySignOut   = ""
-	endedByRevoking  = "revoked"     // by its owner, from another session
-	endedByOneSesson = "one-session" // by the firm's policy: there is a newer one
+	endedBySignOut    = ""
+	endedByRevoking   = "revoked"     // by its owner, from another session
+	endedByOneSession = "one-session" // by the firm's policy: there is a newer one
 )
 
 // endSession ends one session of a firm. Whoever did not end it himself is told so for an hour.

@@ -27,6 +27,7 @@
 // In a firm:
 //
 //	firm                               Firm
+//	policy                             chain.Policy  the newest that an owner signed
 //	member/<member>                    Member       whose account it is
 //	member-of/<account>                16 bytes     the one member it is
 //	keys/<member>                      chain.Bundle
@@ -214,6 +215,9 @@ func ParseDue(k []byte) (at int64, row []byte, ok bool) {
 
 // FirmKey is the firm.
 func FirmKey() []byte { return key("firm") }
+
+// PolicyKey is the firm's newest policy.
+func PolicyKey() []byte { return key("policy") }
 
 // MemberKey says whose account a member is.
 func MemberKey(member wire.ObjectID) []byte { return key("member", member.String()) }

@@ -38,6 +38,8 @@ func (a *appending) apply() error {
 		return a.erase()
 	case chain.KindForget:
 		return a.forget()
+	case chain.KindPolicy:
+		return a.policy()
 	}
 	return access.Deny(api.CodeBadRequest)
 }
@@ -269,6 +271,14 @@ func (a *appending) forget() error {
 		}
 	}
 	return nil
+}
+
+// policy keeps the firm's rules: they hold from the next request on.
+func (a *appending) policy() error {
+	if err := access.Policy(a.caller, a.seat, a.head, a.Submission, a.Effect.Policy); err != nil {
+		return err
+	}
+	return layout.Put(a.tx, layout.PolicyKey(), a.Effect.Policy)
 }
 
 func (a *appending) forgettable(e chain.Entry) error {
