@@ -169,6 +169,16 @@ func (c *Client) release(ctx context.Context, id wire.ChainID, doc, version wire
 			return fail(api.CodeNotSignedIn, "")
 		}
 		e, err := m.state.Release(author, session, doc, version, head.TrailPosition, head.TrailHead)
+		if errors.Is(err, chain.ErrSession) {
+			// The clock moved past the session's end: another one is opened.
+			c.mu.Lock()
+			delete(c.sessions, m.firm)
+			c.mu.Unlock()
+			if err := c.ensureSession(ctx, m.firm); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -384,6 +384,9 @@ func (t *trailRead) items(s *chain.State) []TrailItem {
 		o := opening{r.Effect.Actor, r.Effect.Release.Session, r.Effect.Release.Version}
 		x := TrailItem{Sequence: "trail", Position: t.from + uint64(i), At: r.Time, Person: nameOf(s, o.member), Member: o.member.String(), Kind: "opened",
 			Version: o.version.String(), Paired: paired(seen, o, served[o])}
+		if r.Unsigned {
+			x.At, x.Kind = last, "unsigned"
+		}
 		if r.Erased {
 			// When it was is gone with the rest: it stands where it stood.
 			x.At, x.Erased = last, s.ErasureOf(x.Position).Rule.String()

@@ -7,6 +7,7 @@ var (
 	ErrOrder      = errors.New("entry does not follow the one before it")
 	ErrWrongChain = errors.New("entry belongs to another chain")
 	ErrErased     = errors.New("an envelope is gone, and no owner said so")
+	ErrSession    = errors.New("the session's certificate has run out")
 	ErrEvent      = errors.New("not an entry of the server sequence at this place")
 	ErrLeaf       = errors.New("entry is not committed to by its leaf")
 	ErrEpoch      = errors.New("entry is of another epoch")
