@@ -164,6 +164,18 @@ func (w *world) link(role chain.Role, mode chain.InviteMode) string {
 	return link
 }
 
+// firmLink invites into the firm's own chain.
+func (w *world) firmLink(role chain.Role) string {
+	w.t.Helper()
+	overview, err := w.founder.Overview(w.t.Context())
+	w.must(err)
+	firm, err := wire.ParseHash(overview.Firms[0].Firm)
+	w.must(err)
+	link, _, err := w.founder.Invite(w.t.Context(), firm, "Carl Client", role, chain.ModeOpensAtOnce, time.Now().Add(time.Hour))
+	w.must(err)
+	return link
+}
+
 // person is a home and a passphrase.
 type person struct {
 	w          *world
@@ -348,6 +360,8 @@ func TestMemberReadme(t *testing.T) {
 	w.must(err)
 	example := regexp.MustCompile(`(?m)^    underseal(-verify)? (\w+)\b(.*)$`).FindAllStringSubmatch(string(readme), -1)
 	link, verifier, url, done := w.link(chain.RoleOwner, chain.ModeOpensAtOnce), w.verifier(), "", map[string]bool{}
+	// An owner of the firm, too: its rules are shown.
+	p.want(exitFine, "join", w.firmLink(chain.RoleOwner))
 	for _, line := range example {
 		args := []string{line[2]}
 		for _, word := range regexp.MustCompile(`'([^']*)'|\S+`).FindAllStringSubmatch(line[3], -1) {
@@ -358,7 +372,7 @@ func TestMemberReadme(t *testing.T) {
 			case strings.HasPrefix(text, "https://files.example/log/"):
 				text = url
 			}
-			args = append(args, strings.Replace(text, "Doe v. Roe", "Roe v. Wade", 1))
+			args = append(args, strings.NewReplacer("Doe v. Roe", "Roe v. Wade", "Advocate LLP", "Firm & Partners").Replace(text))
 		}
 		done[line[1]+" "+line[2]] = true
 		var cmd *exec.Cmd
