@@ -28,6 +28,7 @@ var (
 	ErrLogKeys = errors.New("the log's keys are not the ones this device knows")
 	ErrFork    = errors.New("the log shows another history than it signed before")
 	ErrHidden  = errors.New("an entry that the log took is not in it any more")
+	ErrPlace   = errors.New("something stands in this matter's next place in the log, and the server does not hand it out: it keeps an entry back, or a member took the place")
 )
 
 // firmLog is what this device holds a firm's log to. It is kept, sealed, from one visit to the next.
@@ -350,7 +351,7 @@ func (c *Client) current(ctx context.Context, m *matter, sealing bool) error {
 			return err
 		}
 		if m.state.Position == before {
-			return ErrWithheld // the log has an entry that the server does not hand out
+			return ErrPlace
 		}
 		if err := c.compareViews(ctx, m); err != nil {
 			return err
