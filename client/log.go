@@ -28,7 +28,7 @@ var (
 	ErrLogKeys = errors.New("the log's keys are not the ones this device knows")
 	ErrFork    = errors.New("the log shows another history than it signed before")
 	ErrHidden  = errors.New("an entry that the log took is not in it any more")
-	ErrPlace   = errors.New("something stands in this matter's next place in the log, and the server does not hand it out: it keeps an entry back, or a member took the place")
+	ErrPlace   = fmt.Errorf("something stands in this matter's next place in the log: a member took the place, or %w", ErrWithheld)
 )
 
 // firmLog is what this device holds a firm's log to. It is kept, sealed, from one visit to the next.
