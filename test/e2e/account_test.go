@@ -321,6 +321,19 @@ func bendClock(b *browser.Browser, seconds int) {
 	b.Eval(`(() => { window.bent = (window.bent ?? 0) + ` + strconv.Itoa(seconds*1000) + `; if (!window.trueNow) { window.trueNow = Date.now; Date.now = () => window.trueNow.call(Date) + window.bent; } return 0; })()`)
 }
 
+func openRules(b *browser.Browser) {
+	openAccount(b)
+	b.Click(`[data-action="rules"]`)
+	b.See("#rules")
+}
+
+func setRule(b *browser.Browser, rule, value string) { b.Fill("#rule-"+rule, value) }
+
+func saveRules(b *browser.Browser) {
+	b.Click("#rules-save")
+	b.Until("the rules are saved", browser.Patience, `!!document.querySelector("#rules-saved")?.textContent`)
+}
+
 // TestIdleLock: the page counts down, stays for use, and wipes.
 func TestIdleLock(t *testing.T) {
 	server := program.Start(t, program.Binary(t), "")
@@ -441,4 +454,111 @@ func TestPollsAreMarked(t *testing.T) {
 
 func notCounted(b *browser.Browser, what string) {
 	b.Until(what, browser.Patience, `!document.querySelector("#countdown:popover-open")`)
+}
+
+// TestRules: an owner sets the rules of the firm, and its record says so.
+func TestRules(t *testing.T) {
+	server := program.Start(t, program.Binary(t), "")
+	ada := browser.Start(t, browser.Options{Authenticator: true})
+	kit := setUp(t, ada, server.SetupLink(), false)
+	ada.See("#matter-new")
+	newMatter(ada, "Doe v. Roe")
+	openRules(ada)
+	says(t, ada, "#rules-origin", "Nobody has set any rules yet")
+	ada.Screen("54-rules")
+	valid := func() string {
+		return ada.String(`[...document.querySelectorAll("#rules :invalid")].filter(e => e.id).map(e => e.id).join(" ")`)
+	}
+	for _, wrong := range []struct{ rule, value, right string }{
+		{"idle", "0", "30"}, {"idle", "481", "30"}, {"idle", "1.5", "30"}, {"absolute", "20", "600"}, {"absolute", "1441", "600"},
+		{"passwordLength", "11", "16"}, {"networks", "office", "127.0.0.0/8\n::1/128"}, {"networks", "1.2.3.400/8", "127.0.0.0/8\n::1/128"},
+	} {
+		if wrong.rule == "absolute" {
+			setRule(ada, "idle", "30")
+		}
+		setRule(ada, wrong.rule, wrong.value)
+		if got := valid(); got != "rule-"+wrong.rule {
+			t.Errorf("%s %q: got %q refused, want that field", wrong.rule, wrong.value, got)
+		}
+		setRule(ada, wrong.rule, wrong.right)
+		if got := valid(); got != "" {
+			t.Errorf("%s %q: got %q refused, want none", wrong.rule, wrong.right, got)
+		}
+	}
+	ada.Click("#rule-oneSession")
+	ada.Click("#rule-recovery")
+	setRule(ada, "recovery-k", "4")
+	if got := valid(); got != "rule-recovery-k" {
+		t.Errorf("4 of 3 holders: got %q refused", got)
+	}
+	setRule(ada, "recovery-k", "2")
+	toSee(ada, "#rules-save")
+	ada.Screen("55-rules-filled")
+	ada.Click("#rules-save")
+	ada.Screen("55-rules-networks") // who shuts others out is asked first
+	ada.Click("#confirm-yes")
+	ada.Until("the rules are saved", browser.Patience, `!!document.querySelector("#rules-saved")?.textContent`)
+	says(t, ada, "#rules-origin", "Set by Ada Advocate")
+	ada.Until("the record says so", browser.Patience, `!!document.querySelector('#activity [data-kind="policy"]')`)
+	says(t, ada, "#activity", "Ada Advocate set the rules of the firm", "Ada Advocate founded this firm")
+	toSee(ada, "#activity")
+	ada.Screen("56-rules-activity")
+
+	// A minute is the least, and holds from now on.
+	notCounted(ada, "nothing is counted down")
+	setRule(ada, "idle", "1")
+	saveRules(ada)
+	ada.Press("x")
+	bendClock(ada, 40)
+	ada.See("#countdown-stay")
+	ada.Click("#countdown-stay")
+	setRule(ada, "idle", "30")
+	saveRules(ada)
+
+	// They are read from the record again.
+	ada.Reload()
+	signIn(ada)
+	ada.See("#rules")
+	got := ada.String(`["idle", "absolute", "passwordLength", "networks"].map(r => document.querySelector("#rule-" + r).value).join(" ") + " " + document.querySelector("#rule-oneSession").checked + " " + document.querySelector("#rule-recovery").checked`)
+	if want := "30 600 16 127.0.0.0/8\n::1/128 true true"; got != want {
+		t.Errorf("got rules %q, want %q", got, want)
+	}
+
+	// One session a person: who signs in elsewhere is told here why it ended.
+	other := browser.Start(t, browser.Options{})
+	withKit(other, server.Origin, kit)
+	other.Click("#matters a[data-matter]")
+	other.See("#invite-open")
+	ada.Click("#nav-matters")
+	ada.See(`.problem[data-code="session-ended"]`)
+
+	// A guest is held to them, and does not see them.
+	clara := browser.Start(t, browser.Options{Authenticator: true})
+	clara.Open(invite(other, "Clara Client", "client", "opens-at-once", false))
+	clara.Click("#join-passkey")
+	clara.See("#add-files")
+	openAccount(clara)
+	clara.See("[data-firm-log]")
+	if n := count(clara, `[data-action="rules"]`); n != 0 {
+		t.Error("a guest is offered the rules of the firm")
+	}
+}
+
+// TestNotFromHere: nobody shuts himself out by a rule of networks, and he is told what it is.
+func TestNotFromHere(t *testing.T) {
+	server := program.Start(t, program.Binary(t), "")
+	ada := browser.Start(t, browser.Options{Authenticator: true})
+	setUp(t, ada, server.SetupLink(), false)
+	ada.See("#matter-new")
+	newMatter(ada, "Doe v. Roe")
+	openRules(ada)
+	setRule(ada, "networks", "203.0.113.0/24")
+	ada.Click("#rules-save")
+	ada.Click("#confirm-yes")
+	ada.See(`.problem[data-code="not-from-here"]`)
+	ada.Screen("57-not-from-here")
+	closeDialogs(ada)
+	ada.Click("#nav-account")
+	openRules(ada)
+	says(t, ada, "#rules-origin", "Nobody has set any rules yet")
 }

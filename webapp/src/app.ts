@@ -25,7 +25,8 @@ export interface App {
   refresh(): Promise<Overview>;
   /** What the newest overview says of a matter, without asking. */
   summary(matter: Id): MatterSummary | null;
-  firmName(firm: Id): string | null;
+  /** What the newest overview says of a firm, without asking. */
+  firm(firm: Id): Overview["firms"][number] | null;
   /** The times after which a session ends may be others now. */
   limitsChanged(): void;
   /** Makes a kit, then goes to a page. */

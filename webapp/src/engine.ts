@@ -225,7 +225,7 @@ export interface VerifyReport {
   replayed: boolean;
   released: number | null; // auditors and owners only
   served: number | null;
-  unpaired: { kind: "released" | "served"; at: number; person: string; document: string; version: Id }[];
+  unpaired: { kind: "released" | "served" | "unsigned"; at: number; person: string; document: string; version: Id }[];
   erasures: { from: number; to: number; rule: ErasureRule; by: string; at: number }[];
   views: number; // members whose last seen state of the log was compared with ours
   took: number; // ms
@@ -249,7 +249,7 @@ export interface Activity {
   rule: ErasureRule | ""; // of an erasure
 }
 
-export type TrailKind = "opened" | "served" | "session-opened" | "session-ended" | "sign-in-failed" | "denied" | "locked";
+export type TrailKind = "opened" | "unsigned" | "served" | "session-opened" | "session-ended" | "sign-in-failed" | "denied" | "locked";
 
 /** Who opened what, and what the server noted. */
 export interface TrailItem {
@@ -313,17 +313,18 @@ export interface Calls {
   proveFinish(p: { passkey: PasskeyResult }): Record<string, never>;
   proveKit(p: { kit: string }): Record<string, never>;
   passkeyAddOptions(): { publicKey: unknown; prfSalt: ArrayBuffer };
-  passkeyAddFinish(p: { passkey: PasskeyResult; name: string }): unknown;
-  passkeyRename(p: { id: string; name: string }): unknown;
-  passkeyRemove(p: { id: string }): unknown;
+  passkeyAddFinish(p: { passkey: PasskeyResult; name: string }): Record<string, never>;
+  passkeyRename(p: { id: string; name: string }): Record<string, never>;
+  passkeyRemove(p: { id: string }): Record<string, never>;
   sessions(): { sessions: Session[] };
-  sessionEnd(p: { id: Id }): unknown;
+  sessionEnd(p: { id: Id }): Record<string, never>;
   /** All but this one. */
-  sessionsEndOthers(): unknown;
+  sessionsEndOthers(): Record<string, never>;
 
+  /** For those who work there. */
   policy(p: { firm: Id }): Policy;
   /** Signs the rules as an entry of the firm. Owners. */
-  policySet(p: { firm: Id; policy: Rules }): unknown;
+  policySet(p: { firm: Id; policy: Rules }): Policy;
 
   overview(): Overview;
   account(): AccountView;

@@ -93,8 +93,8 @@ class Program implements App {
     return this.#overview?.matters.find((m) => m.matter === matter) ?? null;
   }
 
-  firmName(firm: Id): string | null {
-    return this.#overview?.firms.find((f) => f.firm === firm)?.name ?? null;
+  firm(firm: Id): Overview["firms"][number] | null {
+    return this.#overview?.firms.find((f) => f.firm === firm) ?? null;
   }
 
   limitsChanged() {

@@ -156,7 +156,9 @@ export const say = {
     oneSession: "One session a person",
     oneSessionHint: "Whoever signs in somewhere else is signed out where they were, and is told why.",
     networks: "Only from these networks",
-    networksHint: "One a line, as 203.0.113.0/24 or 2001:db8::/32; at most 32. Leave it empty to allow everywhere. Mind that your own is among them, or you lock yourself out.",
+    networksHint: "One a line, as 203.0.113.0/24 or 2001:db8::/32; at most 32. Leave it empty to allow everywhere. The one that you save this from must be among them.",
+    networksTitle: "Only from these networks?",
+    networksText: "From the next request on, the server refuses everybody who comes from anywhere else, clients at home and on the road as well.",
     networkBad: (line: string) => `\u201c${line}\u201d is not a network. Write it as 203.0.113.0/24.`,
     networksMany: "These are more than 32 networks.",
     recoveryOn: "Holders together can bring somebody back",
@@ -460,7 +462,7 @@ export const say = {
     logAddress: "Public address",
     logAt: "Looked at",
     policy: "Save the policy file for your reviewer",
-    policyHint: "It names the log, its keys and its witnesses. A reviewer needs it once, and from you, not from the server.",
+    policyHint: "The policy file names the log, its keys and its witnesses. A reviewer needs it once, and from you, not from the server.",
     id: "Account id",
   },
 
@@ -534,7 +536,7 @@ export const say = {
     pairs: { title: "Every delivery has its view", text: "What the server says it delivered was laid beside who opened what.", figure: (released: number, served: number) => `${plural(released, "view", "views")}, ${plural(served, "delivery", "deliveries")}` },
     unpairedTitle: (n: number) => plural(n, "view or delivery stands", "views or deliveries stand") + " alone",
     unpairedText: "The record is whole, but these do not match. Somebody who stopped before the first byte is the usual reason; a delivery without a view is one to ask about.",
-    unpaired: { released: "opened, and nothing was delivered", served: "delivered, and nobody had opened it" },
+    unpaired: { released: "opened, and nothing was delivered", served: "delivered, and nobody had opened it", unsigned: "an opening that this person did not sign" },
     views: { title: "Everybody is shown the same log", text: "Every entry carries the state of the log that its author last saw. All of them lead to the one that you are shown.", figure: (n: number) => plural(n, "member", "members") + " compared", noneTitle: "Nobody\u2019s view was there to compare", none: "Every entry carries the state of the log that its author last saw. Since you opened this page none by others has come.", noneFigure: "none" },
     notNewest: { title: "Something new came in the meantime", text: "The record is whole, and longer than what you see. Verify again to have the newest entries worked out as well.", figure: "not the newest" },
     rootTitle: { title: "It all closes into one root", text: "The root is a fingerprint of the whole log. Change one byte of one entry anywhere, and it is another one." },
@@ -738,6 +740,7 @@ export function didWhat<N>(kind: ActivityKind, who: N, subject: N, role: Role | 
 
 export const trailKind: Record<TrailKind, string> = {
   opened: "Opened a document",
+  unsigned: "Opening without this person’s signature",
   served: "Document delivered",
   "session-opened": "Signed in",
   "session-ended": "Signed out",
@@ -812,7 +815,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
   "prove-again": { what: "This needs a fresh proof that it is you.", todo: "Nothing was changed. Try again, and use a passkey or your kit when you are asked." },
   "last-method": { what: "This is the last way to open your account, so it stays.", todo: "Add another passkey that unlocks, or make a recovery kit. After that you can remove this one." },
   "session-ended": { what: "This session was ended.", todo: "It was ended from another device, you signed in elsewhere and your firm allows one session, or its time was over. Nothing is lost: sign in again. If you ended nothing yourself, look under Account at where else you are signed in." },
-  "not-from-here": { what: "Your firm does not allow this from where you are.", todo: "Its rules name networks, such as that of the office, and this connection comes from none of them. Use one of those, or ask an owner of the firm." },
+  "not-from-here": { what: "Your firm does not allow this from where you are.", todo: "Its rules name networks, such as that of the office, and this connection comes from none of them. Use one of those, or ask an owner of the firm. Rules that would shut out whoever signs them are refused for the same reason." },
   unavailable: { what: "The server cannot do this at the moment.", todo: "Wait a little and try again. Nothing was changed." },
   internal: { what: "The server ran into a fault of its own.", todo: "Try again. If it stays, tell whoever runs the server, with the code." },
 

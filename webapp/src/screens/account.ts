@@ -55,6 +55,7 @@ function firmLogs(app: App, account: AccountView): HTMLElement | false {
 // Asked only when somebody wants it: it needs the server, and this page should open without.
 function firmLog(app: App, { firm, firmName }: AccountView["identities"][number]): HTMLElement {
   const slot = problemSlot();
+  const works = app.firm(firm)?.mayCreateMatters ?? false; // its rules are for those who work there
   const found = h("div", { class: "log-status" });
   const look = button(t.logLoad, { "data-action": "log-status", class: "small", "aria-label": t.logOf(visible(firmName)) }, () =>
     void busy(look, slot, async () => {
@@ -65,7 +66,7 @@ function firmLog(app: App, { firm, firmName }: AccountView["identities"][number]
   const policy = button(t.policy, { "data-action": "save-policy", class: "small" }, () =>
     void busy(policy, slot, async () => announce(say.verify.saved(await savePolicy(app, firm)))));
   return h("div", { class: "stack firm-log", "data-firm-log": firm }, h("h3", {}, name(firmName)), found, slot.node,
-    h("div", { class: "actions start" }, h("a", { class: "button small", href: `/m/${firm}/rules`, "data-action": "rules", "aria-label": t.rules + ": " + visible(firmName) }, t.rules), look, policy), h("p", { class: "hint" }, t.policyHint));
+    h("div", { class: "actions start" }, works && h("a", { class: "button small", href: `/m/${firm}/rules`, "data-action": "rules", "aria-label": t.rules + ": " + visible(firmName) }, t.rules), look, policy), h("p", { class: "hint" }, t.policyHint));
 }
 
 function logFacts(status: LogStatus, firm: string): HTMLElement {

@@ -6,7 +6,7 @@ import type { Event, Id, Policy, Rules } from "../engine.ts";
 import { failureOf } from "../engine-client.ts";
 import { date, name } from "../format.ts";
 import { say } from "../sentences.ts";
-import { announce, busy, button, form, problem, problemSlot } from "../ui.ts";
+import { allNames, announce, ask, busy, button, form, problem, problemSlot } from "../ui.ts";
 import { activityPart } from "./activity.ts";
 
 const t = say.rules;
@@ -21,24 +21,26 @@ export function rulesScreen(app: App, firm: Id): Screen {
       const [policy, view] = await Promise.all([app.engine.call("policy", { firm }), app.engine.call("matterOpen", { matter: firm }).catch(() => null)]);
       if (view?.myRole === "owner") fill(body, origin(policy, t.leadOwner), rulesForm(app, firm, policy, load));
       else fill(body, origin(policy, t.leadOther), readOnly(policy));
+      if (!activity.node.isConnected) node.append(activity.node);
     } catch (thrown) {
       fill(body, problem(failureOf(thrown)), h("div", { class: "actions start" }, button(say.tryAgain, {}, () => void load())));
     } finally {
       body.removeAttribute("aria-busy");
     }
   };
+  const node = h("section", { class: "page narrow rules" },
+    h("div", {}, h("p", { class: "crumb" }, h("a", { href: "/account" }, t.back)), h("h1", { tabindex: -1 }, t.title), firmName(app, firm)),
+    body);
   void load();
   return {
-    node: h("section", { class: "page narrow rules" },
-      h("div", {}, h("p", { class: "crumb" }, h("a", { href: "/account" }, t.back)), h("h1", { tabindex: -1 }, t.title), firmName(app, firm)),
-      body, activity.node),
+    node,
     event: (event: Event) => activity.event?.(event),
   };
 }
 
 function firmName(app: App, firm: Id): Child {
-  const found = app.firmName(firm);
-  return found !== null && h("p", { class: "lead" }, name(found));
+  const found = app.firm(firm);
+  return found !== null && h("p", { class: "lead" }, name(found.name));
 }
 
 function origin(policy: Policy, lead: string): HTMLElement {
@@ -118,16 +120,22 @@ function rulesForm(app: App, firm: Id, policy: Policy, saved: () => Promise<void
   const told = h("p", { id: "rules-saved", class: "hint saved", role: "status" });
   const controls = groups.map(([title, names]) => ({ title, controls: names.map((rule) => controlFor(rule, policy)) }));
   const save = h("button", { id: "rules-save", class: "primary", type: "submit" }, t.save);
-  const submit = () => void busy(save, slot, async () => {
-    const next: Rules = { ...rulesOf(policy) };
-    for (const group of controls) for (const control of group.controls) control.read(next);
+  const sign = async (next: Rules) => {
+    told.textContent = "";
     await app.engine.call("policySet", { firm, policy: next });
     app.limitsChanged();
     await saved();
     announce(t.saved);
     const place = document.getElementById("rules-saved");
     if (place) place.textContent = t.saved;
-  });
+  };
+  const submit = () => {
+    const next: Rules = { ...rulesOf(policy) };
+    for (const group of controls) for (const control of group.controls) control.read(next);
+    const fewer = next.networks.length > 0 && next.networks.join() !== policy.networks.join();
+    if (!fewer) return void busy(save, slot, () => sign(next));
+    ask({ title: t.networksTitle, text: t.networksText, extra: allNames(next.networks), yes: t.save, danger: true, act: () => sign(next) });
+  };
   const node = form({ id: "rules", class: "stack" }, submit,
     controls.map((group) => h("fieldset", { class: "sheet" }, h("legend", {}, group.title), group.controls.map((control) => control.node))),
     slot.node,
