@@ -88,7 +88,7 @@ func TestHeadIsCurrent(t *testing.T) {
 	again := clara.Again().In()
 	again.Beware()
 	s.Replay(before) // the chain as it was; the log answers the truth
-	again.Refused(again.Look(s.matter), client.ErrWithheld)
+	again.Refused(again.Look(s.matter), client.ErrPlace)
 
 	// At the moment of a change, too, by who looked just now.
 	s.ok(s.ada.Look(s.matter))
@@ -101,7 +101,7 @@ func TestHeadIsCurrent(t *testing.T) {
 	s.ada.Beware()
 	s.Replay(before)
 	_, err = s.ada.RenameMatter(evilserver.Soon(t), s.matter, "on an old head")
-	s.ada.Refused(err, client.ErrWithheld)
+	s.ada.Refused(err, client.ErrPlace)
 }
 
 // TestNewestKeysOfAPerson: S-CLIENT-15. Nothing is sealed to keys that were replaced, and another's keys are a lie.
