@@ -405,7 +405,7 @@ func (c *Client) SignOut(ctx context.Context) {
 	for firm := range c.sessions {
 		firms = append(firms, firm)
 	}
-	signedIn := c.account != nil || c.locked
+	signedIn := c.account != nil || c.locked || (c.ceremony != nil && c.ceremony.signedIn != nil)
 	c.reset()
 	c.mu.Unlock()
 	if !signedIn {

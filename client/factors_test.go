@@ -54,7 +54,7 @@ func TestPasskeyThatCannotUnlock(t *testing.T) {
 		prf   []byte
 	}{"no PRF and no wrap": {reply, nil}, "no PRF here": {withPRF, nil}, "no wrap": {reply, prf}} {
 		t.Run(name, func(t *testing.T) {
-			signIns := 0
+			signIns, ended := 0, false
 			c2 := New(Config{Origin: "http://localhost", Device: newShelf(), Random: rand.Reader, Now: time.Now, Transport: answerer(func(r Request) (Response, error) {
 				if bytes.Contains(r.Body, []byte(base64.StdEncoding.EncodeToString(prf))) {
 					t.Error("a PRF output was sent")
@@ -62,6 +62,8 @@ func TestPasskeyThatCannotUnlock(t *testing.T) {
 				switch {
 				case r.Path == api.RouteSignIns:
 					return answer(200, api.SignInReply{SignIn: wire.ObjectID{1}, Challenge: []byte("c"), Request: json.RawMessage(`{}`)})
+				case r.Path == api.RouteAccountSession:
+					ended = true
 				case strings.HasPrefix(r.Path, api.RouteSignIns+"/"):
 					signIns++
 					return answer(200, c.reply)
@@ -80,8 +82,18 @@ func TestPasskeyThatCannotUnlock(t *testing.T) {
 			if err := c2.UnlockKit(ctx, other.String()); !hasCode(err, api.CodeUnlockFailed) || c2.SignedIn() {
 				t.Fatalf("another kit: %v", err)
 			}
+			// Who gives up leaves no session behind.
+			c2.SignOut(ctx)
+			if !ended || !hasCode(c2.UnlockKit(ctx, kit.String()), api.CodeBadRequest) {
+				t.Fatal("a session stays")
+			}
+			_, err = c2.SignInOptions(ctx)
+			must(t, err)
+			if err := c2.SignInPasskey(ctx, credentialOf(credential), c.prf); !hasCode(err, api.CodeUnlockElsewhere) {
+				t.Fatal(err)
+			}
 			must(t, c2.UnlockKit(ctx, kit.String()))
-			if !c2.SignedIn() || signIns != 1 {
+			if !c2.SignedIn() || signIns != 2 {
 				t.Fatalf("signed in %v, by %d sign-ins", c2.SignedIn(), signIns)
 			}
 		})
