@@ -62,19 +62,44 @@ type keyFile struct {
 
 var _ ledger.LogKeys = (*keyFile)(nil)
 
+// read reads the file. k.mu is held.
+func (k *keyFile) read() (map[string]ledger.LogSeeds, error) {
+	all := map[string]ledger.LogSeeds{}
+	b, err := os.ReadFile(k.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return all, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading log.key: %w", err)
+	}
+	if json.Unmarshal(b, &all) != nil || all == nil {
+		return nil, errors.New("log.key is damaged: put back the one that belongs to this data folder")
+	}
+	return all, nil
+}
+
 // Seeds implements ledger.LogKeys.
 func (k *keyFile) Seeds(_ context.Context, name string) (ledger.LogSeeds, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	all := map[string]ledger.LogSeeds{}
-	b, err := os.ReadFile(k.path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return ledger.LogSeeds{}, fmt.Errorf("reading log.key: %w", err)
+	all, err := k.read()
+	if err != nil {
+		return ledger.LogSeeds{}, err
 	}
-	if err == nil {
-		if err := json.Unmarshal(b, &all); err != nil {
-			return ledger.LogSeeds{}, errors.New("log.key is damaged")
-		}
+	s, ok := all[name]
+	if !ok {
+		return s, ledger.ErrNoSeeds
+	}
+	return s, nil
+}
+
+// Make implements ledger.LogKeys.
+func (k *keyFile) Make(_ context.Context, name string) (ledger.LogSeeds, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all, err := k.read()
+	if err != nil {
+		return ledger.LogSeeds{}, err
 	}
 	if s, ok := all[name]; ok {
 		return s, nil
@@ -84,7 +109,8 @@ func (k *keyFile) Seeds(_ context.Context, name string) (ledger.LogSeeds, error)
 		return ledger.LogSeeds{}, err
 	}
 	all[name] = s
-	if b, err = json.Marshal(all); err != nil {
+	b, err := json.Marshal(all)
+	if err != nil {
 		return ledger.LogSeeds{}, err
 	}
 	return s, replaceFile(k.path, b)

@@ -180,12 +180,16 @@ type signing struct {
 	firm   wire.ChainID
 }
 
+var signingLog = wire.ObjectID{7}.String()
+
 func newSigning(t *testing.T) *signing {
 	s := &signing{t: t, folder: filepath.Join(t.TempDir(), "data"), firm: wire.ChainID{1}}
 	d := s.open()
 	defer d.Close()
+	_, err := d.log.Keys.Make(t.Context(), signingLog)
+	s.ok(err)
 	s.ok(d.store.Update(t.Context(), layout.FirmPartition(s.firm), func(tx store.Tx) error {
-		return layout.Put(tx, layout.FirmKey(), layout.Firm{Log: "abc", Origin: "localhost:1/log/abc"})
+		return layout.Put(tx, layout.FirmKey(), layout.Firm{Log: signingLog, Origin: "localhost:1/log/" + signingLog})
 	}))
 	return s
 }
@@ -325,10 +329,44 @@ func TestAttack56RestoredStore(t *testing.T) {
 		t.Errorf("a store that is ahead: %s", got)
 	}
 	s.sign(1, true)
-	path := filepath.Join(s.folder, "last-signed", "abc")
+	path := filepath.Join(s.folder, "last-signed", signingLog)
 	s.ok(os.Truncate(path, 9))
 	if got := s.starts(); !strings.Contains(got, "damaged") {
 		t.Errorf("a damaged file: %q", got)
+	}
+}
+
+// TestOtherLogKeys: a server that lost log.key, or has another, does not start and makes no new keys for a log that began.
+func TestOtherLogKeys(t *testing.T) {
+	s := newSigning(t)
+	s.sign(2, true)
+	path := filepath.Join(s.folder, "log.key")
+	own, err := os.ReadFile(path)
+	s.ok(err)
+	refuses := func(what string) {
+		t.Helper()
+		was, _ := os.ReadFile(path)
+		if got := s.starts(); !strings.Contains(got, "Put back the log.key") || !strings.Contains(got, "Nothing was started") {
+			t.Errorf("%s: %q", what, got)
+		}
+		if now, _ := os.ReadFile(path); !bytes.Equal(now, was) {
+			t.Errorf("%s: log.key was written", what)
+		}
+	}
+	s.ok(os.Remove(path))
+	refuses("no log.key")
+	k := &keyFile{path: path}
+	_, err = k.Make(t.Context(), wire.ObjectID{8}.String())
+	s.ok(err)
+	refuses("a log.key of other logs")
+	_, err = k.Make(t.Context(), signingLog)
+	s.ok(err)
+	refuses("a log.key with other keys")
+	s.ok(os.RemoveAll(filepath.Join(s.folder, "last-signed")))
+	refuses("other keys, and nothing is remembered")
+	s.ok(os.WriteFile(path, own, 0o600))
+	if got := s.starts(); got != "" {
+		t.Errorf("its own keys: %s", got)
 	}
 }
 

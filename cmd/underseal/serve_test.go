@@ -149,8 +149,11 @@ func TestDamagedKeyFile(t *testing.T) {
 	if err := os.WriteFile(k.path, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.Seeds(t.Context(), "x"); err == nil {
+	if _, err := k.Make(t.Context(), "x"); err == nil {
 		t.Fatal("a damaged file is overwritten")
+	}
+	if _, err := k.Seeds(t.Context(), "x"); err == nil {
+		t.Fatal("a damaged file is read")
 	}
 	if b, err := os.ReadFile(k.path); err != nil || string(b) != "{" {
 		t.Fatal("it is not as it was")

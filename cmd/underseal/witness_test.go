@@ -167,6 +167,8 @@ func TestWitnessing(t *testing.T) {
 	folder, firm := t.TempDir(), wire.ChainID{1}
 	d, err := openData(folder)
 	must(t, err)
+	_, err = d.log.Keys.Make(t.Context(), "name")
+	must(t, err)
 	seed, err := keys.GenerateIdentitySeed(rand.Reader)
 	must(t, err)
 	identity, err := keys.NewIdentity(seed)

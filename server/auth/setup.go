@@ -48,7 +48,7 @@ func (a *Service) useSetup(ctx context.Context, now time.Time, secret string) (a
 	if err != nil {
 		return api.LogKeys{}, err
 	}
-	seeds, err := a.Log.Keys.Seeds(ctx, s.Log)
+	seeds, err := a.Log.Keys.Make(ctx, s.Log)
 	if err != nil {
 		return api.LogKeys{}, err
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"io"
 	"sync"
 
@@ -15,9 +16,15 @@ import (
 // LogKeys keeps the private keys of logs. It is the server's one secret that is not in its store, so that a thief of the
 // store cannot sign.
 type LogKeys interface {
-	// Seeds returns the seeds of the log of that name, and makes them, durably, when there are none.
+	// Seeds returns the seeds of the log of that name. Where there are none it is ErrNoSeeds: a log that has begun never
+	// gets others.
 	Seeds(ctx context.Context, name string) (LogSeeds, error)
+	// Make is the same for a log that begins: it makes seeds, durably, when there are none.
+	Make(ctx context.Context, name string) (LogSeeds, error)
 }
+
+// ErrNoSeeds says that there are no private keys for a log.
+var ErrNoSeeds = errors.New("log.key has no keys of this log")
 
 // LogSeeds are the private keys of one log, each for one purpose.
 type LogSeeds struct {
@@ -67,6 +74,16 @@ var _ LogKeys = (*MemoryKeys)(nil)
 
 // Seeds implements LogKeys.
 func (m *MemoryKeys) Seeds(_ context.Context, name string) (LogSeeds, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s, ok := m.seeds[name]; ok {
+		return s, nil
+	}
+	return LogSeeds{}, ErrNoSeeds
+}
+
+// Make implements LogKeys.
+func (m *MemoryKeys) Make(_ context.Context, name string) (LogSeeds, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s, ok := m.seeds[name]; ok {

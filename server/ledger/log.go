@@ -271,11 +271,24 @@ func (b *Behind) Error() string {
 // Unwrap makes it ErrBehind.
 func (b *Behind) Unwrap() error { return ErrBehind }
 
-// Check compares every log in a store with what the guard remembers. A server does not start on an error.
+// ErrOtherKeys says that a log was signed with keys that are not there.
+var ErrOtherKeys = errors.New("log.key is not the one of this store")
+
+// OtherKeys is ErrOtherKeys with what a person needs to know.
+type OtherKeys struct{ Origin string }
+
+// Error implements error.
+func (o *OtherKeys) Error() string {
+	return fmt.Sprintf("log.key does not have the keys that the log %s was signed with. With others people's devices would refuse all that it signs. "+
+		"Put back the log.key that belongs to this data folder. Nothing was started", o.Origin)
+}
+
+// Unwrap makes it ErrOtherKeys.
+func (o *OtherKeys) Unwrap() error { return ErrOtherKeys }
+
+// Check compares every log in a store with what the guard remembers, and with the keys that are there. A server does not
+// start on an error.
 func (l *Log) Check(ctx context.Context, s store.Store) error {
-	if l.Guard == nil {
-		return nil
-	}
 	partitions, err := s.Partitions(ctx)
 	if err != nil {
 		return err
@@ -294,6 +307,9 @@ func (l *Log) Check(ctx context.Context, s store.Store) error {
 			return err
 		}
 	}
+	if l.Guard == nil {
+		return nil
+	}
 	return l.checkMissing(ctx, stored)
 }
 
@@ -302,6 +318,9 @@ func (l *Log) check(ctx context.Context, tx store.Tx) (name string, err error) {
 	f, found, err := layout.Get[layout.Firm](tx, layout.FirmKey())
 	if err != nil || !found {
 		return "", err
+	}
+	if err := l.checkKeys(ctx, tx, f); err != nil || l.Guard == nil {
+		return f.Log, err
 	}
 	known, found, err := l.Guard.Last(ctx, f.Log)
 	if err != nil || !found {
@@ -319,6 +338,29 @@ func (l *Log) check(ctx context.Context, tx store.Tx) (name string, err error) {
 		err = &Behind{Origin: f.Origin, Stored: known.Size, Known: known.Size}
 	}
 	return f.Log, err
+}
+
+// checkKeys looks whether a log was signed with the keys that are there.
+func (l *Log) checkKeys(ctx context.Context, tx store.Tx, f layout.Firm) error {
+	note, err := optional(tx.Get(layout.CheckpointKey()))
+	if err != nil || note == nil {
+		return err
+	}
+	seeds, err := l.Keys.Seeds(ctx, f.Log)
+	if errors.Is(err, ErrNoSeeds) {
+		return &OtherKeys{f.Origin}
+	}
+	if err != nil {
+		return err
+	}
+	keys, err := log.ParseKeys(f.Origin, seeds.Public(f.Origin).Keys)
+	if err != nil {
+		return err
+	}
+	if _, err := keys.Open(note); err != nil {
+		return &OtherKeys{f.Origin}
+	}
+	return nil
 }
 
 // checkMissing looks for logs that were signed and that the store does not have: it is a copy from before they began.

@@ -73,6 +73,9 @@ func benchLog(b *testing.B) (*Log, store.Store) {
 		s.Close()
 		file.Close()
 	})
+	if _, err := l.Keys.Make(context.Background(), "bench"); err != nil {
+		b.Fatal(err)
+	}
 	err = s.Update(context.Background(), benchFirm, func(tx store.Tx) error {
 		return layout.Put(tx, layout.FirmKey(), layout.Firm{Log: "bench", Origin: "files.example/log/bench"})
 	})

@@ -137,8 +137,10 @@ func newWorld(t testing.TB, policy string) *world {
 
 func (w *world) found(firm wire.ChainID, policy string) {
 	w.t.Helper()
+	name := firm.String()[:8]
+	_, err := w.log.Keys.Make(context.Background(), name)
+	ok(w.t, err)
 	w.update(firm, func(tx store.Tx) error {
-		name := firm.String()[:8]
 		return layout.Put(tx, layout.FirmKey(), layout.Firm{Log: name, Origin: "localhost/log/" + name, Policy: policy})
 	})
 	w.grow(firm)

@@ -165,7 +165,7 @@ func newFirmLog(b *bench) *firmLog {
 	l := &firmLog{b: b, folder: b.TempDir()}
 	seeds := &ledger.MemoryKeys{Random: rand.Reader}
 	const name, origin = "bench", "files.example/log/bench"
-	made, err := seeds.Seeds(context.Background(), name)
+	made, err := seeds.Make(context.Background(), name)
 	b.must(err)
 	l.keys, err = log.ParseKeys(origin, made.Public(origin).Keys)
 	b.must(err)
