@@ -42,7 +42,7 @@ func admin(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func (s *settings) newFirm(ctx context.Context, stdout io.Writer) (err error) {
-	d, err := openData(s.data)
+	d, err := openData(s.data, s.lastSigned)
 	if err != nil {
 		return err
 	}

@@ -28,11 +28,12 @@ type data struct {
 	guard *guardFolder
 }
 
-func openData(folder string) (*data, error) {
+// openData opens a data folder. An empty lastSigned is the folder of that name in it.
+func openData(folder, lastSigned string) (*data, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
 	}
-	guard := &guardFolder{path: filepath.Join(folder, "last-signed")}
+	guard := &guardFolder{path: or(lastSigned, filepath.Join(folder, "last-signed"))}
 	l := ledger.NewLog(&keyFile{path: filepath.Join(folder, "log.key")}, guard)
 	s, err := boltstore.Open(boltstore.Config{Folder: filepath.Join(folder, "store"), Hook: l.Integrate})
 	if errors.Is(err, store.ErrLocked) {

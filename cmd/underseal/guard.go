@@ -10,9 +10,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
+	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/ledger"
 )
 
@@ -148,14 +148,14 @@ func (f *guardFile) load() error {
 	return nil
 }
 
-// Names implements ledger.Guard.
+// Names implements ledger.Guard. What an editor or a backup left in the folder is no log.
 func (g *guardFolder) Names(context.Context) (names []string, err error) {
 	entries, err := os.ReadDir(g.path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("last-signed: %w", err)
 	}
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), newGuard) {
+		if _, err := wire.ParseObjectID(e.Name()); err == nil {
 			names = append(names, e.Name())
 		}
 	}

@@ -131,10 +131,16 @@ func TestDamagedGuard(t *testing.T) {
 		t.Fatal("the whole record was written over")
 	}
 	// What was left of one that was being made is nothing.
-	if err := os.WriteFile(filepath.Join(folder, "other"+newGuard), whole[:9], 0o600); err != nil {
+	// Nor is what somebody left there.
+	for _, stray := range []string{signingLog + newGuard, signingLog + "~", ".DS_Store", "lost+found", "README.txt"} {
+		if err := os.WriteFile(filepath.Join(folder, stray), whole[:9], 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(path, filepath.Join(folder, signingLog)); err != nil {
 		t.Fatal(err)
 	}
-	if names, err := g.Names(t.Context()); err != nil || len(names) != 1 || names[0] != "name" {
+	if names, err := g.Names(t.Context()); err != nil || len(names) != 1 || names[0] != signingLog {
 		t.Fatalf("%v %v", names, err)
 	}
 }
@@ -175,9 +181,10 @@ func TestRaise(t *testing.T) {
 
 // signing is a data folder with a firm, whose log grows by a person's keys at a time.
 type signing struct {
-	t      *testing.T
-	folder string
-	firm   wire.ChainID
+	t          *testing.T
+	folder     string
+	lastSigned string // where it is, if not there
+	firm       wire.ChainID
 }
 
 var signingLog = wire.ObjectID{7}.String()
@@ -203,7 +210,7 @@ func (s *signing) ok(err error) {
 
 func (s *signing) open() *data {
 	s.t.Helper()
-	d, err := openData(s.folder)
+	d, err := openData(s.folder, s.lastSigned)
 	s.ok(err)
 	return d
 }
@@ -367,6 +374,34 @@ func TestOtherLogKeys(t *testing.T) {
 	s.ok(os.WriteFile(path, own, 0o600))
 	if got := s.starts(); got != "" {
 		t.Errorf("its own keys: %s", got)
+	}
+}
+
+// TestLastSignedElsewhere: what was signed last may lie where whoever puts an older data folder back does not reach.
+func TestLastSignedElsewhere(t *testing.T) {
+	s := newSigning(t)
+	s.sign(2, true)
+	old := filepath.Join(t.TempDir(), "old")
+	s.ok(os.CopyFS(old, os.DirFS(s.folder)))
+	elsewhere := filepath.Join(t.TempDir(), "disk", "last-signed")
+	s.ok(os.MkdirAll(filepath.Dir(elsewhere), 0o700))
+	s.ok(os.Rename(filepath.Join(s.folder, "last-signed"), elsewhere))
+	t.Setenv("UNDERSEAL_LAST_SIGNED", elsewhere)
+	if got := s.starts(); got != "" {
+		t.Fatal(got)
+	}
+	s.lastSigned = elsewhere
+	s.sign(2, true)
+	if _, err := os.Stat(filepath.Join(s.folder, "last-signed")); !errors.Is(err, os.ErrNotExist) {
+		t.Error("the data folder has one as well")
+	}
+	s.folder = old
+	if got := s.starts(); !strings.Contains(got, "Put back the newest copy") {
+		t.Errorf("an older data folder: %q", got)
+	}
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"admin", "firm", "new", "--data", s.folder, "--last-signed", elsewhere}, nil, &out, &errs); code != exitError {
+		t.Errorf("admin: %d %s", code, out.String())
 	}
 }
 

@@ -62,8 +62,8 @@ func version() string {
 const usage = `underseal: files under seal, through a server that cannot read them
 
 Server:
-  underseal serve [--listen ADDRESS] [--origin URL] [--data FOLDER] [--witness-policy FILE] [--log-token TOKEN] [--address-header NAME]
-  underseal admin firm new [--origin URL] [--data FOLDER]     (the server stopped, and with the origin it has)
+  underseal serve [--listen ADDRESS] [--origin URL] [--data FOLDER] [--last-signed FOLDER] [--witness-policy FILE] [--log-token TOKEN] [--address-header NAME]
+  underseal admin firm new [--origin URL] [--data FOLDER] [--last-signed FOLDER]     (the server stopped, and with the origin it has)
   underseal --version
 
 Member:

@@ -24,13 +24,16 @@ const (
 )
 
 // settings are what serve and admin are told, by flag or else by environment.
-type settings struct{ listen, origin, data, policyFile, policy, logToken, addressHeader string }
+type settings struct {
+	listen, origin, data, lastSigned, policyFile, policy, logToken, addressHeader string
+}
 
 func (s *settings) flags(name string, stderr io.Writer) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&s.origin, "origin", os.Getenv("UNDERSEAL_ORIGIN"), "where browsers find the server; http://localhost with the port if empty (UNDERSEAL_ORIGIN)")
 	f.StringVar(&s.data, "data", or(os.Getenv("UNDERSEAL_DATA"), defaultData), "folder of what the server keeps (UNDERSEAL_DATA)")
+	f.StringVar(&s.lastSigned, "last-signed", os.Getenv("UNDERSEAL_LAST_SIGNED"), "folder of what each log signed last, better on another disk; last-signed in the data folder if empty (UNDERSEAL_LAST_SIGNED)")
 	return f
 }
 
@@ -111,7 +114,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) (err err
 		// The heap is small and requests are many: collected as often as usual, a third of the work would be collecting.
 		debug.SetGCPercent(400)
 	}
-	d, err := openData(s.data)
+	d, err := openData(s.data, s.lastSigned)
 	if err != nil {
 		return err
 	}

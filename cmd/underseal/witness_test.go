@@ -165,7 +165,7 @@ func TestWitnessing(t *testing.T) {
 	vkey, url := witnessServer(t)
 	policy := "witness w " + vkey + " " + url + "\nquorum w\n"
 	folder, firm := t.TempDir(), wire.ChainID{1}
-	d, err := openData(folder)
+	d, err := openData(folder, "")
 	must(t, err)
 	_, err = d.log.Keys.Make(t.Context(), "name")
 	must(t, err)
