@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -143,6 +144,10 @@ func (r *run) whole(ctx context.Context, src log.Source, c log.Checkpoint, also 
 	return nil
 }
 
+// showsNewest is whether what is read is all that the log signed: a log that waits for witnesses shows less, and a copy may
+// be of any time.
+func (r *run) showsNewest() bool { return r.remote && r.policy.QuorumNone() }
+
 // extends checks that a log begins with what it had when a checkpoint was kept.
 func (r *run) extends(ctx context.Context, src log.Source, c log.Checkpoint, signed []byte, file string) error {
 	kept, err := readFile(file, log.MaxNoteSize)
@@ -154,8 +159,11 @@ func (r *run) extends(ctx context.Context, src log.Source, c log.Checkpoint, sig
 		return misused("%s is no checkpoint of this log: %v.", file, err)
 	}
 	detail := fmt.Sprintf("Kept in %s: %d entries, root %v. Shown: %d entries, root %v.", file, old.Size, old.Root, c.Size, c.Root)
-	if old.Size > c.Size {
+	if old.Size > c.Size && r.showsNewest() {
 		return refuted(detail, "The log is shorter than it was, by %d: entries are gone, or this is an older state of it.", old.Size-c.Size)
+	}
+	if old.Size > c.Size {
+		return undecided(detail, "What is shown here of the log is older than %s, by %d entries.", file, old.Size-c.Size)
 	}
 	root, err := log.NewReader(src, c).RootAt(ctx, old.Size)
 	if err != nil {
@@ -263,7 +271,7 @@ func (r *run) checkMatter(ctx context.Context, args []string) (string, error) {
 		return "", misused("%s is about a matter in another log: %s.", r.keysFile, links.Origin)
 	}
 	tagged := map[uint16]map[wire.Hash]log.Leaf{log.TypeState: {}, log.TypeTrail: {}}
-	_, signed, err := r.checked(ctx, args[0], func(l log.Leaf) {
+	c, signed, err := r.checked(ctx, args[0], func(l log.Leaf) {
 		if of := tagged[l.Type]; of != nil {
 			of[l.Tag] = l
 		}
@@ -272,10 +280,15 @@ func (r *run) checkMatter(ctx context.Context, args []string) (string, error) {
 		return "", err
 	}
 	r.facts["matter"] = links.Chain.String()
-	sentence := "Nothing is missing from the matter:"
+	reach := links.Epochs[len(links.Epochs)-1].Epoch
+	r.facts["epoch"] = reach
+	sentence := fmt.Sprintf("Nothing is missing from the matter, as far as these keys reach: epoch %d. In the log", reach)
 	for _, kind := range []uint16{log.TypeState, log.TypeTrail} {
 		name := map[uint16]string{log.TypeState: "state", log.TypeTrail: "trail"}[kind]
 		n, head, err := walk(links, kind, tagged[kind])
+		if errors.Is(err, errEnds) && !r.showsNewest() {
+			return "", undecided(err.Error(), "What is shown here of the log, %d entries, ends before these keys do, at position %d of the matter's %s. Nothing before is missing.", c.Size, n, name)
+		}
 		if err != nil {
 			return "", refuted(err.Error(), "%s", walkFailed(err, name, n))
 		}
@@ -286,30 +299,54 @@ func (r *run) checkMatter(ctx context.Context, args []string) (string, error) {
 		}
 		sentence += ";"
 	}
-	return sentence + " and the log has none after them. Compare that with the people in the matter.", r.keep(signed)
+	return sentence + " and the log has none after them under these keys. Compare that with the people in the matter.", r.keep(signed)
 }
 
 // beyondEnd is how many positions after the end of a sequence are tried, beside as many as there are leaves.
 const beyondEnd = 1 << 12
 
+// errEnds is log.ErrIncomplete where nothing comes after what is missing.
+var errEnds = fmt.Errorf("%w, and none after it is there", log.ErrIncomplete)
+
 // walk follows a sequence to its end. That no leaf has the next tag is an end only if none has a later one either: otherwise
 // an entry was taken out of the middle.
 func walk(links log.LinkKeys, kind uint16, leaves map[wire.Hash]log.Leaf) (n uint64, head wire.Hash, err error) {
 	find := func(tag wire.Hash) (log.Leaf, bool) { l, ok := leaves[tag]; return l, ok }
-	if n, head, err = links.Walk(kind, find, nil); err != nil {
+	n, head, err = links.Walk(kind, find, nil)
+	if err != nil && !errors.Is(err, log.ErrIncomplete) {
 		return n, head, err
 	}
-	newest := links.Epochs[len(links.Epochs)-1]
-	key := map[uint16]log.LinkKey{log.TypeState: newest.State, log.TypeTrail: newest.Trail}[kind]
-	for p := n + 1; p < n+beyondEnd+uint64(len(leaves)); p++ {
-		if _, ok := find(key.Tag(kind, p)); ok {
-			return n, head, fmt.Errorf("%w: position %d is there", log.ErrIncomplete, p)
+	if p, ok := after(links, kind, n, find, beyondEnd+uint64(len(leaves))); ok {
+		return n, head, fmt.Errorf("%w: position %d is there", log.ErrIncomplete, p)
+	}
+	if err == nil && n == 0 && kind == log.TypeState {
+		err = fmt.Errorf("%w: every matter begins with one", errEnds)
+	} else if err != nil {
+		err = errEnds
+	}
+	return n, head, err
+}
+
+// after looks for an entry after position n, under every key that may be its.
+func after(links log.LinkKeys, kind uint16, n uint64, find func(wire.Hash) (log.Leaf, bool), tries uint64) (uint64, bool) {
+	for i, e := range links.Epochs {
+		key, from, end := e.State, e.StateFrom, uint64(math.MaxUint64)
+		if kind == log.TypeTrail {
+			key, from = e.Trail, e.TrailFrom
+		}
+		if i+1 < len(links.Epochs) {
+			if end = links.Epochs[i+1].StateFrom; kind == log.TypeTrail {
+				end = links.Epochs[i+1].TrailFrom
+			}
+		}
+		from = max(from, n+1)
+		for k := uint64(0); k < tries && from+k < end; k++ {
+			if _, ok := find(key.Tag(kind, from+k)); ok {
+				return from + k, true
+			}
 		}
 	}
-	if n == 0 && kind == log.TypeState {
-		return n, head, fmt.Errorf("%w: every matter begins with one", log.ErrIncomplete)
-	}
-	return n, head, nil
+	return 0, false
 }
 
 func walkFailed(err error, name string, n uint64) string {

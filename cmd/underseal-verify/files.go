@@ -55,7 +55,7 @@ func (r *run) stillThere(ctx context.Context, index uint64, leaf log.Leaf, promi
 	detail := fmt.Sprintf("Promised: %d entries, root %v. Shown: %d entries, root %v.", promised.Size, promised.Root, c.Size, c.Root)
 	if c.Size < promised.Size {
 		// A log that waits for witnesses shows less than it signed, and a copy may be older than the receipt.
-		if r.remote && r.policy.QuorumNone() {
+		if r.showsNewest() {
 			return refuted(detail, "The log is shorter than when it gave the receipt: entries are gone.")
 		}
 		return undecided(detail, "What is shown here of the log is older than the receipt.")

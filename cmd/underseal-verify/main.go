@@ -40,7 +40,7 @@ const usage = `underseal-verify: is a firm's log what its server says it is?
   underseal-verify copy URL FOLDER [--policy FILE]
       copies a log, so that everything here works without its server; carries on where it was interrupted
   underseal-verify matter URL-OR-FOLDER --policy FILE --keys LINK-KEYS-FILE
-      the same as log, and that no entry of one matter is missing; of the newest entries, only --from, --save,
+      the same as log, and that no entry of one matter is missing as far as the keys reach; of the newest entries, only --from, --save,
       receipts and the people in the matter tell whether there were more
   underseal-verify receipt FILE --policy FILE [--log URL-OR-FOLDER]
       that the log promised to hold an entry, and with --log that it does

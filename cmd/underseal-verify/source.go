@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -157,6 +159,12 @@ func (w *webSource) Read(ctx context.Context, name string) ([]byte, error) {
 	}
 }
 
+// page is whether a type is of what is made for people to read in a browser.
+func page(contentType string) bool {
+	kind, _, _ := mime.ParseMediaType(contentType)
+	return kind == "text/html" || kind == "application/xhtml+xml"
+}
+
 // get asks once. again: it may be different the next time.
 func (w *webSource) get(ctx context.Context, name string) (b []byte, again bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.base+"/"+name, nil)
@@ -173,7 +181,12 @@ func (w *webSource) get(ctx context.Context, name string) (b []byte, again bool,
 	defer reply.Body.Close()
 	switch code := reply.StatusCode; {
 	case code == http.StatusOK:
-		b, err := readAll(reply.Body, name)
+		body := bufio.NewReader(reply.Body)
+		start, _ := body.Peek(512) // what is not there is told when it is read
+		if page(reply.Header.Get("Content-Type")) || page(http.DetectContentType(start)) {
+			return nil, false, fmt.Errorf("what answers for %s is a web page and not the log: a proxy, a sign-in page, or another address", name)
+		}
+		b, err := readAll(body, name)
 		return b, err != nil && !errors.Is(err, log.ErrTile), err
 	case code == http.StatusNotFound || code == http.StatusGone:
 		return nil, false, log.ErrNoTile

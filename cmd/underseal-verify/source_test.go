@@ -154,7 +154,8 @@ func TestEarlier(t *testing.T) {
 	shorter := publish(t, all[:294], s) // whole commits have seven leaves
 	from := file(t, must(s.Sign(early)))
 	want(t, exitVerified, "It begins with the 301 entries", "log", dir, "--policy", p, "--from", from)
-	want(t, exitRefuted, "shorter than it was, by 7", "log", shorter, "--policy", p, "--from", from)
+	want(t, exitRefuted, "shorter than it was, by 7", "log", served(t, shorter), "--policy", p, "--from", from)
+	want(t, exitUndecided, "is older than "+from+", by 7 entries", "log", shorter, "--policy", p, "--from", from)
 	want(t, exitRefuted, "The log was rewritten", "log", rewritten, "--policy", p, "--from", from)
 	want(t, exitUsage, "is no checkpoint of this log", "log", dir, "--policy", p, "--from", file(t, must(stranger.Sign(early))))
 	want(t, exitUsage, "is no checkpoint of this log", "log", dir, "--policy", p, "--from", file(t, must(log.Carried(must(s.Sign(early))))))
@@ -166,7 +167,11 @@ func TestEarlier(t *testing.T) {
 	if !bytes.Equal(read(t, save), read(t, filepath.Join(dir, "checkpoint"))) {
 		t.Error("the newest checkpoint was not kept")
 	}
-	want(t, exitRefuted, "The log is shorter", "log", shorter, "--policy", p, "--save", save)
+	want(t, exitRefuted, "The log is shorter", "log", served(t, shorter), "--policy", p, "--save", save)
+	want(t, exitUndecided, "is older than", "log", shorter, "--policy", p, "--save", save)
+	if !bytes.Equal(read(t, save), read(t, filepath.Join(dir, "checkpoint"))) {
+		t.Error("a checkpoint was replaced by an older one")
+	}
 	proof := filepath.Join(t.TempDir(), "proof")
 	want(t, exitRefuted, "The proof is in "+proof, "log", rewritten, "--policy", p, "--save", save, "--evidence", proof)
 	if !bytes.Equal(read(t, save), read(t, filepath.Join(dir, "checkpoint"))) {
@@ -224,6 +229,75 @@ func TestWitnesses(t *testing.T) {
 	put(t, dir, "checkpoint", append(slices.Clone(bare), w1(bare, 1700000000)+w2([]byte("other\n1\n\n\n"), 1600000000)...))
 	want(t, exitRefuted, "The signature of a witness", "log", dir, "--policy", two)
 	want(t, exitVerified, "All 20", "log", dir, "--policy", policy(t, s, ""))
+}
+
+// TestWitnessLag: the public log is what witnesses saw, and a person's files are of what the log signed last. That is no lie.
+func TestWitnessLag(t *testing.T) {
+	s := newSigner(t, origin, 1)
+	vkey, cosign := witness(1)
+	witnessed, alone := policy(t, s, "witness w "+vkey+"\nquorum w\n"), policy(t, s, "")
+	show := func(leaves []log.Leaf) string {
+		dir := publish(t, leaves, s)
+		note := read(t, filepath.Join(dir, "checkpoint"))
+		put(t, dir, "checkpoint", append(note, cosign(note, 1700000000)...))
+		return dir
+	}
+	leaves, m := honest(700)
+	_, c := tree(leaves)
+	kept := file(t, must(s.Sign(c)))
+	older, then := honest(581) // witnessed
+	dir := show(older)
+	at := served(t, dir)
+	want(t, exitVerified, "All 581", "log", at, "--policy", witnessed)
+	want(t, exitUndecided, "by 119 entries", "log", at, "--policy", witnessed, "--from", kept)
+	want(t, exitUndecided, "by 119 entries", "log", dir, "--policy", alone, "--from", kept)
+	want(t, exitRefuted, "shorter than it was, by 119", "log", at, "--policy", alone, "--from", kept)
+
+	// Link keys of an epoch that began after what was witnessed.
+	links := m.links
+	links.Epochs = []log.EpochLinks{links.Epochs[0], {Epoch: 2, StateFrom: m.next[1], TrailFrom: m.next[2], StateHead: m.head[1], TrailHead: m.head[2]}}
+	keys := file(t, links.Format())
+	ends := fmt.Sprintf("ends before these keys do, at position %d of the matter's state", then.next[1])
+	want(t, exitUndecided, ends, "matter", at, "--policy", witnessed, "--keys", keys)
+	want(t, exitUndecided, ends, "matter", dir, "--policy", alone, "--keys", keys)
+	want(t, exitRefuted, "is missing from the log", "matter", at, "--policy", alone, "--keys", keys)
+	want(t, exitVerified, "as far as these keys reach: epoch 2.", "matter", served(t, show(leaves)), "--policy", witnessed, "--keys", keys)
+	want(t, exitVerified, "as far as these keys reach: epoch 1.", "matter", at, "--policy", witnessed, "--keys", file(t, m.links.Format()))
+	// What is missing before something that is there is a lie, whoever shows it; also where only a later epoch has it.
+	gap := slices.Clone(older)
+	i := slices.IndexFunc(gap, func(l log.Leaf) bool { return l.Tag == m.links.Epochs[0].State.Tag(log.TypeState, 5) })
+	gap = rebooked(slices.Delete(gap, i, i+1))
+	want(t, exitRefuted, "position 5 of its state", "matter", served(t, show(gap)), "--policy", witnessed, "--keys", keys)
+	next := log.NewLeaf(log.TypeState, links.Epochs[1].State, m.next[1], m.head[1], m.head[1])
+	gap = rebooked(append(slices.Clone(older[:len(older)-1]), next, older[len(older)-1]))
+	want(t, exitRefuted, "is missing from the log", "matter", served(t, show(gap)), "--policy", witnessed, "--keys", keys)
+}
+
+// TestWebPage: a proxy's page in the place of a log says nothing of the log.
+func TestWebPage(t *testing.T) {
+	s := newSigner(t, origin, 1)
+	p := policy(t, s, "")
+	leaves, _ := honest(600)
+	files := http.FileServer(http.Dir(publish(t, leaves, s)))
+	for _, name := range []string{"checkpoint", "tile/entries/001", "tile/0/000"} {
+		for _, kind := range []string{"text/html; charset=utf-8", "application/octet-stream", "text/plain"} {
+			at := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if !strings.HasSuffix(r.URL.Path, name) {
+					files.ServeHTTP(w, r)
+					return
+				}
+				w.Header().Set("Content-Type", kind)
+				fmt.Fprint(w, "\n<!DOCTYPE html><html>Please sign in."+strings.Repeat("<br>", 5000))
+			}))
+			want(t, exitUndecided, "is a web page", "log", at, "--policy", p)
+		}
+	}
+}
+
+// served is a folder as its server shows it.
+func served(t testing.TB, dir string) string {
+	t.Helper()
+	return serve(t, http.FileServer(http.Dir(dir)))
 }
 
 func serve(t testing.TB, h http.Handler) string {

@@ -210,7 +210,8 @@ func TestHonest(t *testing.T) {
 	}
 	none := file(t, newMatter(9).links.Format())
 	leaves, _ := honest(20)
-	want(t, exitRefuted, "position 0 of its state", "matter", publish(t, leaves, s), "--policy", p, "--keys", none)
+	want(t, exitRefuted, "position 0 of its state", "matter", served(t, publish(t, leaves, s)), "--policy", p, "--keys", none)
+	want(t, exitUndecided, "position 0 of the matter's state", "matter", publish(t, leaves, s), "--policy", p, "--keys", none)
 	want(t, exitVerified, "All 0 entries", "log", publish(t, nil, s), "--policy", p)
 }
 
