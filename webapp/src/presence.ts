@@ -56,6 +56,7 @@ interface Watched {
 
 // What a person does, also by voice, with an input method or while dragging a file, when there is no pointer and no key.
 const inputs = ["pointerdown", "pointermove", "keydown", "wheel", "touchmove", "click", "input", "dragover"] as const;
+const byDefault = { idle: 900_000, absolute: 43_200_000 }; // ms
 const tick = 500; // ms
 const tellEvery = 3_000; // ms
 const askEvery = 60_000; // ms
@@ -83,6 +84,8 @@ export class Presence {
   begin() {
     this.stop();
     this.#lastUse = this.#touched = this.#begun = this.#checked = Date.now();
+    // Until the server has said what holds, and where it cannot be reached, what holds by default.
+    this.#limits = { ...byDefault, endsAt: this.#begun + byDefault.absolute };
     for (const input of inputs) document.addEventListener(input, this.#input, { capture: true, passive: true });
     document.addEventListener("visibilitychange", this.#look);
     this.#timer = setInterval(this.#look, tick);
