@@ -108,7 +108,7 @@ func (s *Server) receipt(c echo.Context, _ time.Time, caller access.Caller) erro
 
 // memberTiles serves the log to members, who need no token for it.
 func (s *Server) memberTiles(c echo.Context, _ time.Time, caller access.Caller) error {
-	return s.tile(c, caller.Firm, c.Param("*"), foreverPrivate)
+	return s.tile(c, caller.Firm, ledger.Tile, foreverPrivate)
 }
 
 // publicLog serves a firm's log to anybody, as c2sp.org/tlog-tiles says: it shows sizes and hashes, and when they came.
@@ -140,7 +140,7 @@ func (s *Server) publicLog(c echo.Context, _ time.Time) error {
 	if c.Param("*") == "checkpoint" {
 		return s.checkpoint(c, firm)
 	}
-	return s.tile(c, firm, c.Param("*"), cache)
+	return s.tile(c, firm, ledger.PublicTile, cache)
 }
 
 // checkpoint serves the newest checkpoint that satisfies the firm's witness policy, or the newest where there is none.
@@ -160,12 +160,12 @@ const (
 	foreverPrivate = "private, max-age=31536000, immutable"
 )
 
-func (s *Server) tile(c echo.Context, firm wire.ChainID, path, cache string) error {
-	t, err := log.ParseTilePath(path)
+func (s *Server) tile(c echo.Context, firm wire.ChainID, read func(store.Tx, log.Tile) ([]byte, error), cache string) error {
+	t, err := log.ParseTilePath(c.Param("*"))
 	if err != nil {
 		return access.Deny(api.CodeNotFound)
 	}
-	b, err := view(c.Request().Context(), s, firm, func(tx store.Tx) ([]byte, error) { return ledger.Tile(tx, t) })
+	b, err := view(c.Request().Context(), s, firm, func(tx store.Tx) ([]byte, error) { return read(tx, t) })
 	if err != nil {
 		return err
 	}

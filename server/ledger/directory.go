@@ -72,12 +72,8 @@ func State(tx store.Tx, from uint64) (api.LogState, Published, error) {
 	if out.Consistency, err = between(tx, from, p.Size); err != nil {
 		return out, p, err
 	}
-	witnessed, err := optional(tx.Get(layout.WitnessedKey()))
+	witnessed, size, err := witnessedOf(tx)
 	if err != nil || witnessed == nil {
-		return out, p, err
-	}
-	size, err := sizeOf(witnessed)
-	if err != nil {
 		return out, p, err
 	}
 	out.Witnessed = string(witnessed)
@@ -99,6 +95,20 @@ func between(tx store.Tx, a, b uint64) ([]wire.Hash, error) {
 	return proof, err
 }
 
+// maxLag is how many leaves the map is taken back to what witnesses saw. Each costs some reads, of every request: where they
+// lag by more the answer is under the newest checkpoint, and its reader finds that nobody witnessed it.
+const maxLag = 4096
+
+// witnessedOf is the newest checkpoint that satisfies the policy, and its size; nil where there is none.
+func witnessedOf(tx store.Tx) ([]byte, uint64, error) {
+	note, err := optional(tx.Get(layout.WitnessedKey()))
+	if err != nil || note == nil {
+		return nil, 0, err
+	}
+	size, err := sizeOf(note)
+	return note, size, err
+}
+
 // mapAt is the map under a checkpoint: the newest, or the newest that satisfies the policy. Of an older one it is what is
 // left without the keys that came after.
 func mapAt(tx store.Tx, seen uint64, witnessed bool) (log.MapPages, api.MapRoot, Published, error) {
@@ -108,13 +118,12 @@ func mapAt(tx store.Tx, seen uint64, witnessed bool) (log.MapPages, api.MapRoot,
 	}
 	note, size := p.Checkpoint, p.Size
 	if witnessed {
-		if w, err := optional(tx.Get(layout.WitnessedKey())); err != nil {
+		w, at, err := witnessedOf(tx)
+		if err != nil {
 			return nil, api.MapRoot{}, p, err
-		} else if w != nil {
-			note = w
 		}
-		if size, err = sizeOf(note); err != nil {
-			return nil, api.MapRoot{}, p, err
+		if w != nil && p.Size-min(at, p.Size) <= maxLag {
+			note, size = w, at
 		}
 	}
 	over := &overlay{tx: tx, changed: map[string][]byte{}}

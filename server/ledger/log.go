@@ -475,7 +475,24 @@ func Tile(tx store.Tx, t log.Tile) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !t.In(signed.Size) {
+	return tileIn(tx, t, signed.Size)
+}
+
+// PublicTile is the same, of the tree as far as the public checkpoint goes: what witnesses have not seen is not shown.
+func PublicTile(tx store.Tx, t log.Tile) ([]byte, error) {
+	note, _, err := PublicCheckpoint(tx)
+	if err != nil {
+		return nil, err
+	}
+	size, err := sizeOf(note)
+	if err != nil {
+		return nil, err
+	}
+	return tileIn(tx, t, size)
+}
+
+func tileIn(tx store.Tx, t log.Tile, size uint64) ([]byte, error) {
+	if !t.In(size) {
 		return nil, access.Deny(api.CodeNotFound)
 	}
 	if t.Level != log.LevelEntries {
