@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -39,18 +40,52 @@ type firmLog struct {
 
 	mu     sync.Mutex // guards all below
 	kept   logRecord
-	selfAt time.Time // when the directory last showed our own keys to be ours
+	disk   log.Checkpoint // as this program last wrote it or found it written
+	selfAt time.Time      // when the directory last showed our own keys to be ours
 }
 
 // logRecord is the newest checkpoint that was verified, with what it is compared with later.
 type logRecord struct {
-	Origin   string                           `json:"origin"`
-	Keys     []string                         `json:"keys"`
-	Size     uint64                           `json:"size"`
-	Root     wire.Hash                        `json:"root"`
-	Note     string                           `json:"note"`
-	Receipts map[wire.ChainID]string          `json:"receipts"` // of the newest entry that this device made in a chain
-	People   map[wire.ObjectID]directory.Seen `json:"people"`
+	Origin   string                       `json:"origin"`
+	Keys     []string                     `json:"keys"`
+	Size     uint64                       `json:"size"`
+	Root     wire.Hash                    `json:"root"`
+	Note     string                       `json:"note"`
+	Receipts map[wire.ChainID]string      `json:"receipts"` // of the newest entry that this device made in a chain
+	People   map[wire.ObjectID]seenPerson `json:"people"`
+}
+
+// seenPerson is what was seen of a person, and how large the log was then.
+type seenPerson struct {
+	directory.Seen
+	Size uint64
+}
+
+func newLogRecord(trust chain.LogTrust) logRecord {
+	return logRecord{Origin: trust.Origin, Keys: trust.Keys, Receipts: map[wire.ChainID]string{}, People: map[wire.ObjectID]seenPerson{}}
+}
+
+// logRecord reads what this device remembers of a firm's log.
+func (c *Client) logRecord(ctx context.Context, a *account, firm wire.ChainID, trust chain.LogTrust) (logRecord, error) {
+	r := newLogRecord(trust)
+	plain, err := c.record(ctx, a, logName(firm))
+	switch {
+	case errors.Is(err, ErrAbsent):
+		return r, nil
+	case err != nil:
+		return r, err
+	}
+	var kept logRecord
+	switch {
+	case decode(plain, &kept) != nil:
+		return r, &Failure{Code: api.CodeInternal, cause: ErrLogKeys} // sealed by this device and not readable: never begin anew
+	case kept.Origin != trust.Origin || !slices.Equal(kept.Keys, trust.Keys):
+		return r, ErrLogKeys
+	}
+	r.Size, r.Root, r.Note = kept.Size, kept.Root, kept.Note
+	maps.Copy(r.Receipts, kept.Receipts)
+	maps.Copy(r.People, kept.People)
+	return r, nil
 }
 
 // lie is an error with what shows others that it is one.
@@ -79,23 +114,10 @@ func (c *Client) logOf(ctx context.Context, firm wire.ChainID, trust chain.LogTr
 	if err != nil {
 		return nil, err
 	}
-	plain, err := c.record(ctx, a, logName(firm))
-	switch {
-	case errors.Is(err, ErrAbsent):
-	case err != nil:
+	if l.kept, err = c.logRecord(ctx, a, firm, trust); err != nil {
 		return nil, err
-	case decode(plain, &l.kept) != nil:
-		return nil, &Failure{Code: api.CodeInternal, cause: ErrLogKeys} // sealed by this device and not readable: never begin anew
-	case l.kept.Origin != trust.Origin || !slices.Equal(l.kept.Keys, trust.Keys):
-		return nil, ErrLogKeys
 	}
-	l.kept.Origin, l.kept.Keys = trust.Origin, trust.Keys
-	if l.kept.Receipts == nil {
-		l.kept.Receipts = map[wire.ChainID]string{}
-	}
-	if l.kept.People == nil {
-		l.kept.People = map[wire.ObjectID]directory.Seen{}
-	}
+	l.disk = l.newest().Checkpoint
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.account != a {
@@ -234,11 +256,64 @@ func (c *Client) keepLog(ctx context.Context, firm wire.ChainID, l *firmLog) err
 	if err != nil {
 		return err
 	}
+	if err := c.mergeLog(ctx, a, firm, l); err != nil {
+		return err
+	}
 	plain, err := json.Marshal(l.kept)
 	if err != nil {
 		return err
 	}
-	return c.keep(ctx, a, logName(firm), plain)
+	if err := c.keep(ctx, a, logName(firm), plain); err != nil {
+		return err
+	}
+	l.disk = l.newest().Checkpoint
+	return nil
+}
+
+// mergeLog takes over what another program of this device, such as a second tab, wrote about a log since this one did. What
+// it forgot would be forgotten for good, and two programs that are shown two histories would never find out. l.mu is held.
+func (c *Client) mergeLog(ctx context.Context, a *account, firm wire.ChainID, l *firmLog) error {
+	kept, err := c.logRecord(ctx, a, firm, l.trust)
+	if err != nil {
+		return err
+	}
+	ours, theirs := l.newest(), (&firmLog{kept: kept}).newest()
+	if theirs.Size > 0 && theirs.Checkpoint != ours.Checkpoint && theirs.Checkpoint != l.disk {
+		if err := c.together(ctx, firm, l, theirs, ours); err != nil {
+			return err
+		}
+	}
+	if theirs.Size > ours.Size {
+		l.kept.Size, l.kept.Root, l.kept.Note = theirs.Size, theirs.Root, theirs.note
+		c.mu.Lock()
+		c.carry(firm, l.kept.Note)
+		c.mu.Unlock()
+	}
+	for id, receipt := range kept.Receipts {
+		if newerReceipt(receipt, l.kept.Receipts[id]) {
+			l.kept.Receipts[id] = receipt
+		}
+	}
+	for id, x := range kept.People {
+		own := l.kept.People[id]
+		if x.Links == own.Links && x.Newest != own.Newest {
+			return directory.ErrVanish
+		}
+		if x.Links > own.Links || (x.Links == own.Links && x.Size > own.Size) {
+			l.kept.People[id] = x
+		}
+	}
+	return nil
+}
+
+// newerReceipt reports whether a receipt is for a later leaf than another, or the other is none.
+func newerReceipt(receipt, than string) bool {
+	r, err := log.ParseReceipt([]byte(receipt))
+	if err != nil {
+		return false
+	}
+	other, err := log.ParseReceipt([]byte(than))
+	return err != nil || r.Index > other.Index
 }
 
 // seenLog is a signed checkpoint that was verified; zero where none was.
@@ -514,13 +589,23 @@ func (c *Client) people(ctx context.Context, firm wire.ChainID, l *firmLog, want
 }
 
 func (c *Client) lookup(ctx context.Context, firm wire.ChainID, l *firmLog, ids []wire.ObjectID, want map[wire.ObjectID]*chain.Member) error {
+	for range 5 {
+		if err := c.lookupOnce(ctx, firm, l, ids, want); !errors.Is(err, errMeanwhile) {
+			return err
+		}
+	}
+	return fail(api.CodeUnavailable, "")
+}
+
+func (c *Client) lookupOnce(ctx context.Context, firm wire.ChainID, l *firmLog, ids []wire.ObjectID, want map[wire.ObjectID]*chain.Member) error {
 	var reply api.KeysReply
 	since := l.seen()
 	req := api.KeysRequest{Members: ids, Seen: since.Size}
 	if err := c.ask(ctx, firm, "/keys", req, &reply); err != nil {
 		return err
 	}
-	if _, _, err := c.mapRoot(ctx, firm, l, reply.MapRoot, since, false); err != nil {
+	cp, _, err := c.mapRoot(ctx, firm, l, reply.MapRoot, since, false)
+	if err != nil {
 		return err
 	}
 	if len(reply.Lookups) != len(ids) {
@@ -533,11 +618,17 @@ func (c *Client) lookup(ctx context.Context, firm wire.ChainID, l *firmLog, ids 
 		if err != nil {
 			return err
 		}
-		seen, err := l.kept.People[id].Extend(links)
+		before := l.kept.People[id]
+		if cp.Size < before.Size && uint32(len(links)) < before.Links {
+			// Another answer overtook this one, and shows more: this one hides nothing, and is too old to seal on. The next
+			// is to extend what was seen by now.
+			return errMeanwhile
+		}
+		seen, err := before.Extend(links)
 		if err != nil {
 			return err
 		}
-		l.kept.People[id] = seen
+		l.kept.People[id] = seenPerson{seen, max(cp.Size, before.Size)}
 		newest := links[len(links)-1].Bundle.Keys
 		if member := want[id]; member != nil && !newest.Equal(member.Keys) {
 			// Keys that the directory had before are old; others never were his.
