@@ -273,3 +273,131 @@ func TestSessionsAreSweptAway(t *testing.T) {
 		t.Fatalf("%v", rows)
 	}
 }
+
+// TestFailedSignIns: S-EVENT-07. The auditors of each of an account's firms are told that somebody failed to sign in to it, or
+// to enter the firm with it: up to a bound, and nothing of who is not known.
+func TestFailedSignIns(t *testing.T) {
+	w := newWorld(t)
+	ada := w.founder()
+	second := ada.secondFirm()
+	key := newAuthenticator(t)
+	begun, _ := ada.beginPasskey()
+	want[api.Account](t, ada.finishPasskey(key, begun, true))
+	key.user = ada.account[:]
+	in := func(firm wire.ChainID) *player {
+		q := *ada
+		q.firm = firm
+		return &q
+	}
+	told := func(details ...string) {
+		t.Helper()
+		for _, firm := range []wire.ChainID{ada.firm, second} {
+			var got []string
+			for _, e := range kinds(in(firm).events(firm), chain.EventSignInFailed, ada.author.Member) {
+				got = append(got, e.Detail)
+			}
+			if !slices.Equal(got, details) {
+				t.Errorf("auditors are told %q", got)
+			}
+		}
+	}
+	fails := func(answer func(challenge []byte) api.SignInFinish) {
+		t.Helper()
+		s := want[api.SignInReply](t, w.player().json("POST", api.RouteSignIns, struct{}{}))
+		req := answer(s.Challenge)
+		for range 2 { // a challenge counts once
+			refused(t, w.player().json("POST", "/v1/sign-ins/"+s.SignIn.String(), req), api.CodeSignInFailed)
+		}
+	}
+	wrongLogin := func(challenge []byte) api.SignInFinish {
+		p := ada.proof(challenge)
+		p.Signature[3] ^= 1
+		return api.SignInFinish{Login: p}
+	}
+	passkey := func(change func(*authenticator)) func([]byte) api.SignInFinish {
+		return func(challenge []byte) api.SignInFinish {
+			b := *key
+			b.count += 100
+			change(&b)
+			return api.SignInFinish{Credential: b.get(t, challenge)}
+		}
+	}
+	fails(func(challenge []byte) api.SignInFinish { return api.SignInFinish{Login: w.player().proof(challenge)} }) // nobody's
+	fails(passkey(func(a *authenticator) { id := newID(t); a.user = id[:] }))
+	fails(passkey(func(a *authenticator) { a.user = nil }))
+	told()
+	fails(wrongLogin)
+	fails(passkey(func(a *authenticator) { a.key = newAuthenticator(t).key }))
+	fails(passkey(func(a *authenticator) { a.flags = 0x01 }))
+	told("passphrase", "passkey", "passkey")
+	// A thief of the cookie who tries to show a factor.
+	s := want[api.SignInReply](t, ada.json("POST", api.RouteSignIns, struct{}{}))
+	refused(t, ada.json("POST", api.RouteProofs, api.Prove{SignIn: s.SignIn, Login: wrongLogin(s.Challenge).Login}), api.CodeSignInFailed)
+	told("passphrase", "passkey", "passkey", "passphrase")
+	for range 9 {
+		fails(wrongLogin)
+	}
+	more := []string{"passphrase", "passkey", "passkey", "passphrase", "passphrase", "passphrase", "passphrase", "passphrase", "passphrase", "passphrase, and no more are recorded for a minute"}
+	told(more...)
+	w.clock.advance(time.Minute)
+	fails(wrongLogin)
+	told(append(more, "passphrase")...)
+	want[api.Account](t, ada.signIn())
+}
+
+// TestFailedEntries: who comes into a firm with a wrong certificate, or as somebody else, is told of as well, in that firm.
+func TestFailedEntries(t *testing.T) {
+	w := newWorld(t)
+	ada := w.founder()
+	ada.secondFirm()
+	clara := ada.matter().join(chain.RoleClient).player
+	sessions := api.Firm(ada.firm) + "/sessions"
+	told := func(member wire.ObjectID, n int) {
+		t.Helper()
+		got := kinds(ada.events(ada.firm), chain.EventSignInFailed, member)
+		if len(got) != n || n > 0 && got[0].Detail != "session" {
+			t.Errorf("auditors are told %+v", got)
+		}
+	}
+	bad := clara.sessionRequest(clara.ticket())
+	bad.Certificate[9] ^= 1
+	refused(t, clara.json("POST", sessions, bad), api.CodeForbidden)
+	told(clara.author.Member, 1)
+	as := clara.sessionRequest(clara.ticket())
+	as.Member = ada.author.Member
+	refused(t, clara.json("POST", sessions, as), api.CodeForbidden)
+	told(clara.author.Member, 2)
+	told(ada.author.Member, 0)
+	refused(t, clara.json("POST", sessions, as), api.CodeNotSignedIn) // its ticket was used up
+	told(clara.author.Member, 2)
+	stranger := w.founder()
+	stranger.firm = ada.firm
+	refused(t, stranger.json("POST", sessions, stranger.sessionRequest(stranger.ticket())), api.CodeForbidden)
+	told(wire.ObjectID{}, 1)
+	for range 12 {
+		refused(t, stranger.json("POST", sessions, stranger.sessionRequest(stranger.ticket())), api.CodeForbidden)
+	}
+	told(wire.ObjectID{}, 10)
+	clara.open()
+}
+
+// TestManySessions: a member opens so many sessions a minute and no more: each is told to the auditors, and fills the log.
+func TestManySessions(t *testing.T) {
+	w := newWorld(t)
+	ada := w.founder()
+	clara := ada.matter().join(chain.RoleClient).player
+	sessions := api.Firm(ada.firm) + "/sessions"
+	for range 29 { // she opened one
+		clara.open()
+	}
+	before := len(ada.events(ada.firm))
+	a := clara.json("POST", sessions, clara.sessionRequest(clara.ticket()))
+	refused(t, a, api.CodeUnavailable)
+	if n := len(ada.events(ada.firm)); n != before {
+		t.Errorf("%d events of a session that was not opened", n-before)
+	}
+	want[api.Chains](t, clara.look(ada.firm)) // the last goes on
+	ada.open()
+	w.clock.advance(time.Minute)
+	clara.open()
+}

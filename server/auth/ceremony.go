@@ -281,12 +281,14 @@ func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.Objec
 		return api.Account{}, nil, err
 	}
 	var out api.Account
+	var account wire.ObjectID
+	var method vault.Method
 	err = a.finish(ctx, now, layout.SignInKey(id), func(tx store.Tx) error {
 		s, err := takeSignIn(tx, now, id)
 		if err != nil {
 			return err
 		}
-		account, method, err := a.whoSigned(tx, now, s, req)
+		account, method, err = a.whoSigned(tx, now, s, req)
 		if err != nil {
 			return err
 		}
@@ -296,10 +298,46 @@ func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.Objec
 		out, err = readAccount(tx, account)
 		return err
 	})
-	return out, token, err
+	return out, token, a.signInFailed(ctx, now, account, method, err)
 }
 
-// whoSigned is whose factor answered the challenge, and which.
+// signInFailed tells the auditors of each firm of an account that somebody failed to sign in to it. The error stays what it
+// was for who tried.
+func (a *Service) signInFailed(ctx context.Context, now time.Time, account wire.ObjectID, method vault.Method, cause error) error {
+	if !access.Is(cause, api.CodeSignInFailed) || account.IsZero() {
+		return cause
+	}
+	var firms []wire.ChainID
+	err := a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
+		return tx.Scan(layout.MembershipsOf(account), nil, 0, func(k, _ []byte) error {
+			firm, err := wire.ParseHash(layout.Last(k))
+			firms = append(firms, firm)
+			return err
+		})
+	})
+	for _, firm := range firms {
+		err = errors.Join(err, a.failedIn(ctx, now, firm, account, methodNames[method]))
+	}
+	return errors.Join(cause, err)
+}
+
+// failedIn tells those of one firm, where there is one.
+func (a *Service) failedIn(ctx context.Context, now time.Time, firm wire.ChainID, account wire.ObjectID, detail string) error {
+	there := false
+	err := a.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) (err error) {
+		there, err = layout.Has(tx, layout.FirmKey())
+		return err
+	})
+	if err != nil || !there {
+		return err
+	}
+	return a.Store.Update(ctx, layout.FirmPartition(firm), func(tx store.Tx) error {
+		return a.Log.SignInFailed(tx, a.Random, now, firm, account, detail)
+	})
+}
+
+// whoSigned is whose factor answered the challenge, and which. Where the answer is wrong, it is whose it should have been, if
+// that is known.
 func (a *Service) whoSigned(tx store.Tx, now time.Time, s layout.SignIn, req api.SignInFinish) (wire.ObjectID, vault.Method, error) {
 	if req.Credential != nil {
 		account, err := a.assertion(tx, now, s, req.Credential)
@@ -312,9 +350,9 @@ func (a *Service) whoSigned(tx store.Tx, now time.Time, s layout.SignIn, req api
 		return wire.ObjectID{}, 0, err
 	}
 	if !verifies || !found || login.Method != req.Login.Method {
-		return wire.ObjectID{}, 0, access.Deny(api.CodeSignInFailed)
+		err = access.Deny(api.CodeSignInFailed)
 	}
-	return login.Account, vault.Method(login.Method), nil
+	return login.Account, vault.Method(login.Method), err
 }
 
 func (a *Service) loginVerifies(p api.LoginProof, challenge []byte) bool {
@@ -325,7 +363,8 @@ func (a *Service) loginVerifies(p api.LoginProof, challenge []byte) bool {
 	return ed25519.Verify(p.PublicKey, api.LoginMessage(a.Origin, challenge), p.Signature)
 }
 
-// assertion verifies a passkey, whose user handle is the account, and counts its use.
+// assertion verifies a passkey, whose user handle is the account, and counts its use. The account that a wrong one names comes
+// with the error.
 func (a *Service) assertion(tx store.Tx, now time.Time, s layout.SignIn, response json.RawMessage) (wire.ObjectID, error) {
 	failed := access.Deny(api.CodeSignInFailed)
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(response)
@@ -349,7 +388,7 @@ func (a *Service) assertion(tx store.Tx, now time.Time, s layout.SignIn, respons
 	}
 	// A counter that went back means that somebody copied the authenticator.
 	if err != nil || credential.Authenticator.CloneWarning {
-		return wire.ObjectID{}, failed
+		return who.id, failed
 	}
 	for _, p := range who.passkeys {
 		if bytes.Equal(p.Credential.ID, credential.ID) {
@@ -357,5 +396,5 @@ func (a *Service) assertion(tx store.Tx, now time.Time, s layout.SignIn, respons
 			return who.id, layout.Put(tx, layout.PasskeyKey(who.id, credential.ID), p)
 		}
 	}
-	return wire.ObjectID{}, failed
+	return who.id, failed
 }

@@ -40,12 +40,14 @@ func (a *Service) Prove(ctx context.Context, now time.Time, who Who, req api.Pro
 	if (req.Credential == nil) == (req.Login == nil) {
 		return out, access.Deny(api.CodeBadRequest)
 	}
+	var shown wire.ObjectID
+	var method vault.Method
 	err = a.finish(ctx, now, layout.SignInKey(req.SignIn), func(tx store.Tx) error {
 		s, err := takeSignIn(tx, now, req.SignIn)
 		if err != nil {
 			return err
 		}
-		shown, _, err := a.whoSigned(tx, now, s, api.SignInFinish{Credential: req.Credential, Login: req.Login})
+		shown, method, err = a.whoSigned(tx, now, s, api.SignInFinish{Credential: req.Credential, Login: req.Login})
 		if err != nil {
 			return err
 		}
@@ -63,7 +65,7 @@ func (a *Service) Prove(ctx context.Context, now time.Time, who Who, req api.Pro
 		out, err = readAccount(tx, who.Account)
 		return err
 	})
-	return out, err
+	return out, a.signInFailed(ctx, now, shown, method, err)
 }
 
 // BeginPasskey starts a further passkey. Those that the account has are named, so that no authenticator makes a second one.

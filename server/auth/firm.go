@@ -71,6 +71,9 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 		if chain.VerifySession(bundle.Keys, firm, req.Session, req.Member, req.PublicKey, req.Expires, req.Certificate) != nil {
 			return access.Deny(api.CodeForbidden)
 		}
+		if err := ledger.Opens(tx, now, s.Member); err != nil {
+			return err
+		}
 		if err := putSession(tx, s, token); err != nil {
 			return err
 		}
@@ -85,6 +88,9 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 		}
 		return ledger.Sweep(tx, now.Unix())
 	})
+	if access.Is(err, api.CodeForbidden) {
+		err = errors.Join(err, a.failedIn(ctx, now, firm, t.Account, "session"))
+	}
 	if err != nil {
 		return FirmToken{}, err
 	}

@@ -57,6 +57,8 @@
 //	events/<chain>                     Sequence     where it stands
 //	auditors/<chain>                   Auditors     whom it is sealed to
 //	denials/<session>                  Denials      how many were recorded this minute
+//	failures/<account>                 Denials      how many failed sign-ins were recorded this minute
+//	openings/<member>                  Denials      how many sessions were opened this minute
 //	key-link/<member>/<number>         directory.Link
 //	log/size                           8 bytes
 //	log/leaf/<index>                   98 bytes: the firm's one log, in order
@@ -404,6 +406,12 @@ func AuditorsKey(chain wire.ChainID) []byte { return key("auditors", chain.Strin
 
 // DenialsKey is how many refusals of a session were recorded.
 func DenialsKey(session wire.ObjectID) []byte { return key("denials", session.String()) }
+
+// FailuresKey is how many failed sign-ins of an account were recorded.
+func FailuresKey(account wire.ObjectID) []byte { return key("failures", account.String()) }
+
+// OpeningsKey is how many sessions of a member were opened.
+func OpeningsKey(member wire.ObjectID) []byte { return key("openings", member.String()) }
 
 // KeyLinkKey is a person's public-key link.
 func KeyLinkKey(member wire.ObjectID, n uint32) []byte {

@@ -112,7 +112,7 @@ type Auditors struct {
 	Key   []byte `json:"key"`
 }
 
-// Denials counts what a session was refused.
+// Denials counts, for a minute, what a session was refused, or another thing that is bounded.
 type Denials struct {
 	Expires int64 `json:"expires"`
 	Count   int   `json:"count"`

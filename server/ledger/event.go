@@ -47,30 +47,68 @@ func (l *Log) Record(tx store.Tx, random io.Reader, now time.Time, id wire.Chain
 	return layout.Put(tx, layout.EventsKey(id), layout.Sequence{Position: at.Position + 1, Head: entry.Leaf.Hash()})
 }
 
-// A session's refusals are recorded up to a bound a minute: who is refused cannot fill the log.
+// What somebody can cause at will is recorded up to a bound a minute: who is refused cannot fill the log.
 const (
-	denialSeconds = 60
-	maxDenials    = 10
+	minute      = 60
+	maxDenials  = 10 // refusals of a session, failed sign-ins of an account
+	maxOpenings = 30 // sessions of a member
 )
 
-// Denied records that a member was refused, and says so once when it stops counting for the minute.
-func (l *Log) Denied(tx store.Tx, random io.Reader, now time.Time, c access.Caller, id wire.ChainID, code api.Code, route string) error {
-	d, _, err := layout.Get[layout.Denials](tx, layout.DenialsKey(c.Session))
+// counted counts one more of something in its minute. within is false beyond the bound, and nothing was written then.
+func counted(tx store.Tx, key []byte, now time.Time, bound int) (n int, within bool, err error) {
+	d, _, err := layout.Get[layout.Denials](tx, key)
+	if err != nil {
+		return 0, false, err
+	}
+	if now.Unix() >= d.Expires {
+		d = layout.Denials{Expires: now.Unix() + minute}
+	}
+	if d.Count++; d.Count > bound {
+		return d.Count, false, nil
+	}
+	return d.Count, true, layout.PutEphemeral(tx, key, d, d.Expires)
+}
+
+// bounded is the same with what is said of it: that it stops counting for the minute is said once.
+func bounded(tx store.Tx, key []byte, now time.Time, detail string) (string, bool, error) {
+	n, within, err := counted(tx, key, now, maxDenials)
+	if n == maxDenials {
+		detail += ", and no more are recorded for a minute"
+	}
+	return detail, within, err
+}
+
+// Opens counts a session that a member opens, and refuses it beyond the bound: each is an event.
+func Opens(tx store.Tx, now time.Time, member wire.ObjectID) error {
+	_, within, err := counted(tx, layout.OpeningsKey(member), now, maxOpenings)
+	if err == nil && !within {
+		err = access.Deny(api.CodeUnavailable)
+	}
+	return err
+}
+
+// SignInFailed records that somebody failed to sign in to an account, or to enter the firm with it. detail says with what.
+func (l *Log) SignInFailed(tx store.Tx, random io.Reader, now time.Time, firm wire.ChainID, account wire.ObjectID, detail string) error {
+	detail, within, err := bounded(tx, layout.FailuresKey(account), now, detail)
+	if err != nil || !within {
+		return err
+	}
+	e := chain.Event{Kind: chain.EventSignInFailed, Detail: detail}
+	member, err := optional(tx.Get(layout.MemberOfKey(account)))
 	if err != nil {
 		return err
 	}
-	if now.Unix() >= d.Expires {
-		d = layout.Denials{Expires: now.Unix() + denialSeconds}
+	if len(member) == len(e.Member) {
+		e.Member = wire.ObjectID(member)
 	}
-	if d.Count++; d.Count > maxDenials {
-		return nil
-	}
-	if err := layout.PutEphemeral(tx, layout.DenialsKey(c.Session), d, d.Expires); err != nil {
+	return l.Record(tx, random, now, firm, e)
+}
+
+// Denied records that a member was refused.
+func (l *Log) Denied(tx store.Tx, random io.Reader, now time.Time, c access.Caller, id wire.ChainID, code api.Code, route string) error {
+	detail, within, err := bounded(tx, layout.DenialsKey(c.Session), now, string(code)+" "+route)
+	if err != nil || !within {
 		return err
-	}
-	detail := string(code) + " " + route
-	if d.Count == maxDenials {
-		detail += ", and no more are recorded for a minute"
 	}
 	return l.Record(tx, random, now, id, chain.Event{Kind: chain.EventDenied, Member: c.Member, Session: c.Session, Detail: detail})
 }

@@ -398,7 +398,7 @@ func (o *office) changed() string {
 	var lines []string
 	for k, v := range o.dump()[layout.FirmPartition(o.ada.Firm)] {
 		prefix, _, _ := strings.Cut(k, "/")
-		if !slices.Contains([]string{"session", "due", "log", "map", "event", "events", "denials"}, prefix) {
+		if !slices.Contains([]string{"session", "due", "log", "map", "event", "events", "denials", "failures", "openings"}, prefix) {
 			lines = append(lines, k+"="+string(v))
 		}
 	}
