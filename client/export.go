@@ -130,7 +130,7 @@ const proofReadme = `This is what a matter's record was proved with. It holds no
 
   policy.txt      the log's keys, and the firm's witnesses
   link-keys.txt   secret: with them and the log anybody can tell that no entry is missing, and how many there are
-  checkpoint.txt  the log as it was signed when this was made
+  checkpoint.txt  the log as it was signed, and seen by witnesses where it has some, when this was made
   report.json     what the program that made this found
   trail.csv       who opened what (for auditors)
 
@@ -157,6 +157,9 @@ func (c *Client) ProofFile(ctx context.Context, id wire.ChainID) ([]byte, error)
 	v.log.mu.Lock()
 	checkpoint := v.log.kept.Note
 	v.log.mu.Unlock()
+	if checkpoint, err = c.publicNote(ctx, v.m.firm, v.log, checkpoint); err != nil {
+		return nil, c.refuse(ctx, "the record of a matter", err)
+	}
 	files := []struct {
 		name string
 		data []byte
