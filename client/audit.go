@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"slices"
 	"time"
 
@@ -90,51 +89,59 @@ type verification struct {
 	log   *firmLog
 	links log.LinkKeys
 	state *chain.State // nil for a reviewer
+	place place        // of the matter when it began
+	since seenMatter   // what was remembered of the matter when it began
 	at    log.Checkpoint
+	note  string // of at
 	tiles *log.Reader
+	read  *trailRead // what audit held to the log; nil for who may not
 }
 
 // VerifyMatter proves, against the firm's public log, that nothing is missing from a matter's sequences, that nothing in them
 // was changed and that nothing comes after: S-VERIFY-01. It needs link keys and no others.
 func (c *Client) VerifyMatter(ctx context.Context, id wire.ChainID) (VerifyView, error) {
 	began := c.config.Now()
-	m, err := c.matterOf(id)
+	_, view, err := c.verified(ctx, id)
 	if err != nil {
-		return VerifyView{}, err
-	}
-	var view VerifyView
-	for range 5 {
-		if view, err = c.verifyPinned(ctx, m, nil); !errors.Is(err, errMeanwhile) {
-			break
-		}
-	}
-	if errors.Is(err, errMeanwhile) {
-		err = fail(api.CodeUnavailable, "")
-	}
-	if err != nil {
-		err = c.refuse(ctx, "the record of a matter", err)
-		if hasCode(err, api.CodeServerLied) {
-			m.mu.Lock()
-			m.poison = err
-			m.mu.Unlock()
-		}
 		return VerifyView{}, err
 	}
 	view.Took = c.config.Now().Sub(began).Milliseconds()
 	return view, nil
 }
 
-// verifyPinned is VerifyMatter that also finds the entry that an invite's link pinned.
-func (c *Client) verifyPinned(ctx context.Context, m *matter, pin *chain.Link) (VerifyView, error) {
-	v := &verification{c: c, m: m}
-	trust, err := v.open(ctx)
+// verified is VerifyMatter with what it was found by: what is exported is that, and is not read once more.
+func (c *Client) verified(ctx context.Context, id wire.ChainID) (*verification, VerifyView, error) {
+	m, err := c.matterOf(id)
 	if err != nil {
-		return VerifyView{}, err
+		return nil, VerifyView{}, err
 	}
-	if v.log, err = c.logOf(ctx, m.firm, trust); err != nil {
-		return VerifyView{}, err
+	v, view, err := c.verifySteady(ctx, m, nil)
+	if err == nil {
+		return v, view, nil
 	}
-	if err := v.keys(ctx); err != nil {
+	err = c.refuseNew(ctx, "the record of a matter", err)
+	if hasCode(err, api.CodeServerLied) {
+		m.mu.Lock()
+		m.poison = err
+		m.mu.Unlock()
+	}
+	return nil, VerifyView{}, err
+}
+
+// verifySteady is verifyPinned, repeated where somebody else was at work.
+func (c *Client) verifySteady(ctx context.Context, m *matter, pin *chain.Link) (v *verification, view VerifyView, err error) {
+	err = c.steady(ctx, m, func() (place, error) {
+		v = &verification{c: c, m: m}
+		view, err = v.verifyPinned(ctx, pin)
+		return v.place, err
+	})
+	return v, view, err
+}
+
+// verifyPinned is VerifyMatter that also finds the entry that an invite's link pinned.
+func (v *verification) verifyPinned(ctx context.Context, pin *chain.Link) (VerifyView, error) {
+	c, m := v.c, v.m
+	if err := v.begin(ctx); err != nil {
 		return VerifyView{}, err
 	}
 	view := VerifyView{Matter: m.id.String(), Sequences: []SequenceView{}, Unpaired: []UnpairedView{}, Erasures: []ErasureView{}}
@@ -171,6 +178,9 @@ func (c *Client) verifyPinned(ctx context.Context, m *matter, pin *chain.Link) (
 	if err := v.inLog(ctx, stepServer, events); err != nil {
 		return view, err
 	}
+	if err := v.newestEpoch(ctx, state); err != nil {
+		return view, err
+	}
 	if v.state != nil {
 		if err := v.replayed(&view, state); err != nil {
 			return view, err
@@ -179,26 +189,53 @@ func (c *Client) verifyPinned(ctx context.Context, m *matter, pin *chain.Link) (
 			return view, err
 		}
 	}
+	if err := v.remember(ctx, state); err != nil {
+		return view, err
+	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.account == nil {
+		return view, fail(api.CodeNotSignedIn, "")
+	}
 	if seat := c.account.ring.matter(m.id); seat != nil {
 		view.Name = seat.Name
 	}
-	c.mu.Unlock()
 	return view, nil
+}
+
+// begin gathers what a matter's leaves are read with.
+func (v *verification) begin(ctx context.Context) error {
+	trust, err := v.open(ctx)
+	if err != nil {
+		return err
+	}
+	if v.log, err = v.c.logOf(ctx, v.m.firm, trust); err != nil {
+		return err
+	}
+	v.log.mu.Lock()
+	v.since = v.log.kept.Matters[v.m.id]
+	v.log.mu.Unlock()
+	return v.keys(ctx)
 }
 
 // open brings the matter up to date, or finds that the seat is a reviewer's.
 func (v *verification) open(ctx context.Context) (chain.LogTrust, error) {
 	s, err := v.c.matter(ctx, v.m.id)
 	if err == nil {
-		v.state = s
+		v.state, v.place = s, placeOf(s)
 		return s.Charter.Log(), nil
 	}
 	if !hasCode(err, api.CodeReviewOnly) {
 		return chain.LogTrust{}, err
 	}
+	if v.place, err = v.c.reviewed(ctx, v.m); err != nil {
+		return chain.LogTrust{}, err
+	}
 	v.c.mu.Lock()
 	defer v.c.mu.Unlock()
+	if v.c.account == nil {
+		return chain.LogTrust{}, fail(api.CodeNotSignedIn, "")
+	}
 	if seat := v.c.account.ring.matter(v.m.id); seat != nil && seat.Log != nil {
 		return *seat.Log, nil
 	}
@@ -214,6 +251,12 @@ func (v *verification) keys(ctx context.Context) error {
 	newest, _, err := v.c.fetchKeys(ctx, v.m, author, 0)
 	if err != nil {
 		return v.c.notSeated(v.m, err)
+	}
+	if v.state != nil && newest.Epoch > v.state.Epoch {
+		return errMeanwhile
+	}
+	if v.state != nil && newest.Epoch < v.state.Epoch {
+		return chain.ErrEpoch
 	}
 	raw, err := v.c.inFirm(ctx, v.m.firm, Request{Method: methodGet, Path: api.Chain(v.m.firm, v.m.id) + "/statements"})
 	if err != nil {
@@ -272,6 +315,7 @@ func (v *verification) newest(ctx context.Context) (LogView, error) {
 	if v.at, err = v.log.keys.Open([]byte(note)); err != nil {
 		return view, err
 	}
+	v.note = note
 	v.tiles = log.NewReader(tileSource{v.c, v.m.firm}, v.at)
 	return view, nil
 }
@@ -427,6 +471,51 @@ func (v *verification) complete(ctx context.Context, step string, kind uint16, l
 	return view, nil
 }
 
+// newestEpoch proves that the link keys are of the newest epoch. Which one that is says the server, and it could show a matter
+// as it was when an epoch was closed: under the keys of that epoch nothing comes after. The last entry says it, and the log
+// has its hash. Where the state was derived up to the last entry, its epoch is the state's.
+func (v *verification) newestEpoch(ctx context.Context, state []placed) error {
+	n := uint64(len(state))
+	if n == 0 {
+		return log.ErrIncomplete
+	}
+	if v.state != nil && v.state.Position == n {
+		return nil
+	}
+	entries, err := v.c.fetchRange(ctx, v.m, n-1, n)
+	if err != nil {
+		return err
+	}
+	effect, err := chain.ParseEffect(entries[0].Effect)
+	if err != nil {
+		return err
+	}
+	if entries[0].Commit() != state[n-1].leaf.Commit || effect.Position != n-1 {
+		return chain.ErrLeaf
+	}
+	if effect.Epoch != v.links.Epochs[len(v.links.Epochs)-1].Epoch {
+		return log.ErrIncomplete
+	}
+	return nil
+}
+
+// remember holds a matter that was found whole to what was found before, and keeps it: a reviewer, who derives no state, is
+// not shown less than he saw.
+func (v *verification) remember(ctx context.Context, state []placed) error {
+	n := uint64(len(state))
+	found := seenMatter{Entries: n, Head: state[n-1].leaf.Hash(), Epoch: v.links.Epochs[len(v.links.Epochs)-1].Epoch}
+	if v.since.Entries > n || v.since.Epoch > found.Epoch || (v.since.Entries > 0 && state[v.since.Entries-1].leaf.Hash() != v.since.Head) {
+		return ErrRolledBack
+	}
+	v.log.mu.Lock()
+	defer v.log.mu.Unlock()
+	if v.log.kept.Matters[v.m.id].Entries >= n {
+		return nil
+	}
+	v.log.kept.Matters[v.m.id] = found
+	return v.c.keepLog(ctx, v.m.firm, v.log)
+}
+
 // inLog finds leaves at their indices, by tiles that the checkpoint proves.
 func (v *verification) inLog(ctx context.Context, step string, list []placed) error {
 	const every = 256
@@ -483,9 +572,6 @@ func (v *verification) eventsEnd(ctx context.Context, n uint64) error {
 	}
 	return v.absent(ctx, []wire.Hash{log.MapKey(log.TypeServer, wire.Hash(output[:32]))}, api.SequenceServer, n)
 }
-
-// errMeanwhile says that somebody added an entry while a verification ran: it begins again.
-var errMeanwhile = errors.New("an entry was added meanwhile")
 
 // grown tells an entry that was added meanwhile from one that is kept back: the server lists the one.
 func (v *verification) grown(ctx context.Context, sequence string, n uint64, otherwise error) error {
@@ -605,6 +691,7 @@ func (v *verification) audit(ctx context.Context, view *VerifyView, trail, event
 		}
 	}
 	view.Sequences = append(view.Sequences, serverSequence(events))
+	v.read = t
 	return nil
 }
 
@@ -618,18 +705,28 @@ func serverSequence(events []placed) SequenceView {
 
 // EraseTrail takes the sealed details of trail entries away that are older than a time, and is how many. Their leaves stay.
 func (c *Client) EraseTrail(ctx context.Context, id wire.ChainID, before time.Time) (int, error) {
-	s, err := c.matter(ctx, id)
-	if err != nil {
-		return 0, err
-	}
 	m, err := c.matterOf(id)
 	if err != nil {
 		return 0, err
 	}
-	t, err := c.readTrail(ctx, m, s, 0)
-	if err != nil {
-		return 0, c.refuse(ctx, "the trail of a matter", err)
-	}
+	erased := 0
+	err = c.steady(ctx, m, func() (place, error) {
+		s, err := c.matter(ctx, id)
+		if err != nil {
+			return place{}, err
+		}
+		t, err := c.readTrail(ctx, m, s, 0)
+		if err != nil {
+			return placeOf(s), err
+		}
+		n, err := c.eraseTrail(ctx, id, t, before)
+		erased += n
+		return placeOf(s), err
+	})
+	return erased, c.refuseNew(ctx, "the trail of a matter", err)
+}
+
+func (c *Client) eraseTrail(ctx context.Context, id wire.ChainID, t *trailRead, before time.Time) (int, error) {
 	from := 0
 	for from < len(t.releases) && t.releases[from].Erased {
 		from++
@@ -642,6 +739,11 @@ func (c *Client) EraseTrail(ctx context.Context, id wire.ChainID, before time.Ti
 	for at := from; at < to; at += most {
 		end := min(to, at+most)
 		if _, err := c.change(ctx, id, func(s *chain.State, a chain.Author) (chain.Submission, error) {
+			for _, x := range s.Erasures {
+				if x.Sequence == log.TypeTrail && x.From < uint64(end) && uint64(at) < x.To {
+					return chain.Submission{}, errMeanwhile
+				}
+			}
 			return s.Erase(a, uint64(at), uint64(end), chain.EraseRetention)
 		}); err != nil {
 			return at - from, err
@@ -653,26 +755,34 @@ func (c *Client) EraseTrail(ctx context.Context, id wire.ChainID, before time.Ti
 // ForgetDeleted takes away what is left of deleted documents, their names and keys, and is how many entries went. What also
 // did something else stays, and so does what was void in part.
 func (c *Client) ForgetDeleted(ctx context.Context, id wire.ChainID) (int, error) {
-	s, err := c.matter(ctx, id)
-	if err != nil {
-		return 0, err
-	}
 	m, err := c.matterOf(id)
 	if err != nil {
 		return 0, err
 	}
-	positions, err := c.forgettable(ctx, m, s)
-	if err != nil {
-		return 0, c.refuse(ctx, "the history of a matter", err)
-	}
-	for part := range slices.Chunk(positions, chain.MaxForget) {
-		if _, err := c.change(ctx, id, func(s *chain.State, a chain.Author) (chain.Submission, error) {
-			return s.Forget(a, part, chain.EraseRequest)
-		}); err != nil {
-			return 0, err
+	forgotten := 0
+	err = c.steady(ctx, m, func() (place, error) {
+		s, err := c.matter(ctx, id)
+		if err != nil {
+			return place{}, err
 		}
-	}
-	return len(positions), nil
+		positions, err := c.forgettable(ctx, m, s)
+		if err != nil {
+			return placeOf(s), err
+		}
+		for part := range slices.Chunk(positions, chain.MaxForget) {
+			if _, err := c.change(ctx, id, func(s *chain.State, a chain.Author) (chain.Submission, error) {
+				if slices.ContainsFunc(part, func(p uint64) bool { return s.Forgotten(p) != nil }) {
+					return chain.Submission{}, errMeanwhile
+				}
+				return s.Forget(a, part, chain.EraseRequest)
+			}); err != nil {
+				return placeOf(s), err
+			}
+			forgotten += len(part)
+		}
+		return placeOf(s), nil
+	})
+	return forgotten, c.refuseNew(ctx, "the history of a matter", err)
 }
 
 func (c *Client) forgettable(ctx context.Context, m *matter, s *chain.State) ([]uint64, error) {

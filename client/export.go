@@ -40,50 +40,43 @@ func (c *Client) policyFile(l *firmLog) []byte {
 
 // LinkKeysFile is what a reviewer needs to check a matter's completeness, and nothing more.
 func (c *Client) LinkKeysFile(ctx context.Context, id wire.ChainID) ([]byte, error) {
-	v, err := c.reviewing(ctx, id)
+	v, _, err := c.verified(ctx, id)
 	if err != nil {
-		return nil, c.refuse(ctx, "the record of a matter", err)
+		return nil, err
 	}
 	return v.links.Format(), nil
 }
 
-// reviewing gathers a matter's link keys.
-func (c *Client) reviewing(ctx context.Context, id wire.ChainID) (*verification, error) {
+// ReceiptFile is a receipt for an entry, verified: whoever has it and the policy file knows that the log took the entry.
+func (c *Client) ReceiptFile(ctx context.Context, id wire.ChainID, sequence string, position uint64) ([]byte, error) {
+	// The tags of what the server saw are its own: whose place a leaf is nobody else can tell.
+	if sequence != api.SequenceState && sequence != api.SequenceTrail {
+		return nil, fail(api.CodeBadRequest, "")
+	}
 	m, err := c.matterOf(id)
 	if err != nil {
 		return nil, err
 	}
-	v := &verification{c: c, m: m}
-	trust, err := v.open(ctx)
+	var b []byte
+	err = c.steady(ctx, m, func() (place, error) {
+		v := &verification{c: c, m: m}
+		b, err = v.receipt(ctx, sequence, position)
+		return v.place, err
+	})
 	if err != nil {
-		return nil, err
-	}
-	if v.log, err = c.logOf(ctx, m.firm, trust); err != nil {
-		return nil, err
-	}
-	return v, v.keys(ctx)
-}
-
-// ReceiptFile is a receipt for an entry, verified: whoever has it and the policy file knows that the log took the entry.
-func (c *Client) ReceiptFile(ctx context.Context, id wire.ChainID, sequence string, position uint64) ([]byte, error) {
-	b, err := c.receiptFile(ctx, id, sequence, position)
-	if err != nil {
-		return nil, c.refuse(ctx, "the receipt for an entry", err)
+		return nil, c.refuseNew(ctx, "the receipt for an entry", err)
 	}
 	return b, nil
 }
 
-func (c *Client) receiptFile(ctx context.Context, id wire.ChainID, sequence string, position uint64) ([]byte, error) {
-	m, err := c.matterOf(id)
+func (v *verification) receipt(ctx context.Context, sequence string, position uint64) ([]byte, error) {
+	c, m := v.c, v.m
+	b, err := c.inFirm(ctx, m.firm, Request{Method: methodGet, Path: api.ReceiptPath(m.firm, m.id, sequence, position)})
 	if err != nil {
 		return nil, err
 	}
-	l, err := c.knownLog(ctx, m.firm)
-	if err != nil {
-		return nil, err
-	}
-	b, err := c.inFirm(ctx, m.firm, Request{Method: methodGet, Path: api.ReceiptPath(m.firm, id, sequence, position)})
-	if err != nil {
+	// After the receipt: an epoch that was opened before it is known by now.
+	if err := v.begin(ctx); err != nil {
 		return nil, err
 	}
 	r, err := log.ParseReceipt(b)
@@ -94,14 +87,10 @@ func (c *Client) receiptFile(ctx context.Context, id wire.ChainID, sequence stri
 	if err != nil {
 		return nil, err
 	}
-	if _, err := r.Verify(l.keys, leaf.Hash()); err != nil {
+	if _, err := r.Verify(v.log.keys, leaf.Hash()); err != nil {
 		return nil, err
 	}
 	// The log has many leaves: this one must be of the place that was asked for (attack 75).
-	v, err := c.reviewing(ctx, id)
-	if err != nil {
-		return nil, err
-	}
 	if !standsIn(v.links, sequence, position, leaf) {
 		return nil, log.ErrReceipt
 	}
@@ -142,33 +131,25 @@ Check it with underseal-verify, which shares no code with the server:
 
 // ProofFile verifies a matter and puts everything that shows it to others into one ZIP file.
 func (c *Client) ProofFile(ctx context.Context, id wire.ChainID) ([]byte, error) {
-	view, err := c.VerifyMatter(ctx, id)
+	began := c.config.Now()
+	v, view, err := c.verified(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	v, err := c.reviewing(ctx, id)
-	if err != nil {
-		return nil, c.refuse(ctx, "the record of a matter", err)
-	}
+	view.Took = c.config.Now().Sub(began).Milliseconds()
 	report, err := json.MarshalIndent(view, "", "  ")
 	if err != nil {
 		return nil, err
-	}
-	v.log.mu.Lock()
-	checkpoint := v.log.kept.Note
-	v.log.mu.Unlock()
-	if checkpoint, err = c.publicNote(ctx, v.m.firm, v.log, checkpoint); err != nil {
-		return nil, c.refuse(ctx, "the record of a matter", err)
 	}
 	files := []struct {
 		name string
 		data []byte
 	}{
 		{"README.txt", []byte(fmt.Sprintf(proofReadme, view.URL))}, {"policy.txt", c.policyFile(v.log)}, {"link-keys.txt", v.links.Format()},
-		{"checkpoint.txt", []byte(checkpoint)}, {"report.json", report},
+		{"checkpoint.txt", []byte(v.note)}, {"report.json", report},
 	}
-	if view.Released != nil {
-		trail, err := c.TrailCSV(ctx, id)
+	if v.read != nil {
+		trail, err := trailCSV(v.read.items(v.state))
 		if err != nil {
 			return nil, err
 		}

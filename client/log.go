@@ -53,6 +53,14 @@ type logRecord struct {
 	Note     string                       `json:"note"`
 	Receipts map[wire.ChainID]string      `json:"receipts"` // of the newest entry that this device made in a chain
 	People   map[wire.ObjectID]seenPerson `json:"people"`
+	Matters  map[wire.ChainID]seenMatter  `json:"matters"`
+}
+
+// seenMatter is what of a matter was found whole.
+type seenMatter struct {
+	Entries uint64
+	Head    wire.Hash
+	Epoch   uint32
 }
 
 // seenPerson is what was seen of a person, and how large the log was then.
@@ -62,7 +70,7 @@ type seenPerson struct {
 }
 
 func newLogRecord(trust chain.LogTrust) logRecord {
-	return logRecord{Origin: trust.Origin, Keys: trust.Keys, Receipts: map[wire.ChainID]string{}, People: map[wire.ObjectID]seenPerson{}}
+	return logRecord{Origin: trust.Origin, Keys: trust.Keys, Receipts: map[wire.ChainID]string{}, People: map[wire.ObjectID]seenPerson{}, Matters: map[wire.ChainID]seenMatter{}}
 }
 
 // logRecord reads what this device remembers of a firm's log.
@@ -85,6 +93,7 @@ func (c *Client) logRecord(ctx context.Context, a *account, firm wire.ChainID, t
 	r.Size, r.Root, r.Note = kept.Size, kept.Root, kept.Note
 	maps.Copy(r.Receipts, kept.Receipts)
 	maps.Copy(r.People, kept.People)
+	maps.Copy(r.Matters, kept.Matters)
 	return r, nil
 }
 
@@ -292,6 +301,11 @@ func (c *Client) mergeLog(ctx context.Context, a *account, firm wire.ChainID, l 
 	for id, receipt := range kept.Receipts {
 		if newerReceipt(receipt, l.kept.Receipts[id]) {
 			l.kept.Receipts[id] = receipt
+		}
+	}
+	for id, x := range kept.Matters {
+		if x.Entries > l.kept.Matters[id].Entries {
+			l.kept.Matters[id] = x
 		}
 	}
 	for id, x := range kept.People {

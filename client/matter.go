@@ -3,12 +3,14 @@ package client
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 )
 
@@ -113,6 +115,70 @@ func (c *Client) bringUp(ctx context.Context, m *matter) error {
 		return c.saveCache(ctx, m)
 	}
 	return nil
+}
+
+// errMeanwhile says that somebody else was at work while a matter was read beside its snapshot: it is read again.
+var errMeanwhile = errors.New("an entry was added meanwhile")
+
+// place is where a matter stood when something was read beside it.
+type place struct {
+	position uint64
+	epoch    uint32
+	review   bool // by the server's word, as a reviewer has no other: it only says whether to read again
+}
+
+func placeOf(s *chain.State) place { return place{position: s.Position, epoch: s.Epoch} }
+
+// reviewed is the place of a matter for a reviewer.
+func (c *Client) reviewed(ctx context.Context, m *matter) (place, error) {
+	var head api.ChainHead
+	if err := c.getFirm(ctx, m.firm, api.Chain(m.firm, m.id), &head); err != nil {
+		return place{}, c.notSeated(m, err)
+	}
+	return place{head.Position, head.Epoch, true}, nil
+}
+
+// overtaken are errors that an owner's statement, removal or erasure causes, too, where it comes between a snapshot of a
+// matter and what is read beside it.
+var overtaken = []error{chain.ErrEpoch, chain.ErrErased, chain.ErrNoKey, chain.ErrOrder, log.ErrIncomplete}
+
+// steady reads something beside a snapshot of a matter, and again where the matter moved on since: before a server is accused
+// of what an owner's change could explain, the matter is brought up to date. m.mu is not held.
+func (c *Client) steady(ctx context.Context, m *matter, read func() (place, error)) error {
+	for range 5 {
+		at, err := read()
+		if errors.Is(err, errMeanwhile) {
+			continue
+		}
+		if !slices.ContainsFunc(overtaken, func(x error) bool { return errors.Is(err, x) }) {
+			return err
+		}
+		var now place
+		var syncErr error
+		if at.review {
+			now, syncErr = c.reviewed(ctx, m)
+		} else if s, stateErr := c.matter(ctx, m.id); stateErr != nil {
+			syncErr = stateErr
+		} else {
+			now = placeOf(s)
+		}
+		if syncErr != nil {
+			return syncErr
+		}
+		if now == at {
+			return err
+		}
+	}
+	return fail(api.CodeUnavailable, "")
+}
+
+// refuseNew is refuse for what was not refused before: what sync found stands in the journal already.
+func (c *Client) refuseNew(ctx context.Context, what string, err error) error {
+	var known *Failure
+	if errors.As(err, &known) {
+		return known
+	}
+	return c.refuse(ctx, what, err)
 }
 
 // checkEvery is how often a matter in which nothing happens is compared with the log.

@@ -350,7 +350,7 @@ func (c *Client) finishReview(ctx context.Context, l chain.Link) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.verifyPinned(ctx, m, &l); err != nil {
+	if _, _, err := c.verifySteady(ctx, m, &l); err != nil {
 		return c.refuse(ctx, "who invites you to what", err)
 	}
 	return failureErr(c.updateKeyring(ctx, func(k *keyring) {

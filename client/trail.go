@@ -45,53 +45,58 @@ type ActivityPage struct {
 // Activity is what happened in a matter before a position; nil begins with the newest entry. Every entry is held to the head
 // that was verified, by the hashes that lead back from it.
 func (c *Client) Activity(ctx context.Context, id wire.ChainID, before *uint64, limit int) (ActivityPage, error) {
-	page, err := c.activity(ctx, id, before, limit)
-	if err != nil {
-		return ActivityPage{}, c.refuse(ctx, "the activity of a matter", err)
-	}
-	return page, nil
-}
-
-func (c *Client) activity(ctx context.Context, id wire.ChainID, before *uint64, limit int) (ActivityPage, error) {
-	if limit < 1 || limit > 500 {
-		return ActivityPage{}, fail(api.CodeBadRequest, "")
-	}
-	s, err := c.matter(ctx, id)
-	if err != nil {
-		return ActivityPage{}, err
-	}
 	m, err := c.matterOf(id)
 	if err != nil {
 		return ActivityPage{}, err
 	}
+	var page ActivityPage
+	err = c.steady(ctx, m, func() (at place, err error) {
+		page, at, err = c.activity(ctx, m, before, limit)
+		return at, err
+	})
+	if err != nil {
+		return ActivityPage{}, c.refuseNew(ctx, "the activity of a matter", err)
+	}
+	return page, nil
+}
+
+func (c *Client) activity(ctx context.Context, m *matter, before *uint64, limit int) (page ActivityPage, at place, err error) {
+	if limit < 1 || limit > 500 {
+		return page, at, fail(api.CodeBadRequest, "")
+	}
+	s, err := c.matter(ctx, m.id)
+	if err != nil {
+		return page, at, err
+	}
+	at = placeOf(s)
 	end, hash := s.Position, s.Head
 	if before != nil {
 		m.mu.Lock()
 		anchor, known := m.anchors[*before]
 		m.mu.Unlock()
 		if !known {
-			return ActivityPage{}, fail(api.CodeBadRequest, "")
+			return page, at, fail(api.CodeBadRequest, "")
 		}
 		end, hash = *before, anchor
 	}
 	start := end - min(end, uint64(limit))
 	entries, err := c.fetchRange(ctx, m, start, end)
 	if err != nil {
-		return ActivityPage{}, err
+		return page, at, err
 	}
-	page := ActivityPage{Items: []ActivityView{}}
+	page = ActivityPage{Items: []ActivityView{}}
 	for i := len(entries) - 1; i >= 0; i-- {
 		e, position := entries[i], start+uint64(i)
 		if e.Leaf.Hash() != hash {
-			return ActivityPage{}, chain.ErrOrder
+			return page, at, chain.ErrOrder
 		}
 		effect, err := chain.ParseEffect(e.Effect)
 		if err != nil {
-			return ActivityPage{}, err
+			return page, at, err
 		}
 		a, err := s.Describe(e, position, effect.Previous)
 		if err != nil {
-			return ActivityPage{}, err
+			return page, at, err
 		}
 		v := activityView(s, position, a)
 		if a.Erased {
@@ -112,7 +117,7 @@ func (c *Client) activity(ctx context.Context, id wire.ChainID, before *uint64, 
 		m.mu.Unlock()
 		page.Next = &start
 	}
-	return page, nil
+	return page, at, nil
 }
 
 // fetchRange reads the entries of the state sequence from a position up to another.
@@ -237,21 +242,28 @@ type trailRead struct {
 
 // Trail is who opened what, and what the server saw: the newest of each, or all where limit is 0. For auditors.
 func (c *Client) Trail(ctx context.Context, id wire.ChainID, limit int) (TrailView, error) {
-	s, err := c.matter(ctx, id)
-	if err != nil {
-		return TrailView{}, err
-	}
 	m, err := c.matterOf(id)
 	if err != nil {
 		return TrailView{}, err
 	}
-	t, err := c.readTrail(ctx, m, s, limit)
+	var s *chain.State
+	var t *trailRead
+	err = c.steady(ctx, m, func() (place, error) {
+		if s, err = c.matter(ctx, id); err != nil {
+			return place{}, err
+		}
+		t, err = c.readTrail(ctx, m, s, limit)
+		return placeOf(s), err
+	})
 	if err != nil {
-		return TrailView{}, c.refuse(ctx, "the trail of a matter", err)
+		return TrailView{}, c.refuseNew(ctx, "the trail of a matter", err)
 	}
-	items := t.items(s)
+	return TrailView{Items: newestFirst(t.items(s)), More: t.more}, nil
+}
+
+func newestFirst(items []TrailItem) []TrailItem {
 	slices.SortStableFunc(items, func(a, b TrailItem) int { return cmp.Compare(b.At, a.At) })
-	return TrailView{Items: items, More: t.more}, nil
+	return items
 }
 
 // readTrail opens the newest entries of both sequences; all of them where limit is 0.
@@ -415,16 +427,25 @@ func (x *TrailItem) document(s *chain.State, id wire.ObjectID) {
 	}
 }
 
-// TrailCSV is the whole trail as a table, oldest first.
+// TrailCSV is the whole trail as a table, oldest first. It is of what a verification found in the log.
 func (c *Client) TrailCSV(ctx context.Context, id wire.ChainID) ([]byte, error) {
-	view, err := c.Trail(ctx, id, 0)
-	if err != nil {
+	v, _, err := c.verified(ctx, id)
+	switch {
+	case err != nil:
 		return nil, err
+	case v.state == nil:
+		return nil, fail(api.CodeReviewOnly, "")
+	case v.read == nil:
+		return nil, fail(api.CodeForbidden, "")
 	}
+	return trailCSV(v.read.items(v.state))
+}
+
+func trailCSV(items []TrailItem) ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	_ = w.Write([]string{"time", "sequence", "position", "what", "who", "member", "document", "document id", "version", "detail", "erased", "paired"}) // a buffer takes everything
-	for _, x := range slices.Backward(view.Items) {
+	for _, x := range slices.Backward(newestFirst(items)) {
 		at, pair := "", ""
 		if x.At > 0 && x.Erased == "" { // when it was is gone: screens put it where it stood
 			at = time.UnixMilli(int64(x.At)).UTC().Format(time.RFC3339)
