@@ -141,12 +141,16 @@ func (c *Client) ProofFile(ctx context.Context, id wire.ChainID) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
+	checkpoint, err := c.publicNote(ctx, v.m.firm, v.log, v.note)
+	if err != nil {
+		return nil, c.refuse(ctx, "the record of a matter", err)
+	}
 	files := []struct {
 		name string
 		data []byte
 	}{
 		{"README.txt", []byte(fmt.Sprintf(proofReadme, view.URL))}, {"policy.txt", c.policyFile(v.log)}, {"link-keys.txt", v.links.Format()},
-		{"checkpoint.txt", []byte(v.note)}, {"report.json", report},
+		{"checkpoint.txt", []byte(checkpoint)}, {"report.json", report},
 	}
 	if v.read != nil {
 		trail, err := trailCSV(v.read.items(v.state))
