@@ -245,6 +245,7 @@ func (w *World) Founder(name string) *Person {
 
 // SignIn signs in with what this device keeps.
 func (p *Person) SignIn() error {
+	p.World.anotherMinute(p.Firm)
 	return p.SignInRoot(Soon(p), p.pass.LoginKey(), p.account, p.root)
 }
 

@@ -248,6 +248,17 @@ func (w *World) Edit(partition string, edit func(tx store.Tx) error) {
 	w.ok(w.Store.Update(context.Background(), partition, edit))
 }
 
+// anotherMinute forgets how many sessions were opened this minute: a story tells days in seconds.
+func (w *World) anotherMinute(firm wire.ChainID) {
+	w.Helper()
+	if firm.IsZero() {
+		return
+	}
+	w.Edit(layout.FirmPartition(firm), func(tx store.Tx) error {
+		return tx.Scan([]byte("openings/"), nil, 0, func(k, _ []byte) error { return tx.Delete(k) })
+	})
+}
+
 // Head is where a chain stands.
 func (w *World) Head(firm, id wire.ChainID) (head layout.Chain) {
 	w.Helper()
