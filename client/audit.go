@@ -41,7 +41,7 @@ type SequenceView struct {
 
 // UnpairedView is a release that was not followed by ciphertext, or ciphertext that no release opened.
 type UnpairedView struct {
-	Kind     string `json:"kind"` // released, served
+	Kind     string `json:"kind"` // released, served, unsigned
 	At       uint64 `json:"at"`
 	Person   string `json:"person"`
 	Document string `json:"document"`
@@ -672,6 +672,9 @@ func (v *verification) audit(ctx context.Context, view *VerifyView, trail, event
 			released++
 		case "served":
 			served++
+		case "unsigned":
+			view.Unpaired = append(view.Unpaired, UnpairedView{Kind: "unsigned", At: i.At, Person: i.Person, Document: i.Document, Version: i.Version})
+			continue
 		}
 		if i.Paired != nil && !*i.Paired {
 			kind := map[string]string{"opened": "released", "served": "served"}[i.Kind]

@@ -106,6 +106,13 @@ func (a *Activity) read(raw []byte, k *EpochKeys) error {
 			return ErrMismatch
 		}
 		a.Time, a.Person = b.Time, b.Person
+	case KindForget:
+		r := wire.NewReader(raw)
+		h := readHead(r)
+		if r.Hash(); r.Done() != nil {
+			return ErrMismatch
+		}
+		a.Time = h.Time
 	default:
 		h, err := parseHeadBody(raw)
 		if err != nil {

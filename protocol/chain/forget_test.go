@@ -81,6 +81,11 @@ func TestForget(t *testing.T) {
 			t.Errorf("%s forgets that a version was", name)
 		}
 	}
+	for i := 1; i < len(f.l.entries); i++ {
+		if _, err := fresh.Describe(f.l.entries[i], uint64(i), f.l.entries[i-1].Leaf.Hash()); err != nil {
+			t.Errorf("entry %d: %v", i, err)
+		}
+	}
 	a, err := fresh.Describe(f.l.entries[f.positions[0]], f.positions[0], f.l.entries[f.positions[0]-1].Leaf.Hash())
 	if err != nil || !a.Erased || len(a.Names) != 1 || a.Names[0].Name != "" {
 		t.Errorf("%+v, %v", a, err)
