@@ -228,6 +228,7 @@ func TestEndedWhileItEnters(t *testing.T) {
 	w := newWorld(t)
 	ada := w.founder()
 	for range 40 {
+		w.clock.advance(3 * time.Second) // a member opens thirty a minute, and no more
 		lost := ada.elsewhere()
 		id, ticket := lost.current().ID, lost.ticket()
 		req := lost.sessionRequest(ticket)
