@@ -75,11 +75,9 @@ type VerifyView struct {
 
 // Steps of a verification, as its progress names them.
 const (
-	stepLog     = "log"
-	stepState   = "state"
-	stepTrail   = "trail"
-	stepServer  = "server"
-	stepReading = "reading"
+	stepState  = "state"
+	stepTrail  = "trail"
+	stepServer = "server"
 )
 
 // verification is one run.
@@ -388,11 +386,11 @@ func (c *Client) logView(ctx context.Context, firm wire.ChainID, l *firmLog) (vi
 	if l.policy == nil {
 		return view, state.Checkpoint, nil
 	}
-	return view, state.Checkpoint, c.witnesses(ctx, firm, l, cp, state, &view)
+	return view, state.Checkpoint, c.witnesses(l, cp, state, &view)
 }
 
 // witnesses says who vouched for the log, and when. What they saw must lead to what is shown now.
-func (c *Client) witnesses(_ context.Context, _ wire.ChainID, l *firmLog, newest log.Checkpoint, state api.LogState, view *LogView) error {
+func (c *Client) witnesses(l *firmLog, newest log.Checkpoint, state api.LogState, view *LogView) error {
 	view.Policy = "stale"
 	times := map[string]int64{}
 	if state.Witnessed != "" {

@@ -425,7 +425,12 @@ func (c *Client) current(ctx context.Context, m *matter, sealing bool) error {
 	}
 	for range 4 {
 		before := m.state.Position
-		newer, at, err := c.compareHead(ctx, l, m, l.policy != nil)
+		// Under the newest checkpoint first, also where there are witnesses: what they saw may be older than what this device
+		// did, and an absence there would hide what came since.
+		newer, at, err := c.compareHead(ctx, l, m, false)
+		if err == nil && !newer && sealing && l.policy != nil {
+			newer, at, err = c.compareHead(ctx, l, m, true)
+		}
 		if err != nil {
 			return err
 		}
@@ -450,7 +455,7 @@ func (c *Client) current(ctx context.Context, m *matter, sealing bool) error {
 }
 
 // compareHead asks the map for the head of a chain and for what comes after it. at is when witnesses saw what the answer
-// says: the newest that they saw may be older than the head, which then must stand in the newest one.
+// says: the newest that they saw may be older than the head.
 func (c *Client) compareHead(ctx context.Context, l *firmLog, m *matter, witnessed bool) (newer bool, at time.Time, err error) {
 	head, next, err := m.state.HeadKeys()
 	if err != nil {
@@ -467,10 +472,7 @@ func (c *Client) compareHead(ctx context.Context, l *firmLog, m *matter, witness
 	}
 	present, newer, err := l.standsAt(m, reply, head, next)
 	switch {
-	case err != nil || present:
-		return newer, at, err
-	case witnessed:
-		newer, _, err = c.compareHead(ctx, l, m, false)
+	case err != nil || present || witnessed:
 		return newer, at, err
 	}
 	return false, at, &lie{ErrHidden, l.hiddenEvidence(m, reply)}

@@ -26,7 +26,7 @@ func (c *Client) publicNote(ctx context.Context, firm wire.ChainID, l *firmLog, 
 		return note, nil
 	}
 	var view LogView
-	if err := c.witnesses(ctx, firm, l, newest, state, &view); err != nil {
+	if err := c.witnesses(l, newest, state, &view); err != nil {
 		return "", err
 	}
 	at, err := l.witnessedAt([]byte(state.Witnessed))

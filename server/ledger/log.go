@@ -19,7 +19,7 @@ import (
 
 // Log signs the logs of firms. Its Integrate is the hook that the store must be opened with: once a commit, it takes the
 // leaves that the grouped functions appended into the map and the tree, and signs. What it keeps in memory are keys, which
-// never change.
+// never change, and who waits for a receipt.
 type Log struct {
 	Keys  LogKeys
 	Guard Guard

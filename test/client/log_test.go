@@ -3,11 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +20,6 @@ import (
 	"github.com/underseal/underseal/protocol/directory"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
-	"github.com/underseal/underseal/server"
 	"github.com/underseal/underseal/server/layout"
 	"github.com/underseal/underseal/server/store"
 	"github.com/underseal/underseal/test/evilserver"
@@ -239,27 +234,7 @@ func (s *stage) publicLog(origin string) log.Source { return publicLog{s, api.Lo
 
 // TestFreshness: S-CLIENT-14. Where a firm has witnesses, nothing is sealed on what they did not see lately; reading goes on.
 func TestFreshness(t *testing.T) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	vkey := log.VerifierKey("witness.example", log.AlgCosigned, public)
-	s := &stage{World: evilserver.NewWorld(t, func(c *server.Config) { c.Policy = "witness w " + vkey + " https://witness.example/\nquorum w\n" })}
-	s.ada = s.Founder("Ada")
-	cosign := func(at time.Time) {
-		s.Edit(layout.FirmPartition(s.ada.Firm), func(tx store.Tx) error {
-			note, err := tx.Get(layout.CheckpointKey())
-			if err != nil {
-				return err
-			}
-			text := note[:bytes.Index(note, []byte("\n\n"))+1]
-			sig := ed25519.Sign(private, append(fmt.Appendf(nil, "cosignature/v1\ntime %d\n", at.Unix()), text...))
-			id := sha256.Sum256(append([]byte("witness.example\n\x04"), public...))
-			line := append(binary.BigEndian.AppendUint64(id[:4:4], uint64(at.Unix())), sig...)
-			note = append(note, "— witness.example "+base64.StdEncoding.EncodeToString(line)+"\n"...)
-			return tx.Put(layout.WitnessedKey(), note)
-		})
-	}
+	s, cosign := newWitnessed(t)
 	try := func() error {
 		_, err := s.ada.CreateMatter(evilserver.Soon(t), s.ada.Firm, "Doe v. Roe")
 		return err
