@@ -648,7 +648,7 @@ func (c *Client) lookupOnce(ctx context.Context, firm wire.ChainID, l *firmLog, 
 		newest := links[len(links)-1].Bundle.Keys
 		if member := want[id]; member != nil && !newest.Equal(member.Keys) {
 			// Keys that the directory had before are old; others never were his.
-			if slices.ContainsFunc(links, func(x directory.Link) bool { return x.Bundle.Keys.Equal(member.Keys) }) {
+			if slices.ContainsFunc(links, func(x chain.KeyLink) bool { return x.Bundle.Keys.Equal(member.Keys) }) {
 				return fail(api.CodeNewKeys, member.Name)
 			}
 			return directory.ErrLookup

@@ -16,7 +16,6 @@ import (
 	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
-	"github.com/underseal/underseal/protocol/directory"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server"
@@ -421,7 +420,7 @@ func TestKeyLinks(t *testing.T) {
 	w.ok(err)
 	stolen, err := first.Next(bundle(third), third)
 	w.ok(err)
-	put := func(l directory.Link) error {
+	put := func(l chain.KeyLink) error {
 		return ada.update(func(tx store.Tx) error { return w.log.PutLink(tx, l) })
 	}
 	skipping := after
@@ -429,7 +428,7 @@ func TestKeyLinks(t *testing.T) {
 	other := link
 	other.Firm = wire.ChainID{1}
 	for what, c := range map[string]struct {
-		link directory.Link
+		link chain.KeyLink
 		code api.Code
 	}{
 		"signed by nobody before": {stolen, api.CodeForbidden},
@@ -437,7 +436,7 @@ func TestKeyLinks(t *testing.T) {
 		"the one after":           {after, api.CodeNotFound},
 		"two after":               {skipping, api.CodeNotFound},
 		"the first, again":        {first, api.CodeBadRequest},
-		"another first":           {directory.First(ada.firm, bundle(third)), api.CodeBadRequest},
+		"another first":           {chain.FirstKeyLink(ada.firm, bundle(third)), api.CodeBadRequest},
 	} {
 		before := dump(t, w)
 		if err := put(c.link); !access.Is(err, c.code) {

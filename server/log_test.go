@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/underseal/underseal/protocol/api"
-	"github.com/underseal/underseal/protocol/directory"
+	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 )
@@ -97,7 +97,7 @@ func (p *player) underMap(m api.MapRoot, seen log.Checkpoint) log.Checkpoint {
 }
 
 // lookup is the verified links of members, in the order asked.
-func (p *player) lookup(members ...wire.ObjectID) [][]directory.Link {
+func (p *player) lookup(members ...wire.ObjectID) [][]chain.KeyLink {
 	p.t.Helper()
 	seen := p.logs.seen(p.firm)
 	reply := want[api.KeysReply](p.t, p.askKeys(seen.Size, members...))
@@ -105,7 +105,7 @@ func (p *player) lookup(members ...wire.ObjectID) [][]directory.Link {
 	if len(reply.Lookups) != len(members) {
 		p.t.Fatalf("%d lookups", len(reply.Lookups))
 	}
-	var out [][]directory.Link
+	var out [][]chain.KeyLink
 	for i, l := range reply.Lookups {
 		links, err := l.Verify(p.logs.firm(p.firm).VRF, p.firm, members[i], reply.Root)
 		p.ok(err)

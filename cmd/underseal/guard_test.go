@@ -14,7 +14,6 @@ import (
 
 	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/protocol/chain"
-	"github.com/underseal/underseal/protocol/directory"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/layout"
 	"github.com/underseal/underseal/server/ledger"
@@ -230,7 +229,7 @@ func (s *signing) sign(n int, publish bool) {
 		s.ok(err)
 		bundle, err := chain.NewBundle(member, identity)
 		s.ok(err)
-		s.ok(d.store.Update(ctx, layout.FirmPartition(s.firm), func(tx store.Tx) error { return d.log.PutLink(tx, directory.First(s.firm, bundle)) }))
+		s.ok(d.store.Update(ctx, layout.FirmPartition(s.firm), func(tx store.Tx) error { return d.log.PutLink(tx, chain.FirstKeyLink(s.firm, bundle)) }))
 	}
 	if !publish {
 		return

@@ -22,6 +22,9 @@ var (
 	ErrWrap       = errors.New("wrap is not one the statement made for us")
 	ErrFirst      = errors.New("first statement is not what the chain id names")
 	ErrKeyBundle  = errors.New("key bundle is not signed by its own keys")
+	ErrKeyLink    = errors.New("not a key link that the keys before it signed")
+	ErrStale      = errors.New("somebody has new keys, and no owner has renewed the chain's since")
+	ErrRecovery   = errors.New("recovery does not allow this")
 	ErrNoKey      = errors.New("no key for this epoch")
 	ErrAnchor     = errors.New("chain does not hold what the link pinned")
 	ErrInput      = errors.New("this cannot be done here") // authoring only: the caller asked for the impossible

@@ -55,7 +55,7 @@ var firm = wire.ChainID{1}
 type person struct {
 	member     wire.ObjectID
 	identities []*keys.Identity
-	links      []Link
+	links      []chain.KeyLink
 }
 
 func newPerson(t testing.TB, member byte, n int) *person {
@@ -64,9 +64,9 @@ func newPerson(t testing.TB, member byte, n int) *person {
 	for i := range n {
 		id := identity(t)
 		if i == 0 {
-			p.links = append(p.links, First(firm, bundle(t, p.member, id)))
+			p.links = append(p.links, chain.FirstKeyLink(firm, bundle(t, p.member, id)))
 		} else {
-			p.links = append(p.links, must[Link](t)(p.links[i-1].Next(bundle(t, p.member, id), p.identities[i-1])))
+			p.links = append(p.links, must[chain.KeyLink](t)(p.links[i-1].Next(bundle(t, p.member, id), p.identities[i-1])))
 		}
 		p.identities = append(p.identities, id)
 	}
@@ -100,10 +100,16 @@ func (r *register) insert(t testing.TB, l log.Leaf) {
 	r.root = must[wire.Hash](t)(log.MapInsert(r.pages, []log.MapItem{item}))
 }
 
-func (r *register) add(t testing.TB, l Link) {
+// signed is what a link's signature is over: all before it.
+func signed(l chain.KeyLink) []byte {
+	b := l.Bytes()
+	return b[:len(b)-2-len(l.Signature)]
+}
+
+func (r *register) add(t testing.TB, l chain.KeyLink) {
 	t.Helper()
 	output, _ := r.prove(t, l.Member, l.Number)
-	r.insert(t, l.Leaf(output))
+	r.insert(t, Leaf(l, output))
 }
 
 func (r *register) prove(t testing.TB, member wire.ObjectID, number uint32) ([vrf.OutputSize]byte, []byte) {
@@ -140,7 +146,7 @@ func (r *register) lookup(t testing.TB, p *person) Lookup {
 func TestFollows(t *testing.T) {
 	p, other := newPerson(t, 1, 3), newPerson(t, 2, 2)
 	for i := range p.links {
-		var before *Link
+		var before *chain.KeyLink
 		if i > 0 {
 			before = &p.links[i-1]
 		}
@@ -148,50 +154,50 @@ func TestFollows(t *testing.T) {
 			t.Fatalf("link %d: %v", i, err)
 		}
 	}
-	resign := func(l Link, by *keys.Identity, label keys.Label) Link {
-		l.Signature = must[[]byte](t)(by.Sign(label, l.signed().Bytes()))
+	resign := func(l chain.KeyLink, by *keys.Identity, label keys.Label) chain.KeyLink {
+		l.Signature = must[[]byte](t)(by.Sign(label, signed(l)))
 		return l
 	}
 	second := p.links[1]
 	for name, c := range map[string]struct {
-		link   Link
-		before *Link
+		link   chain.KeyLink
+		before *chain.KeyLink
 	}{
 		"a later link as the first": {second, nil},
 		"a first link after one":    {p.links[0], &p.links[0]},
 		"a link left out":           {p.links[2], &p.links[0]},
 		"a link after itself":       {second, &second},
 		"another person's before":   {second, &other.links[0]},
-		"no signature":              {func() Link { l := second; l.Signature = nil; return l }(), &p.links[0]},
+		"no signature":              {func() chain.KeyLink { l := second; l.Signature = nil; return l }(), &p.links[0]},
 		"the new keys' signature":   {resign(second, p.identities[1], keys.LabelSignKeyLink), &p.links[0]},
 		"another's signature":       {resign(second, other.identities[0], keys.LabelSignKeyLink), &p.links[0]},
 		"a signature for another purpose": {
 			resign(second, p.identities[0], keys.LabelSignKeys), &p.links[0]},
-		"a signature's bit": {func() Link { l := second; l.Signature = flip(l.Signature, 7); return l }(), &p.links[0]},
-		"keys exchanged":    {func() Link { l := second; l.Bundle = bundle(t, p.member, identity(t)); return l }(), &p.links[0]},
-		"another's bundle, signed": {resign(func() Link { l := second; l.Bundle = other.links[0].Bundle; return l }(), p.identities[0], keys.LabelSignKeyLink),
+		"a signature's bit": {func() chain.KeyLink { l := second; l.Signature = flip(l.Signature, 7); return l }(), &p.links[0]},
+		"keys exchanged":    {func() chain.KeyLink { l := second; l.Bundle = bundle(t, p.member, identity(t)); return l }(), &p.links[0]},
+		"another's bundle, signed": {resign(func() chain.KeyLink { l := second; l.Bundle = other.links[0].Bundle; return l }(), p.identities[0], keys.LabelSignKeyLink),
 			&p.links[0]},
-		"another's keys, which he did not sign": {resign(func() Link { l := second; l.Bundle.Keys = other.links[0].Bundle.Keys; return l }(), p.identities[0], keys.LabelSignKeyLink),
+		"another's keys, which he did not sign": {resign(func() chain.KeyLink { l := second; l.Bundle.Keys = other.links[0].Bundle.Keys; return l }(), p.identities[0], keys.LabelSignKeyLink),
 			&p.links[0]},
-		"another member, signed": {resign(func() Link { l := second; l.Member = other.member; l.Bundle = other.links[0].Bundle; return l }(), p.identities[0], keys.LabelSignKeyLink),
+		"another member, signed": {resign(func() chain.KeyLink { l := second; l.Member = other.member; l.Bundle = other.links[0].Bundle; return l }(), p.identities[0], keys.LabelSignKeyLink),
 			&p.links[0]},
-		"another firm, signed":      {resign(func() Link { l := second; l.Firm[0] ^= 2; return l }(), p.identities[0], keys.LabelSignKeyLink), &p.links[0]},
-		"another number, signed":    {resign(func() Link { l := second; l.Number = 2; return l }(), p.identities[0], keys.LabelSignKeyLink), &p.links[0]},
-		"another before, signed":    {resign(func() Link { l := second; l.Previous[0] ^= 1; return l }(), p.identities[0], keys.LabelSignKeyLink), &p.links[0]},
-		"a first one with a before": {func() Link { l := p.links[0]; l.Previous[0] = 1; return l }(), nil},
+		"another firm, signed":      {resign(func() chain.KeyLink { l := second; l.Firm[0] ^= 2; return l }(), p.identities[0], keys.LabelSignKeyLink), &p.links[0]},
+		"another number, signed":    {resign(func() chain.KeyLink { l := second; l.Number = 2; return l }(), p.identities[0], keys.LabelSignKeyLink), &p.links[0]},
+		"another before, signed":    {resign(func() chain.KeyLink { l := second; l.Previous[0] ^= 1; return l }(), p.identities[0], keys.LabelSignKeyLink), &p.links[0]},
+		"a first one with a before": {func() chain.KeyLink { l := p.links[0]; l.Previous[0] = 1; return l }(), nil},
 		"a first one with a signature": {
 			resign(p.links[0], p.identities[0], keys.LabelSignKeyLink), nil},
-		"a first one that its keys did not sign": {func() Link { l := p.links[0]; l.Bundle.Keys = other.links[0].Bundle.Keys; return l }(), nil},
-		"a first one of another member":          {func() Link { l := p.links[0]; l.Member = other.member; return l }(), nil},
+		"a first one that its keys did not sign": {func() chain.KeyLink { l := p.links[0]; l.Bundle.Keys = other.links[0].Bundle.Keys; return l }(), nil},
+		"a first one of another member":          {func() chain.KeyLink { l := p.links[0]; l.Member = other.member; return l }(), nil},
 	} {
-		if err := c.link.Follows(c.before); !errors.Is(err, ErrLink) {
+		if err := c.link.Follows(c.before); !errors.Is(err, chain.ErrKeyLink) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	// The commit covers every byte, the signature too.
 	b, commits := second.Bytes(), map[wire.Hash]bool{second.Commit(): true}
 	for at := 1; at < len(b); at += 97 {
-		if l, err := ParseLink(flip(b, at)); err == nil {
+		if l, err := chain.ParseKeyLink(flip(b, at)); err == nil {
 			commits[l.Commit()] = true
 		} else {
 			commits[wire.Hash{byte(at), byte(at >> 8)}] = true
@@ -233,7 +239,7 @@ func TestLookup(t *testing.T) {
 	cut := func(l Lookup, n int) Lookup {
 		return Lookup{Links: l.Links[:n], Proofs: l.Proofs[:n+1], Present: l.Present[:n], Absent: l.Absent}
 	}
-	fork := must[Link](t)(p.links[1].Next(bundle(t, p.member, identity(t)), p.identities[1])) // signed, and never in the map
+	fork := must[chain.KeyLink](t)(p.links[1].Next(bundle(t, p.member, identity(t)), p.identities[1])) // signed, and never in the map
 	for _, a := range []struct {
 		name string
 		want error
@@ -248,10 +254,10 @@ func TestLookup(t *testing.T) {
 		}},
 		{"4 an old link as the newest, with another person's absence", ErrLookup, func(a *attack) { a.l = cut(a.l, 2); a.l.Proofs[2], a.l.Absent = theirs.Proofs[3], theirs.Absent }},
 		{"2 keys that never stood in the map", ErrLookup, func(a *attack) { a.l.Links[2] = fork.Bytes() }},
-		{"2 somebody's own first link", ErrLookup, func(a *attack) { a.l.Links[0] = First(firm, bundle(t, p.member, identity(t))).Bytes() }},
-		{"a link whose signature another made", ErrLink, func(a *attack) {
+		{"2 somebody's own first link", ErrLookup, func(a *attack) { a.l.Links[0] = chain.FirstKeyLink(firm, bundle(t, p.member, identity(t))).Bytes() }},
+		{"a link whose signature another made", chain.ErrKeyLink, func(a *attack) {
 			l := p.links[2]
-			l.Signature = must[[]byte](t)(other.identities[0].Sign(keys.LabelSignKeyLink, l.signed().Bytes()))
+			l.Signature = must[[]byte](t)(other.identities[0].Sign(keys.LabelSignKeyLink, signed(l)))
 			a.l.Links[2] = l.Bytes()
 		}},
 		{"1 another person's lookup", ErrLookup, func(a *attack) { a.l = theirs }},
@@ -278,7 +284,7 @@ func TestLookup(t *testing.T) {
 		{"a link with a byte more", ErrLookup, func(a *attack) { a.l.Links[2] = append(a.l.Links[2], 0) }},
 		{"a link of noise", ErrLookup, func(a *attack) { a.l.Links[0] = []byte{1} }},
 		{"more links than there may be", ErrLookup, func(a *attack) {
-			a.l.Links, a.l.Present, a.l.Proofs = make([][]byte, MaxLinks+1), make([][]byte, MaxLinks+1), make([][]byte, MaxLinks+2)
+			a.l.Links, a.l.Present, a.l.Proofs = make([][]byte, chain.MaxKeyLinks+1), make([][]byte, chain.MaxKeyLinks+1), make([][]byte, chain.MaxKeyLinks+2)
 		}},
 	} {
 		t.Run(a.name, func(t *testing.T) {
@@ -314,19 +320,19 @@ func TestLookup(t *testing.T) {
 		}
 	}
 	// 1, 5: a server puts something else under his label, and proves it well.
-	abroad := First(wire.ChainID{2}, bundle(t, p.member, p.identities[0]))
-	for name, link := range map[string]Link{"another person's link": other.links[0], "his link in another firm": abroad, "a later link of his as the first": p.links[1]} {
+	abroad := chain.FirstKeyLink(wire.ChainID{2}, bundle(t, p.member, p.identities[0]))
+	for name, link := range map[string]chain.KeyLink{"another person's link": other.links[0], "his link in another firm": abroad, "a later link of his as the first": p.links[1]} {
 		bad := newRegister(t)
 		output, _ := bad.prove(t, p.member, 0)
-		bad.insert(t, link.Leaf(output))
-		l := bad.lookup(t, &person{member: p.member, links: []Link{link}})
+		bad.insert(t, Leaf(link, output))
+		l := bad.lookup(t, &person{member: p.member, links: []chain.KeyLink{link}})
 		if _, err := l.Verify(bad.key.Public(), firm, p.member, bad.root); !errors.Is(err, ErrLookup) {
 			t.Errorf("%s under his label: %v", name, err)
 		}
 	}
 	// New keys: what was a good lookup is none under the new root, and still one under the root it was made for.
 	id := identity(t)
-	next := must[Link](t)(p.links[2].Next(bundle(t, p.member, id), p.identities[2]))
+	next := must[chain.KeyLink](t)(p.links[2].Next(bundle(t, p.member, id), p.identities[2]))
 	r.add(t, next)
 	if _, err := good.Verify(r.key.Public(), firm, p.member, r.root); !errors.Is(err, ErrLookup) {
 		t.Errorf("an old lookup under the new root: %v", err)
@@ -344,7 +350,7 @@ func TestLookup(t *testing.T) {
 	}
 	// A label stands once.
 	output, _ := r.prove(t, p.member, 1)
-	item, _ := log.MapItemOf(fork.Leaf(output))
+	item, _ := log.MapItemOf(Leaf(fork, output))
 	if _, err := log.MapInsert(r.pages, []log.MapItem{item}); !errors.Is(err, log.ErrMapTaken) {
 		t.Errorf("2 other keys under a label: %v", err)
 	}
@@ -376,7 +382,7 @@ func TestLabels(t *testing.T) {
 		t.Errorf("%d labels", len(seen))
 	}
 	l := newPerson(t, 1, 1).links[0]
-	leaf := l.Leaf([64]byte{5, 63: 1})
+	leaf := Leaf(l, [64]byte{5, 63: 1})
 	if leaf != (log.Leaf{Type: log.TypeKeys, Tag: wire.Hash{5}, Commit: l.Commit()}) {
 		t.Error("a leaf says more than label and commit")
 	}
@@ -398,7 +404,7 @@ func TestSeen(t *testing.T) {
 	if next := must[Seen](t)(s.Extend(p.links)); next != (Seen{3, p.links[2].Commit()}) {
 		t.Error("new keys")
 	}
-	for name, links := range map[string][]Link{"one vanished": p.links[:1], "all vanished": nil, "others": other.links, "others of the same number": other.links[:2],
+	for name, links := range map[string][]chain.KeyLink{"one vanished": p.links[:1], "all vanished": nil, "others": other.links, "others of the same number": other.links[:2],
 		"another newest": {p.links[0], other.links[1]}} {
 		if got, err := s.Extend(links); !errors.Is(err, ErrVanish) || got != (Seen{}) {
 			t.Errorf("%s: %v", name, err)
@@ -414,7 +420,7 @@ func TestLinkForm(t *testing.T) {
 	p := newPerson(t, 1, 2)
 	for i, l := range p.links {
 		b := l.Bytes()
-		again, err := ParseLink(b)
+		again, err := chain.ParseKeyLink(b)
 		if err != nil || !bytes.Equal(again.Bytes(), b) || again.Commit() != l.Commit() {
 			t.Fatalf("link %d: %v", i, err)
 		}
@@ -422,31 +428,31 @@ func TestLinkForm(t *testing.T) {
 			t.Errorf("link %d has %d bytes, want %d", i, len(b), want)
 		}
 		for _, n := range []int{0, 1, 84, 85, len(b) - 1} {
-			if _, err := ParseLink(b[:n]); err == nil {
+			if _, err := chain.ParseKeyLink(b[:n]); err == nil {
 				t.Errorf("%d bytes parse", n)
 			}
 		}
-		if _, err := ParseLink(append(bytes.Clone(b), 0)); !errors.Is(err, wire.ErrMalformed) {
+		if _, err := chain.ParseKeyLink(append(bytes.Clone(b), 0)); !errors.Is(err, wire.ErrMalformed) {
 			t.Errorf("a byte more: %v", err)
 		}
-		if _, err := ParseLink(flip(b, 0)); !errors.Is(err, wire.ErrSuite) {
+		if _, err := chain.ParseKeyLink(flip(b, 0)); !errors.Is(err, wire.ErrSuite) {
 			t.Errorf("suite 0: %v", err)
 		}
 	}
-	for name, change := range map[string]func(*Link){
-		"a first link with a signature": func(l *Link) { l.Number, l.Previous = 0, wire.Hash{} }, "a first link with a before": func(l *Link) { l.Number, l.Signature = 0, nil },
-		"a later link without a signature": func(l *Link) { l.Signature = nil }, "a later link without a before": func(l *Link) { l.Previous = wire.Hash{} },
-		"number 1000": func(l *Link) { l.Number = MaxLinks }, "a signature too long": func(l *Link) { l.Signature = make([]byte, 3374) },
+	for name, change := range map[string]func(*chain.KeyLink){
+		"a first link with a signature": func(l *chain.KeyLink) { l.Number, l.Previous = 0, wire.Hash{} }, "a first link with a before": func(l *chain.KeyLink) { l.Number, l.Signature = 0, nil },
+		"a later link without a signature": func(l *chain.KeyLink) { l.Signature = nil }, "a later link without a before": func(l *chain.KeyLink) { l.Previous = wire.Hash{} },
+		"number 1000": func(l *chain.KeyLink) { l.Number = chain.MaxKeyLinks }, "a signature too long": func(l *chain.KeyLink) { l.Signature = make([]byte, 3374) },
 	} {
 		l := p.links[1]
 		change(&l)
-		if _, err := ParseLink(l.Bytes()); !errors.Is(err, wire.ErrMalformed) {
+		if _, err := chain.ParseKeyLink(l.Bytes()); !errors.Is(err, wire.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-func FuzzParseLink(f *testing.F) {
+func FuzzParseKeyLink(f *testing.F) {
 	p := newPerson(f, 1, 2)
 	for _, l := range p.links {
 		b := l.Bytes()
@@ -455,7 +461,7 @@ func FuzzParseLink(f *testing.F) {
 		f.Add(append(bytes.Clone(b), 0))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if l, err := ParseLink(b); err == nil && !bytes.Equal(l.Bytes(), b) {
+		if l, err := chain.ParseKeyLink(b); err == nil && !bytes.Equal(l.Bytes(), b) {
 			t.Fatal("re-encodes differently")
 		}
 	})

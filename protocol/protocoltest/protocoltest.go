@@ -17,7 +17,6 @@ import (
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
-	"github.com/underseal/underseal/protocol/directory"
 	"github.com/underseal/underseal/protocol/document"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
@@ -170,7 +169,7 @@ func ops() map[string]func(*input) (string, error) {
 			return fmt.Sprintf("%t %s", present, hashHex(value)), err
 		},
 		"key-link": func(in *input) (string, error) {
-			l, err := directory.ParseLink(in.bytes("link"))
+			l, err := chain.ParseKeyLink(in.bytes("link"))
 			if err != nil {
 				return "", err
 			}

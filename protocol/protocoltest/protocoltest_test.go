@@ -16,7 +16,6 @@ import (
 	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
-	"github.com/underseal/underseal/protocol/directory"
 	"github.com/underseal/underseal/protocol/document"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
@@ -298,7 +297,7 @@ func directoryVectors(t *testing.T) (v []Vector) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := directory.First(fixed("firm"), chain.Bundle{Member: id("member"), Keys: identity.Public(), Signature: bytes.Repeat([]byte{7}, 3373)})
+	first := chain.FirstKeyLink(fixed("firm"), chain.Bundle{Member: id("member"), Keys: identity.Public(), Signature: bytes.Repeat([]byte{7}, 3373)})
 	second := first
 	second.Number, second.Previous, second.Signature = 1, first.Commit(), bytes.Repeat([]byte{8}, 3373)
 	add := func(name, class string, b []byte) {

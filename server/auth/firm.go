@@ -9,7 +9,6 @@ import (
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
-	"github.com/underseal/underseal/protocol/directory"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/access"
 	"github.com/underseal/underseal/server/layout"
@@ -242,5 +241,5 @@ func PutMember(tx store.Tx, l *ledger.Log, firm wire.ChainID, account wire.Objec
 	if err := layout.Put(tx, layout.MemberKey(b.Member), want); err != nil {
 		return err
 	}
-	return l.PutLink(tx, directory.First(firm, b))
+	return l.PutLink(tx, chain.FirstKeyLink(firm, b))
 }

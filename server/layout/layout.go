@@ -59,7 +59,7 @@
 //	denials/<session>                  Denials      how many were recorded this minute
 //	failures/<account>                 Denials      how many failed sign-ins were recorded this minute
 //	openings/<member>                  Denials      how many sessions were opened this minute
-//	key-link/<member>/<number>         directory.Link
+//	key-link/<member>/<number>         chain.KeyLink
 //	log/size                           8 bytes
 //	log/leaf/<index>                   98 bytes: the firm's one log, in order
 //	log/tile/<level>/<number>          a row of the log's tree (log.Rows)

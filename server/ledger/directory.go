@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/directory"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
@@ -15,14 +16,14 @@ import (
 
 // PutLink enters a person's next public keys into the directory and the log. Links only follow: one that does not, or that
 // the keys before did not sign, is refused.
-func (l *Log) PutLink(tx store.Tx, link directory.Link) error {
-	var before *directory.Link
+func (l *Log) PutLink(tx store.Tx, link chain.KeyLink) error {
+	var before *chain.KeyLink
 	if link.Number > 0 {
 		b, err := tx.Get(layout.KeyLinkKey(link.Member, link.Number-1))
 		if err != nil {
 			return orNotFound(err)
 		}
-		old, err := directory.ParseLink(b)
+		old, err := chain.ParseKeyLink(b)
 		if err != nil {
 			return err
 		}
@@ -46,7 +47,7 @@ func (l *Log) PutLink(tx store.Tx, link directory.Link) error {
 	if err != nil {
 		return err
 	}
-	if _, err := appendLeaf(tx, link.Leaf(output)); err != nil {
+	if _, err := appendLeaf(tx, directory.Leaf(link, output)); err != nil {
 		return err
 	}
 	if err := tx.Put(layout.KeysKey(link.Member), link.Bundle.Bytes()); err != nil {

@@ -155,7 +155,7 @@ func (s *stage) renewKeys(i *evilserver.Insider) {
 		if err != nil {
 			return err
 		}
-		first, err := directory.ParseLink(b)
+		first, err := chain.ParseKeyLink(b)
 		if err != nil {
 			return err
 		}

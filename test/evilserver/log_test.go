@@ -58,7 +58,7 @@ func splitDirectory(t *testing.T) {
 	bundle, err := chain.NewBundle(petra.author().Member, as.Identity)
 	o.ok(err)
 	fork.Edit(layout.FirmPartition(o.ada.Firm), func(tx store.Tx) error {
-		return fork.Ledger.PutLink(tx, directory.First(o.ada.Firm, bundle))
+		return fork.Ledger.PutLink(tx, chain.FirstKeyLink(o.ada.Firm, bundle))
 	})
 	o.replant(o.World, fork)
 	clara := o.clara.At(fork).In().Beware()
@@ -68,7 +68,7 @@ func splitDirectory(t *testing.T) {
 }
 
 // putLink writes a key link into the store and the log, past every rule.
-func (w *World) putLink(firm wire.ChainID, link directory.Link) {
+func (w *World) putLink(firm wire.ChainID, link chain.KeyLink) {
 	w.Helper()
 	f, _ := w.LogOf(firm)
 	w.Edit(layout.FirmPartition(firm), func(tx store.Tx) error {
@@ -80,7 +80,7 @@ func (w *World) putLink(firm wire.ChainID, link directory.Link) {
 		if err != nil {
 			return err
 		}
-		if _, err := AppendLeaf(tx, link.Leaf(output)); err != nil {
+		if _, err := AppendLeaf(tx, directory.Leaf(link, output)); err != nil {
 			return err
 		}
 		return tx.Put(layout.KeyLinkKey(link.Member, link.Number), link.Bytes())
@@ -88,14 +88,14 @@ func (w *World) putLink(firm wire.ChainID, link directory.Link) {
 }
 
 // firstLink is what the directory has of somebody.
-func (w *World) firstLink(firm wire.ChainID, member wire.ObjectID) (link directory.Link) {
+func (w *World) firstLink(firm wire.ChainID, member wire.ObjectID) (link chain.KeyLink) {
 	w.Helper()
 	w.Edit(layout.FirmPartition(firm), func(tx store.Tx) error {
 		b, err := tx.Get(layout.KeyLinkKey(member, 0))
 		if err != nil {
 			return err
 		}
-		link, err = directory.ParseLink(b)
+		link, err = chain.ParseKeyLink(b)
 		return err
 	})
 	return link
@@ -105,20 +105,20 @@ func (w *World) firstLink(firm wire.ChainID, member wire.ObjectID) (link directo
 // them, and Clara's own client sees them.
 func otherAuthority(t *testing.T) {
 	for name, c := range map[string]struct {
-		link  func(o *office, first directory.Link, own chain.Author) directory.Link
+		link  func(o *office, first chain.KeyLink, own chain.Author) chain.KeyLink
 		cause error
 	}{
-		"a second link": {func(o *office, first directory.Link, own chain.Author) directory.Link {
+		"a second link": {func(o *office, first chain.KeyLink, own chain.Author) chain.KeyLink {
 			bundle, err := chain.NewBundle(first.Member, own.Identity)
 			o.ok(err)
 			link, err := first.Next(bundle, own.Identity)
 			o.ok(err)
 			return link
-		}, directory.ErrLink},
-		"another first link": {func(o *office, first directory.Link, own chain.Author) directory.Link {
+		}, chain.ErrKeyLink},
+		"another first link": {func(o *office, first chain.KeyLink, own chain.Author) chain.KeyLink {
 			bundle, err := chain.NewBundle(first.Member, own.Identity)
 			o.ok(err)
-			return directory.First(o.ada.Firm, bundle)
+			return chain.FirstKeyLink(o.ada.Firm, bundle)
 		}, directory.ErrLookup},
 	} {
 		o := newOffice(t)
