@@ -553,7 +553,7 @@ func (v *verification) ends(ctx context.Context, kind uint16, n uint64) error {
 	// More than the next one: an entry that was left out of the middle is followed by others that the log has.
 	var ahead []wire.Hash
 	for i := range uint64(lookAhead) {
-		ahead = append(ahead, log.MapKey(kind, key.Tag(kind, n+i)))
+		ahead = append(ahead, log.MapKey(kind, key.Tag(v.links.Chain, kind, n+i)))
 	}
 	return v.absent(ctx, ahead, sequence, n)
 }

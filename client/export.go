@@ -109,7 +109,7 @@ func standsIn(links log.LinkKeys, sequence string, position uint64, leaf log.Lea
 			from, key = e.TrailFrom, e.Trail
 		}
 		if position >= from {
-			return leaf.Type == kind && leaf.Tag == key.Tag(kind, position)
+			return leaf.Type == kind && leaf.Tag == key.Tag(links.Chain, kind, position)
 		}
 	}
 	return false

@@ -29,7 +29,7 @@ var (
 	ErrLogKeys = errors.New("the log's keys are not the ones this device knows")
 	ErrFork    = errors.New("the log shows another history than it signed before")
 	ErrHidden  = errors.New("an entry that the log took is not in it any more")
-	ErrPlace   = fmt.Errorf("something stands in this matter's next place in the log: a member took the place, or %w", ErrWithheld)
+	ErrPlace   = fmt.Errorf("the log has an entry in this matter's next place: %w", ErrWithheld)
 )
 
 // firmLog is what this device holds a firm's log to. It is kept, sealed, from one visit to the next.

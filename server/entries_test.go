@@ -84,32 +84,25 @@ func TestEntriesTheServerRefuses(t *testing.T) {
 		m.ok(err)
 		return sub
 	}
-	remake := func(sub chain.Submission, change func(*chain.Effect)) chain.Submission {
-		e, err := chain.ParseEffect(sub.Entry.Effect)
-		m.ok(err)
-		change(e)
-		sub.Entry.Effect = e.Bytes()
-		sub.Entry.Leaf.Commit = log.Commit(sub.Entry.Effect, sub.Entry.Envelope)
-		return sub
-	}
 	for name, c := range map[string]struct {
 		sub  chain.Submission
 		code api.Code
 	}{
-		"position":  {remake(good(), func(e *chain.Effect) { e.Position++ }), api.CodeMoved},
-		"previous":  {remake(good(), func(e *chain.Effect) { e.Previous[0]++ }), api.CodeMoved},
-		"epoch":     {remake(good(), func(e *chain.Effect) { e.Epoch++ }), api.CodeMoved},
-		"actor":     {remake(good(), func(e *chain.Effect) { e.Actor = clara.author.Member }), api.CodeForbidden},
-		"chain":     {remake(good(), func(e *chain.Effect) { e.Chain = other.id }), api.CodeBadRequest},
-		"document":  {remake(good(), func(e *chain.Effect) { e.Batch.Ops[0].Document = newID(t) }), api.CodeNotFound},
+		"position":  {m.remade(good(), func(e *chain.Effect) { e.Position++ }), api.CodeMoved},
+		"previous":  {m.remade(good(), func(e *chain.Effect) { e.Previous[0]++ }), api.CodeMoved},
+		"epoch":     {m.remade(good(), func(e *chain.Effect) { e.Epoch++ }), api.CodeMoved},
+		"actor":     {m.remade(good(), func(e *chain.Effect) { e.Actor = clara.author.Member }), api.CodeForbidden},
+		"chain":     {m.remade(good(), func(e *chain.Effect) { e.Chain = other.id }), api.CodeBadRequest},
+		"document":  {m.remade(good(), func(e *chain.Effect) { e.Batch.Ops[0].Document = newID(t) }), api.CodeNotFound},
 		"commit":    {func() chain.Submission { s := good(); s.Entry.Leaf.Commit[0]++; return s }(), api.CodeBadRequest},
+		"tag":       {func() chain.Submission { s := good(); s.Entry.Leaf.Tag[0]++; return s }(), api.CodeBadRequest},
 		"leaf type": {func() chain.Submission { s := good(); s.Entry.Leaf.Type = log.TypeTrail; return s }(), api.CodeBadRequest},
 		"rows": {func() chain.Submission {
 			s := good()
 			s.Rows = []chain.Row{{Kind: chain.RowWrap, Bytes: []byte{1}}}
 			return s
 		}(), api.CodeBadRequest},
-		"as a release": {remake(good(), func(e *chain.Effect) {
+		"as a release": {m.remade(good(), func(e *chain.Effect) {
 			e.Kind, e.Sequence, e.Batch, e.Release = chain.KindRelease, log.TypeTrail, nil, &chain.ReleaseEffect{}
 		}), api.CodeBadRequest},
 	} {
@@ -152,11 +145,7 @@ func TestRosterEntriesTheServerRefuses(t *testing.T) {
 
 	remake := func(change func(*chain.Effect, *chain.Submission)) chain.Submission {
 		sub, _ := m.rotation()
-		e, err := chain.ParseEffect(sub.Entry.Effect)
-		m.ok(err)
-		change(e, &sub)
-		sub.Entry.Effect = e.Bytes()
-		sub.Entry.Leaf.Commit = log.Commit(sub.Entry.Effect, sub.Entry.Envelope)
+		sub.Entry = m.remade(sub, func(e *chain.Effect) { change(e, &sub) }).Entry
 		return sub
 	}
 	seat := func(e *chain.Effect, who wire.ObjectID) *chain.Seat {
@@ -349,14 +338,11 @@ func TestInvites(t *testing.T) {
 		refused(t, eve.send(m.path()+"/entries", twin.acceptance(l)), api.CodeForbidden)
 		// With the link's place, and not its secret.
 		stolen := l
-		sub := eve.acceptance(l)
 		_, err = rand.Read(stolen.Secret[:])
 		m.ok(err)
-		effect, err := chain.ParseEffect(sub.Entry.Effect)
-		m.ok(err)
-		copy(effect.Accept.Signature[:], ed25519.Sign(stolen.Key(), chain.AcceptMessage(l.Firm, l.Chain, l.Invite, l.Inviter, effect.Accept.Bundle)))
-		sub.Entry.Effect = effect.Bytes()
-		sub.Entry.Leaf.Commit = log.Commit(sub.Entry.Effect, sub.Entry.Envelope)
+		sub := m.remade(eve.acceptance(l), func(e *chain.Effect) {
+			copy(e.Accept.Signature[:], ed25519.Sign(stolen.Key(), chain.AcceptMessage(l.Firm, l.Chain, l.Invite, l.Inviter, e.Accept.Bundle)))
+		})
 		refused(t, eve.send(m.path()+"/entries", sub), api.CodeForbidden)
 		// In the firm by an invite, and in no matter: an entry for another guest's keys is not hers to send.
 		refused(t, eve.send(m.path()+"/entries", guest.acceptance(l)), api.CodeForbidden)

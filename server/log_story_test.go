@@ -338,30 +338,20 @@ func TestPublicCheckpointIsWitnessed(t *testing.T) {
 	}
 }
 
-// TestDuplicateTag: a tag stands once. Who sends another's is refused, and what was to be committed beside him is not. S-LOG-09
+// TestDuplicateTag: a tag stands once. Where a matter's place came again, because its rows were put back and the log's were not, the
+// entry is refused, nothing of it is kept, and what is to be committed beside it is not refused. S-LOG-09
 func TestDuplicateTag(t *testing.T) {
 	w := newWorld(t)
 	ada := w.founder()
 	var matters []*matter
 	var subs []chain.Submission
-	for i := range 9 {
+	for i := range 6 {
 		m := ada.matter()
-		matters = append(matters, m)
-		subs = append(subs, m.renamed(fmt.Sprint("matter ", i)))
-	}
-	taken := ada.whole("")[0].Tag // of the firm's own keys or first statement
-	for _, l := range ada.whole("") {
-		if l.Type == log.TypeState {
-			taken = l.Tag
-		}
-	}
-	// 0, 3, 6 take a tag that stands; 1, 4, 7 the same new one; the others their own.
-	for i := range subs {
-		switch i % 3 {
-		case 0:
-			subs[i].Entry.Leaf.Tag = taken
-		case 1:
-			subs[i].Entry.Leaf.Tag = wire.Hash{7}
+		matters, subs = append(matters, m), append(subs, m.renamed("after"))
+		if i%2 == 0 {
+			back := m.kept(layout.ChainKey(m.id))
+			want[api.Appended](t, m.send(m.path()+"/entries", m.renamed("before")))
+			back()
 		}
 	}
 	answers := make([]answer, len(subs))
@@ -376,23 +366,80 @@ func TestDuplicateTag(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	accepted := 0
 	for i, a := range answers {
-		switch {
-		case i%3 == 0:
+		if i%2 == 0 {
 			refused(t, a, api.CodeBadRequest)
-		case i%3 == 2:
-			ada.receipt(a, subs[i].Entry.Leaf, log.Checkpoint{})
-		case a.status == 200:
-			accepted++
-		default:
-			refused(t, a, api.CodeBadRequest)
+			continue
 		}
-	}
-	if accepted != 1 {
-		t.Errorf("a tag stands %d times", accepted)
+		ada.receipt(a, subs[i].Entry.Leaf, log.Checkpoint{})
 	}
 	ada.whole("")
+
+	// Also within one commit, where the map does not have the first one yet.
+	m := ada.matter()
+	before := dump(t, w)
+	err := ada.update(func(tx store.Tx) error {
+		head, _, err := layout.Get[layout.Chain](tx, layout.ChainKey(m.id))
+		m.ok(err)
+		for _, name := range []string{"before", "after"} {
+			s, err := ledger.Parse(m.renamed(name).Bytes())
+			m.ok(err)
+			if _, err := ledger.Append(tx, w.clock.now(), access.Caller{Firm: ada.firm, Member: ada.author.Member}, m.id, s, false); err != nil || name == "after" {
+				return err
+			}
+			m.ok(layout.Put(tx, layout.ChainKey(m.id), head))
+		}
+		return nil
+	})
+	if !access.Is(err, api.CodeBadRequest) || dump(t, w) != before {
+		t.Errorf("a tag twice in one commit: %v", err)
+	}
+}
+
+// kept is a row as it is; the result puts it back.
+func (p *player) kept(key []byte) (back func()) {
+	p.t.Helper()
+	var row []byte
+	p.ok(p.update(func(tx store.Tx) (err error) { row, err = tx.Get(key); row = bytes.Clone(row); return err }))
+	return func() { p.ok(p.update(func(tx store.Tx) error { return tx.Put(key, row) })) }
+}
+
+// TestTakenTag: whoever has the link keys of a matter, and a seat in another of the same log, takes no tag of the first with an
+// entry of the other, nor of a matter with its first statement. S-LOG-18
+func TestTakenTag(t *testing.T) {
+	ada := newWorld(t).founder()
+	m, other := ada.matter(), ada.matter()
+	f := other.newFile(newID(t), 100)
+	other.put(f)
+	k, err := m.state.Keys()
+	m.ok(err)
+	state, trail := log.LinkKey(k.StateLink), log.LinkKey(k.TrailLink)
+	// With the mark, too, that goes with the tag: the server cannot tell whose it is.
+	take := func(sub chain.Submission, mark, tag wire.Hash) chain.Submission {
+		sub = ada.remade(sub, func(e *chain.Effect) { e.Mark = mark })
+		sub.Entry.Leaf.Tag = tag
+		return sub
+	}
+	position := m.state.Position
+	opening, err := other.state.Release(other.author, other.session, f.change.Document, f.change.Header.Version, 0, wire.Hash{})
+	m.ok(err)
+	found, _, _, err := chain.Found(ada.author, chain.Charter{Kind: chain.KindCompartment, Firm: ada.firm}, "Mallory's", "Mallory")
+	m.ok(err)
+	for name, x := range map[string]struct {
+		path string
+		sub  chain.Submission
+	}{
+		"entry":                     {other.path() + "/entries", take(other.renamed("x"), state.Mark(log.TypeState, position), state.Tag(m.id, log.TypeState, position))},
+		"opening":                   {other.path() + "/trail", take(chain.Submission{Entry: opening}, trail.Mark(log.TypeTrail, 0), trail.Tag(m.id, log.TypeTrail, 0))},
+		"first statement":           {api.Firm(ada.firm) + "/chains", take(found, state.Mark(log.TypeState, position), state.Tag(m.id, log.TypeState, position))},
+		"first statement's nothing": {api.Firm(ada.firm) + "/chains", take(found, wire.Hash{1}, log.Tag(wire.ChainID{}, log.TypeState, 0, wire.Hash{1}))},
+		"a later place of its own":  {other.path() + "/trail", take(chain.Submission{Entry: opening}, wire.Hash{1}, log.Tag(other.id, log.TypeTrail, 7, wire.Hash{1}))},
+	} {
+		t.Run(name, func(t *testing.T) { refused(t, ada.send(x.path, x.sub), api.CodeBadRequest) })
+	}
+	m.append(m.renamed("goes on"))
+	other.append(other.renamed("goes on"))
+	want[api.Appended](t, ada.send(other.path()+"/trail", chain.Submission{Entry: opening}))
 }
 
 func TestKeyLinks(t *testing.T) {

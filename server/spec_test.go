@@ -29,14 +29,15 @@ func (m *matter) rename(f file, name string) chain.Submission {
 	return sub
 }
 
-// remade is a submission whose effect was changed, with the commit that it then must have.
-func (m *matter) remade(sub chain.Submission, change func(*chain.Effect)) chain.Submission {
-	m.t.Helper()
+// remade is a submission whose effect was changed, with the commit and tag that it then must have.
+func (p *player) remade(sub chain.Submission, change func(*chain.Effect)) chain.Submission {
+	p.t.Helper()
 	e, err := chain.ParseEffect(sub.Entry.Effect)
-	m.ok(err)
+	p.ok(err)
 	change(e)
 	sub.Entry.Effect = e.Bytes()
 	sub.Entry.Leaf.Commit = log.Commit(sub.Entry.Effect, sub.Entry.Envelope)
+	sub.Entry.Leaf.Tag = log.Tag(e.Chain, e.Sequence, e.Position, e.Mark)
 	return sub
 }
 

@@ -341,7 +341,7 @@ func after(links log.LinkKeys, kind uint16, n uint64, find func(wire.Hash) (log.
 		}
 		from = max(from, n+1)
 		for k := uint64(0); k < tries && from+k < end; k++ {
-			if _, ok := find(key.Tag(kind, from+k)); ok {
+			if _, ok := find(key.Tag(links.Chain, kind, from+k)); ok {
 				return from + k, true
 			}
 		}

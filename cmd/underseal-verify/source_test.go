@@ -265,10 +265,10 @@ func TestWitnessLag(t *testing.T) {
 	want(t, exitVerified, "as far as these keys reach: epoch 1.", "matter", at, "--policy", witnessed, "--keys", file(t, m.links.Format()))
 	// What is missing before something that is there is a lie, whoever shows it; also where only a later epoch has it.
 	gap := slices.Clone(older)
-	i := slices.IndexFunc(gap, func(l log.Leaf) bool { return l.Tag == m.links.Epochs[0].State.Tag(log.TypeState, 5) })
+	i := slices.IndexFunc(gap, func(l log.Leaf) bool { return l.Tag == m.links.Epochs[0].State.Tag(m.links.Chain, log.TypeState, 5) })
 	gap = rebooked(slices.Delete(gap, i, i+1))
 	want(t, exitRefuted, "position 5 of its state", "matter", served(t, show(gap)), "--policy", witnessed, "--keys", keys)
-	next := log.NewLeaf(log.TypeState, links.Epochs[1].State, m.next[1], m.head[1], m.head[1])
+	next := log.NewLeaf(links.Chain, log.TypeState, links.Epochs[1].State, m.next[1], m.head[1], m.head[1])
 	gap = rebooked(append(slices.Clone(older[:len(older)-1]), next, older[len(older)-1]))
 	want(t, exitRefuted, "is missing from the log", "matter", served(t, show(gap)), "--policy", witnessed, "--keys", keys)
 }

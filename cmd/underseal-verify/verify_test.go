@@ -42,7 +42,7 @@ func (m *matter) leaf() log.Leaf {
 		kind, key = log.TypeTrail, m.links.Epochs[0].Trail
 	}
 	commit := sha256.Sum256(fmt.Append(nil, m.links.Chain, kind, m.next[kind]))
-	l := log.NewLeaf(kind, key, m.next[kind], m.head[kind], commit)
+	l := log.NewLeaf(m.links.Chain, kind, key, m.next[kind], m.head[kind], commit)
 	m.next[kind]++
 	m.head[kind] = l.Hash()
 	return l

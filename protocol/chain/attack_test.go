@@ -61,8 +61,21 @@ func TestEntryAttacks(t *testing.T) {
 			effect := must[*Effect](t)(ParseEffect(e.Effect))
 			effect.Chain, effect.Position, effect.Previous, effect.Epoch = w.ada.state.ID, w.ada.state.Position, w.ada.state.Head, w.ada.state.Epoch
 			effect.Actor = w.ada.Member
+			w.mark(t, effect)
 			e.Effect = effect.Bytes()
 			return w.relink(t, e)
+		}},
+		{"75 a mark that is not of its place, by a server that takes it", ErrLeaf, func(t *testing.T, w *world) Entry {
+			effect := must[*Effect](t)(w.ada.state.effect(w.ada.Author, KindBatch))
+			tombstone(w)(effect)
+			effect.Mark = wire.Hash{1}
+			return w.sealed(t, w.ada, effect, emptyBatch(w, w.ada))
+		}},
+		{"75 the tag of the same place in another matter", ErrLeaf, func(t *testing.T, w *world) Entry {
+			e := plain(t, w)
+			k := must[*EpochKeys](t)(w.ada.state.Keys())
+			e.Leaf.Tag = k.stateLink().Tag(second.l.id, log.TypeState, w.ada.state.Position)
+			return e
 		}},
 		{"30 an entry twice", ErrOrder, func(t *testing.T, w *world) Entry { return w.l.entries[len(w.l.entries)-1] }},
 		{"30 an older entry again", ErrOrder, func(t *testing.T, w *world) Entry { return w.l.entries[3] }},
@@ -167,11 +180,43 @@ func TestEntryAttacks(t *testing.T) {
 	runAttacks(t, attacks)
 }
 
+// TestPlaces: an entry of either sequence stands in one chain, under one key, with the mark of its place in the effect and the tag
+// that follows from both; a first statement, too, whose chain is named by its own hash. S-LOG-02 S-LOG-18
+func TestPlaces(t *testing.T) {
+	w := newWorld(t)
+	now, first := must[*EpochKeys](t)(w.ada.state.Keys()), must[*EpochKeys](t)(w.ada.state.KeysOf(1))
+	for name, x := range map[string]struct {
+		e   Entry
+		key log.LinkKey
+	}{
+		"first statement": {w.l.entries[0], first.stateLink()}, "statement": {w.l.entries[w.rexOld.Position], first.stateLink()},
+		"batch": {w.forge(t, w.ada, KindBatch, emptyBatch(w, w.ada), tombstone(w)), now.stateLink()}, "release": {must[Entry](t)(w.releaseOf(t)), now.trailLink()},
+	} {
+		effect := must[*Effect](t)(ParseEffect(x.e.Effect))
+		if err := x.e.stands(effect, w.l.id, x.key); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if want := log.Tag(w.l.id, effect.Sequence, effect.Position, effect.Mark); x.e.Leaf.Tag != want {
+			t.Errorf("%s: the server makes another tag", name)
+		}
+		strange := *effect
+		strange.Mark[0] ^= 1
+		leaf := log.NewLeaf(w.l.id, effect.Sequence, x.key, effect.Position, effect.Previous, log.Commit(strange.Bytes(), x.e.Envelope))
+		for what, err := range map[string]error{"another chain": x.e.stands(effect, wire.ChainID{9}, x.key), "another key": x.e.stands(effect, w.l.id, log.LinkKey{9}),
+			"another mark": (Entry{Leaf: leaf, Effect: strange.Bytes(), Envelope: x.e.Envelope}).stands(&strange, w.l.id, x.key)} {
+			if !errors.Is(err, ErrLeaf) {
+				t.Errorf("%s: %s: %v", name, what, err)
+			}
+		}
+	}
+}
+
 // TestSignatureAttacks: nothing but the author's own signature, for this purpose, will do (attacks 7, 37). S-CHAIN-07 S-KEYS-05
 func TestSignatureAttacks(t *testing.T) {
 	w := newWorld(t)
 	effect := must[*Effect](t)(w.ada.state.effect(w.ada.Author, KindBatch))
 	tombstone(w)(effect)
+	w.mark(t, effect)
 	body, clear := emptyBatch(w, w.ada), effect.Bytes()
 	k := must[*EpochKeys](t)(w.ada.state.Keys())
 	with := func(signature []byte) Entry {

@@ -268,7 +268,7 @@ func TestWalk(t *testing.T) {
 		{"a history that was written again after the epoch closed", log.TypeTrail, log.ErrLink, func(m map[wire.Hash]log.Leaf, k *log.LinkKeys) {
 			var head wire.Hash // by somebody who has the link key: what the owner signed was another
 			for n := range uint64(3) {
-				l := log.NewLeaf(log.TypeTrail, k.Epochs[1].Trail, n, head, wire.Hash{9})
+				l := log.NewLeaf(k.Chain, log.TypeTrail, k.Epochs[1].Trail, n, head, wire.Hash{9})
 				m[l.Tag], head = l, l.Hash()
 			}
 		}},
@@ -425,7 +425,7 @@ func TestRemovedAuditors(t *testing.T) {
 				for kind, entries := range map[uint16][]Entry{log.TypeState: w.l.entries[closed:], log.TypeTrail: w.releases[6:]} {
 					for _, e := range entries {
 						effect := must[*Effect](t)(ParseEffect(e.Effect))
-						if log.LinkKey(secret).Tag(kind, effect.Position) == e.Leaf.Tag {
+						if log.LinkKey(secret).Tag(w.l.id, kind, effect.Position) == e.Leaf.Tag {
 							t.Errorf("%s: a later leaf is found", name)
 						}
 					}

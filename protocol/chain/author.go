@@ -26,11 +26,12 @@ func (a Author) head() head {
 
 func (a Author) newID() (wire.ObjectID, error) { return wire.NewObjectID(a.Random) }
 
-// finish signs, seals and commits to an entry.
+// finish marks, signs, seals and commits to an entry.
 func (a Author) finish(effect *Effect, body []byte, envelopeKey Secret, link log.LinkKey) (Entry, error) {
 	if len(a.Checkpoint) > maxCheckpoint {
 		return Entry{}, ErrInput
 	}
+	effect.Mark = link.Mark(effect.Sequence, effect.Position)
 	if effect.Statement != nil {
 		signature, err := a.Identity.Sign(keys.LabelSignStatement, effect.signedStatement())
 		if err != nil {
@@ -50,8 +51,7 @@ func (a Author) finish(effect *Effect, body []byte, envelopeKey Secret, link log
 	if len(clear) > MaxEffect || len(envelope) > MaxEnvelope {
 		return Entry{}, ErrInput
 	}
-	leaf := log.NewLeaf(effect.Sequence, link, effect.Position, effect.Previous, log.Commit(clear, envelope))
-	return Entry{Leaf: leaf, Effect: clear, Envelope: envelope}, nil
+	return newEntry(effect, clear, envelope, link), nil
 }
 
 // effect starts an entry at the head of the state sequence.

@@ -42,6 +42,7 @@ type Effect struct {
 	Previous wire.Hash // leaf hash of the entry before; zero for the first
 	Epoch    uint32
 	Actor    wire.ObjectID
+	Mark     wire.Hash // log.LinkKey.Mark of sequence and position: the server makes the tag of it, readers compare it
 
 	Statement *StatementEffect
 	Batch     *BatchEffect
@@ -219,6 +220,7 @@ func (e *Effect) Bytes() []byte {
 	w.Fixed(e.Previous[:])
 	w.Uint32(e.Epoch)
 	w.Fixed(e.Actor[:])
+	w.Fixed(e.Mark[:])
 	switch e.Kind {
 	case KindStatement:
 		e.Statement.write(w)
@@ -273,7 +275,7 @@ func ParseEffect(b []byte) (*Effect, error) {
 		return nil, err
 	}
 	e := &Effect{Kind: Kind(r.Uint8()), Chain: r.Hash(), Entry: r.ID(), Sequence: r.Uint16(), Position: r.Uint64(),
-		Previous: r.Hash(), Epoch: r.Uint32(), Actor: r.ID()}
+		Previous: r.Hash(), Epoch: r.Uint32(), Actor: r.ID(), Mark: r.Hash()}
 	want := log.TypeState
 	switch e.Kind {
 	case KindStatement:

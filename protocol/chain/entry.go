@@ -2,6 +2,7 @@ package chain
 
 import (
 	"crypto/sha256"
+	"crypto/subtle"
 	"io"
 
 	"github.com/underseal/underseal/keys"
@@ -31,6 +32,29 @@ func (e Entry) Commit() wire.Hash {
 		return log.CommitErased(e.Effect, *e.Erased)
 	}
 	return log.Commit(e.Effect, e.Envelope)
+}
+
+// newEntry commits to an effect, of which clear is the encoding, and its envelope. Where the effect names no chain it founds
+// one, whose id is the commit.
+func newEntry(effect *Effect, clear, envelope []byte, key log.LinkKey) Entry {
+	id, commit := effect.Chain, log.Commit(clear, envelope)
+	if id.IsZero() {
+		id = commit
+	}
+	return Entry{Leaf: log.NewLeaf(id, effect.Sequence, key, effect.Position, effect.Previous, commit), Effect: clear, Envelope: envelope}
+}
+
+// stands verifies that an entry is linked where its effect says, in the chain id. Leaf and effect are each compared with what
+// the link key gives: an honest server takes no entry whose tag is not of its mark.
+func (e Entry) stands(effect *Effect, id wire.ChainID, key log.LinkKey) error {
+	mark := key.Mark(effect.Sequence, effect.Position)
+	if subtle.ConstantTimeCompare(effect.Mark[:], mark[:]) != 1 {
+		return ErrLeaf
+	}
+	if e.Leaf.Check(id, effect.Sequence, key, effect.Position, effect.Previous, e.Commit()) != nil {
+		return ErrLeaf
+	}
+	return nil
 }
 
 // Erase is the tombstone of an entry.

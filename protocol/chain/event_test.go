@@ -99,7 +99,7 @@ func TestEvents(t *testing.T) {
 	// Nobody knows which leaves of the log are of one chain: without a proof, no tag or link is what a link key gives.
 	for _, e := range sequence {
 		for _, secret := range full.rungs() {
-			if log.LinkKey(secret).Tag(log.TypeServer, 0) == e.Leaf.Tag {
+			if log.LinkKey(secret).Tag(w.l.id, log.TypeServer, 0) == e.Leaf.Tag {
 				t.Error("a member finds an event without its proof")
 			}
 		}

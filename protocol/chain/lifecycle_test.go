@@ -242,7 +242,7 @@ func TestRemovedMember(t *testing.T) {
 				if _, _, err := openEnvelope(s, e.Effect, e.Envelope); err == nil {
 					t.Fatal("a later entry opens")
 				}
-				if e.Leaf.Check(log.TypeState, log.LinkKey(s), effect.Position, effect.Previous, log.Commit(e.Effect, e.Envelope)) == nil {
+				if e.Leaf.Check(w.l.id, log.TypeState, log.LinkKey(s), effect.Position, effect.Previous, log.Commit(e.Effect, e.Envelope)) == nil {
 					t.Fatal("a later leaf checks")
 				}
 			}
@@ -468,7 +468,7 @@ func TestReleaseAttacks(t *testing.T) {
 	flipped.Envelope[1500] ^= 1
 	refuse("39 a flipped bit", flipped, 4, wire.Hash{4}, ErrLeaf)
 	k := must[*EpochKeys](t)(s.Keys())
-	flipped.Leaf = log.NewLeaf(log.TypeTrail, k.trailLink(), 4, wire.Hash{4}, log.Commit(flipped.Effect, flipped.Envelope))
+	flipped.Leaf = log.NewLeaf(s.ID, log.TypeTrail, k.trailLink(), 4, wire.Hash{4}, log.Commit(flipped.Effect, flipped.Envelope))
 	unsigned("39 the same, linked", flipped)
 	unsigned("74 clara's session in another's name", make(w.petra, session))
 	stolen := *session
@@ -481,7 +481,7 @@ func TestReleaseAttacks(t *testing.T) {
 	resigned := good
 	resigned.Envelope = must[[]byte](t)(sealTrail(rand.Reader, s.TrailKey, good.Effect,
 		packEnvelope(body, ed25519.Sign(stolen.Key, append([]byte(keys.LabelSignRelease), signedMessage(good.Effect, body)...)))))
-	resigned.Leaf = log.NewLeaf(log.TypeTrail, k.trailLink(), 4, wire.Hash{4}, log.Commit(resigned.Effect, resigned.Envelope))
+	resigned.Leaf = log.NewLeaf(s.ID, log.TypeTrail, k.trailLink(), 4, wire.Hash{4}, log.Commit(resigned.Effect, resigned.Envelope))
 	unsigned("74 clara's certified session, another's signature", resigned)
 	otherFirm := must[*Session](t)(NewSession(w.clara.Author, wire.Hash{9}, time.Hour))
 	unsigned("33 a session of another firm", make(w.clara, otherFirm))

@@ -30,8 +30,8 @@ func Start(id wire.ChainID, first Entry, held KeySet) (*State, error) {
 	if k == nil {
 		return nil, ErrNoKey
 	}
-	if err := first.Leaf.Check(log.TypeState, k.stateLink(), 0, wire.Hash{}, log.Commit(first.Effect, first.Envelope)); err != nil {
-		return nil, ErrLeaf
+	if err := first.stands(effect, id, k.stateLink()); err != nil {
+		return nil, err
 	}
 	raw, signature, err := openEnvelope(k.Entry, first.Effect, first.Envelope)
 	if err != nil {
@@ -89,8 +89,8 @@ func (s *State) Apply(e Entry) error {
 		return err
 	}
 	// The leaf is under the link key of the epoch that was open: a statement closes that epoch.
-	if err := e.Leaf.Check(log.TypeState, current.stateLink(), s.Position, s.Head, e.Commit()); err != nil {
-		return ErrLeaf
+	if err := e.stands(effect, s.ID, current.stateLink()); err != nil {
+		return err
 	}
 	if e.Erased != nil {
 		return s.applyTombstone(effect, e)
@@ -132,11 +132,11 @@ func (s *State) Apply(e Entry) error {
 // holds a link key, like any member or guest, cannot make one (SPEC S-EPOCH-17).
 func (s *State) Ended(e Entry, self wire.ObjectID) bool {
 	effect, err := ParseEffect(e.Effect)
-	if err != nil || effect.Kind != KindStatement || effect.Position != s.Position || effect.Previous != s.Head || effect.Chain != s.ID || effect.Epoch != s.Epoch+1 {
+	if err != nil || e.Erased != nil || effect.Kind != KindStatement || effect.Position != s.Position || effect.Previous != s.Head || effect.Chain != s.ID || effect.Epoch != s.Epoch+1 {
 		return false
 	}
 	current, err := s.Keys()
-	if err != nil || e.Leaf.Check(log.TypeState, current.stateLink(), s.Position, s.Head, log.Commit(e.Effect, e.Envelope)) != nil {
+	if err != nil || e.stands(effect, s.ID, current.stateLink()) != nil {
 		return false
 	}
 	if !s.seatedOwner(effect.Actor) || checkClear(effect, s.Members[effect.Actor].Keys) != nil {

@@ -424,5 +424,8 @@ func (s *State) HeadKeys() (head, next wire.Hash, err error) {
 			return head, next, err
 		}
 	}
-	return log.MapKey(log.TypeState, linked.stateLink().Tag(log.TypeState, s.Position-1)), log.MapKey(log.TypeState, current.stateLink().Tag(log.TypeState, s.Position)), nil
+	at := func(k *EpochKeys, position uint64) wire.Hash {
+		return log.MapKey(log.TypeState, k.stateLink().Tag(s.ID, log.TypeState, position))
+	}
+	return at(linked, s.Position-1), at(current, s.Position), nil
 }

@@ -95,6 +95,7 @@ func (s *State) Release(a Author, session *Session, doc, version wire.ObjectID, 
 	}
 	effect := &Effect{Kind: KindRelease, Chain: s.ID, Entry: id, Sequence: log.TypeTrail, Position: position, Previous: previous, Epoch: s.Epoch, Actor: a.Member,
 		Release: &ReleaseEffect{Document: doc, Version: version, Session: session.ID}}
+	effect.Mark = k.trailLink().Mark(log.TypeTrail, position)
 	clear := effect.Bytes()
 	w := wire.NewWriter()
 	a.head().write(w)
@@ -109,8 +110,7 @@ func (s *State) Release(a Author, session *Session, doc, version wire.ObjectID, 
 	if err != nil {
 		return Entry{}, err
 	}
-	leaf := log.NewLeaf(log.TypeTrail, k.trailLink(), position, previous, log.Commit(clear, envelope))
-	return Entry{Leaf: leaf, Effect: clear, Envelope: envelope}, nil
+	return newEntry(effect, clear, envelope, k.trailLink()), nil
 }
 
 func sealTrail(random io.Reader, trailKey, effect, plain []byte) ([]byte, error) {
@@ -153,8 +153,8 @@ func (s *State) OpenRelease(e Entry, position uint64, previous wire.Hash) (Relea
 	if !k.Audit {
 		return Release{}, ErrRights
 	}
-	if e.Leaf.Check(log.TypeTrail, k.trailLink(), position, previous, e.Commit()) != nil {
-		return Release{}, ErrLeaf
+	if err := e.stands(effect, s.ID, k.trailLink()); err != nil {
+		return Release{}, err
 	}
 	if e.Erased != nil {
 		// A tombstone is one that an owner signed for; any other is an omission.

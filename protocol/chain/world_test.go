@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 )
@@ -113,12 +114,26 @@ func (w *world) forge(t testing.TB, p *person, kind Kind, body []byte, set func(
 	return must[Entry](t)(p.finish(e, body, k.Entry, k.stateLink()))
 }
 
+// mark gives an effect the mark of the head, as somebody with the link key would.
+func (w *world) mark(t testing.TB, e *Effect) {
+	t.Helper()
+	e.Mark = must[*EpochKeys](t)(w.ada.state.Keys()).stateLink().Mark(log.TypeState, w.ada.state.Position)
+}
+
+// sealed signs, seals and links an effect as it is.
+func (w *world) sealed(t testing.TB, p *person, effect *Effect, body []byte) Entry {
+	t.Helper()
+	k, clear := must[*EpochKeys](t)(w.ada.state.Keys()), effect.Bytes()
+	signature := must[[]byte](t)(p.Identity.Sign(keys.LabelSignEntry, signedMessage(clear, body)))
+	return w.relink(t, Entry{Effect: clear, Envelope: must[[]byte](t)(sealEnvelope(rand.Reader, k.Entry, clear, body, signature))})
+}
+
 // relink makes a new leaf for an entry whose parts were changed, as somebody with the link key would.
 func (w *world) relink(t testing.TB, e Entry) Entry {
 	t.Helper()
 	s := w.ada.state
 	k := must[*EpochKeys](t)(s.Keys())
-	e.Leaf = log.NewLeaf(log.TypeState, k.stateLink(), s.Position, s.Head, log.Commit(e.Effect, e.Envelope))
+	e.Leaf = log.NewLeaf(s.ID, log.TypeState, k.stateLink(), s.Position, s.Head, log.Commit(e.Effect, e.Envelope))
 	return e
 }
 

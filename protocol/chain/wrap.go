@@ -175,8 +175,8 @@ func Links(origin string, id wire.ChainID, held KeySet, statements []Entry) (log
 		} else {
 			placed = out.Epochs[i-1].State
 		}
-		if e.Leaf.Check(log.TypeState, placed, effect.Position, effect.Previous, e.Commit()) != nil {
-			return log.LinkKeys{}, ErrLeaf
+		if err := e.stands(effect, id, placed); err != nil {
+			return log.LinkKeys{}, err
 		}
 		out.Epochs = append(out.Epochs, links)
 	}

@@ -27,8 +27,8 @@ var ErrLink = errors.New("leaf does not link to the one before it")
 // Leaf is what the public sees of an entry: SPEC S-LOG-01.
 type Leaf struct {
 	Type   uint16
-	Tag    wire.Hash // HMAC-SHA-256 under the link key over the position
-	Link   wire.Hash // the same over position, previous leaf hash and commit
+	Tag    wire.Hash // SHA-256 over chain, position and mark
+	Link   wire.Hash // HMAC-SHA-256 under the link key over position, previous leaf hash and commit
 	Commit wire.Hash // SHA-256 over effect and envelope
 }
 
@@ -49,26 +49,45 @@ func CommitErased(effect []byte, inner wire.Hash) wire.Hash {
 	return sha256.Sum256(w.Bytes())
 }
 
-// NewLeaf commits to an entry at a position.
-func NewLeaf(kind uint16, key LinkKey, seq uint64, previous, commit wire.Hash) Leaf {
-	return Leaf{Type: kind, Tag: key.tag(kind, seq), Link: key.link(kind, seq, previous, commit), Commit: commit}
+// NewLeaf commits to an entry at a position of a chain.
+func NewLeaf(chain wire.ChainID, kind uint16, key LinkKey, seq uint64, previous, commit wire.Hash) Leaf {
+	return Leaf{Type: kind, Tag: key.Tag(chain, kind, seq), Link: key.link(kind, seq, previous, commit), Commit: commit}
 }
 
-// Check verifies that l stands at seq after previous and commits to commit.
-func (l Leaf) Check(kind uint16, key LinkKey, seq uint64, previous, commit wire.Hash) error {
-	want := NewLeaf(kind, key, seq, previous, commit)
+// Check verifies that l stands at seq of chain after previous and commits to commit.
+func (l Leaf) Check(chain wire.ChainID, kind uint16, key LinkKey, seq uint64, previous, commit wire.Hash) error {
+	want := NewLeaf(chain, kind, key, seq, previous, commit)
 	if !hmac.Equal(l.Bytes(), want.Bytes()) {
 		return ErrLink
 	}
 	return nil
 }
 
-func (k LinkKey) tag(kind uint16, seq uint64) wire.Hash {
+// Mark is the MAC of a position: what an entry says in the clear so that a server, which has no link key, can make its tag.
+func (k LinkKey) Mark(kind uint16, seq uint64) wire.Hash {
 	w := wire.NewWriter()
-	w.Fixed([]byte("underseal/v1/tag\x00"))
+	w.Fixed([]byte("underseal/v1/mark\x00"))
 	w.Uint16(kind)
 	w.Uint64(seq)
 	return k.mac(w.Bytes())
+}
+
+// Tag is the tag of the entry that says mark at a position of a chain. Chain and position are in it, and the server compares
+// them with the entry's own: whoever holds a link key cannot use up a tag of its chain from another one, nor a later one of
+// its own, with a mark that he knows.
+func Tag(chain wire.ChainID, kind uint16, seq uint64, mark wire.Hash) wire.Hash {
+	w := wire.NewWriter()
+	w.Fixed([]byte("underseal/v1/tag\x00"))
+	w.Fixed(chain[:])
+	w.Uint16(kind)
+	w.Uint64(seq)
+	w.Fixed(mark[:])
+	return sha256.Sum256(w.Bytes())
+}
+
+// Tag is the tag of a position: what the map is asked whether a sequence goes on there.
+func (k LinkKey) Tag(chain wire.ChainID, kind uint16, seq uint64) wire.Hash {
+	return Tag(chain, kind, seq, k.Mark(kind, seq))
 }
 
 func (k LinkKey) link(kind uint16, seq uint64, previous, commit wire.Hash) wire.Hash {
@@ -136,9 +155,6 @@ func ServerLeaf(output [64]byte, previous, commit wire.Hash) Leaf {
 	w.Fixed(commit[:])
 	return Leaf{Type: TypeServer, Tag: wire.Hash(output[:32]), Link: LinkKey(output[32:]).mac(w.Bytes()), Commit: commit}
 }
-
-// Tag is the tag of a position: what the map is asked whether a sequence goes on there.
-func (k LinkKey) Tag(kind uint16, seq uint64) wire.Hash { return k.tag(kind, seq) }
 
 // Hash is the RFC 6962 leaf hash.
 func (l Leaf) Hash() wire.Hash { return LeafHash(l.Bytes()) }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/underseal/underseal/protocol/wire"
@@ -12,8 +13,8 @@ import (
 
 // TestLeaf: 98 bytes, a known type, and a check that covers every one of them. S-LOG-01 S-LOG-02
 func TestLeaf(t *testing.T) {
-	key, previous, commit := LinkKey{1}, wire.Hash{2}, wire.Hash{3}
-	l := NewLeaf(TypeState, key, 7, previous, commit)
+	id, key, previous, commit := wire.ChainID{4}, LinkKey{1}, wire.Hash{2}, wire.Hash{3}
+	l := NewLeaf(id, TypeState, key, 7, previous, commit)
 	b := l.Bytes()
 	if len(b) != LeafSize {
 		t.Fatalf("%d bytes", len(b))
@@ -36,12 +37,12 @@ func TestLeaf(t *testing.T) {
 			t.Errorf("type %d: %v", kind, err)
 		}
 	}
-	if err := l.Check(TypeState, key, 7, previous, commit); err != nil {
+	if err := l.Check(id, TypeState, key, 7, previous, commit); err != nil {
 		t.Error(err)
 	}
 	for name, err := range map[string]error{
-		"type": l.Check(TypeTrail, key, 7, previous, commit), "key": l.Check(TypeState, LinkKey{}, 7, previous, commit), "position": l.Check(TypeState, key, 8, previous, commit),
-		"previous": l.Check(TypeState, key, 7, wire.Hash{}, commit), "commit": l.Check(TypeState, key, 7, previous, wire.Hash{}),
+		"chain": l.Check(wire.ChainID{5}, TypeState, key, 7, previous, commit), "type": l.Check(id, TypeTrail, key, 7, previous, commit), "key": l.Check(id, TypeState, LinkKey{}, 7, previous, commit), "position": l.Check(id, TypeState, key, 8, previous, commit),
+		"previous": l.Check(id, TypeState, key, 7, wire.Hash{}, commit), "commit": l.Check(id, TypeState, key, 7, previous, wire.Hash{}),
 	} {
 		if !errors.Is(err, ErrLink) {
 			t.Errorf("another %s: %v", name, err)
@@ -50,13 +51,29 @@ func TestLeaf(t *testing.T) {
 	for i := range b {
 		x := bytes.Clone(b)
 		x[i] ^= 1
-		if y, err := ParseLeaf(x); err == nil && y.Check(TypeState, key, 7, previous, commit) == nil {
+		if y, err := ParseLeaf(x); err == nil && y.Check(id, TypeState, key, 7, previous, commit) == nil {
 			t.Errorf("byte %d is not covered", i)
 		}
 	}
-	// Tag, link and opening of the same position never meet.
-	if o := key.Opening(TypeState, 7, previous); o == l.Tag || o == l.Link || l.Tag == l.Link {
-		t.Error("two purposes give one MAC")
+	// Mark, tag, link and opening of the same position never meet.
+	seen := map[wire.Hash]bool{key.Mark(TypeState, 7): true, l.Tag: true, l.Link: true, key.Opening(TypeState, 7, previous): true}
+	if len(seen) != 4 {
+		t.Error("two purposes give one value")
+	}
+}
+
+// TestTag: a tag is of one chain, sequence, position and mark, and a mark of one key, sequence and position. S-LOG-18
+func TestTag(t *testing.T) {
+	id, key := wire.ChainID{1}, LinkKey{2}
+	mark := key.Mark(TypeState, 7)
+	if want := sha256.Sum256(slices.Concat([]byte("underseal/v1/tag\x00"), id[:], []byte{0, 1, 0, 0, 0, 0, 0, 0, 0, 7}, mark[:])); Tag(id, TypeState, 7, mark) != want || key.Tag(id, TypeState, 7) != want {
+		t.Error("a tag is not the hash over all that is clear of its place")
+	}
+	seen := map[wire.Hash]bool{Tag(id, TypeState, 7, mark): true, Tag(wire.ChainID{9}, TypeState, 7, mark): true, Tag(id, TypeTrail, 7, mark): true,
+		Tag(id, TypeState, 8, mark): true, Tag(id, TypeState, 7, wire.Hash{9}): true, mark: true, key.Mark(TypeTrail, 7): true, key.Mark(TypeState, 8): true,
+		LinkKey{9}.Mark(TypeState, 7): true}
+	if len(seen) != 9 {
+		t.Errorf("%d values, want 9", len(seen))
 	}
 }
 
@@ -117,8 +134,8 @@ func TestRoot(t *testing.T) {
 }
 
 func FuzzParseLeaf(f *testing.F) {
-	f.Add(NewLeaf(TypeState, LinkKey{1}, 1, wire.Hash{1}, wire.Hash{2}).Bytes())
-	f.Add(NewLeaf(TypeTrail, LinkKey{1}, 0, wire.Hash{}, wire.Hash{2}).Bytes())
+	f.Add(NewLeaf(wire.ChainID{3}, TypeState, LinkKey{1}, 1, wire.Hash{1}, wire.Hash{2}).Bytes())
+	f.Add(NewLeaf(wire.ChainID{3}, TypeTrail, LinkKey{1}, 0, wire.Hash{}, wire.Hash{2}).Bytes())
 	f.Add(make([]byte, LeafSize))
 	f.Add([]byte(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -19,7 +19,7 @@ var (
 	ErrMapTaken = errors.New("a tag or label stands in the map twice")
 )
 
-// MapKey is where a leaf stands in the map. Hashed, because who makes an entry chooses its tag: he cannot choose a place that
+// MapKey is where a leaf stands in the map. Hashed, because who makes an entry chooses its mark: he cannot choose a place that
 // makes other people's proofs long. The type keeps an entry's tag from standing where a key link's label is looked for.
 func MapKey(kind uint16, tag wire.Hash) wire.Hash {
 	w := wire.NewWriter()

@@ -54,14 +54,14 @@ func (l LinkKeys) Walk(kind uint16, find func(tag wire.Hash) (Leaf, bool), seen 
 			}
 		}
 		for last || n < end {
-			leaf, ok := find(key.tag(kind, n))
+			leaf, ok := find(key.Tag(l.Chain, kind, n))
 			if !ok {
 				if last {
 					return n, head, nil
 				}
 				return n, head, ErrIncomplete
 			}
-			if err := leaf.Check(kind, key, n, head, leaf.Commit); err != nil {
+			if err := leaf.Check(l.Chain, kind, key, n, head, leaf.Commit); err != nil {
 				return n, head, err
 			}
 			if seen != nil {

@@ -97,16 +97,22 @@ func ops() map[string]func(*input) (string, error) {
 			return hashHex(log.Commit(in.bytes("effect"), in.bytes("envelope"))), nil
 		},
 		"leaf": func(in *input) (string, error) {
-			l := log.NewLeaf(uint16(in.number("type")), log.LinkKey(in.hash("key")), in.number("seq"), in.hash("previous"), in.hash("commit"))
+			l := log.NewLeaf(in.hash("chain"), uint16(in.number("type")), log.LinkKey(in.hash("key")), in.number("seq"), in.hash("previous"), in.hash("commit"))
 			return hex.EncodeToString(l.Bytes()), nil
 		},
 		"check-leaf": func(in *input) (string, error) {
 			l, err := log.ParseLeaf(in.bytes("leaf"))
-			kind, key, seq, previous, commit := uint16(in.number("type")), log.LinkKey(in.hash("key")), in.number("seq"), in.hash("previous"), in.hash("commit")
+			id, kind, key, seq, previous, commit := in.hash("chain"), uint16(in.number("type")), log.LinkKey(in.hash("key")), in.number("seq"), in.hash("previous"), in.hash("commit")
 			if err != nil {
 				return "", err
 			}
-			return hashHex(l.Hash()), l.Check(kind, key, seq, previous, commit)
+			return hashHex(l.Hash()), l.Check(id, kind, key, seq, previous, commit)
+		},
+		"mark": func(in *input) (string, error) {
+			return hashHex(log.LinkKey(in.hash("key")).Mark(uint16(in.number("type")), in.number("seq"))), nil
+		},
+		"tag": func(in *input) (string, error) {
+			return hashHex(log.Tag(in.hash("chain"), uint16(in.number("type")), in.number("seq"), in.hash("mark"))), nil
 		},
 		"opening": func(in *input) (string, error) {
 			return hashHex(log.LinkKey(in.hash("key")).Opening(uint16(in.number("type")), in.number("seq"), in.hash("previous"))), nil

@@ -120,7 +120,7 @@ func logVectors() (v []Vector) {
 		v = append(v, Vector{Name: fmt.Sprintf("commit %d", i), Op: "commit", In: map[string]string{"effect": c[0], "envelope": c[1]}})
 	}
 	in := func(change map[string]string) map[string]string {
-		m := map[string]string{"type": "1", "key": hexHash(fixed("key")), "seq": "7", "previous": hexHash(fixed("previous")), "commit": hexHash(fixed("commit"))}
+		m := map[string]string{"chain": hexHash(fixed("chain")), "type": "1", "key": hexHash(fixed("key")), "seq": "7", "previous": hexHash(fixed("previous")), "commit": hexHash(fixed("commit"))}
 		for k, x := range change {
 			m[k] = x
 		}
@@ -130,10 +130,13 @@ func logVectors() (v []Vector) {
 		Vector{Name: "first leaf", Op: "leaf", In: in(map[string]string{"seq": "0", "previous": strings.Repeat("00", 32)})})
 	for _, kind := range []string{"1", "2"} {
 		m := in(map[string]string{"type": kind})
+		delete(m, "chain")
 		delete(m, "commit")
-		v = append(v, Vector{Name: "opening of " + kind, Op: "opening", In: m})
+		v = append(v, Vector{Name: "opening of " + kind, Op: "opening", In: m},
+			Vector{Name: "mark of " + kind, Op: "mark", In: map[string]string{"type": kind, "key": m["key"], "seq": "7"}},
+			Vector{Name: "tag of " + kind, Op: "tag", In: map[string]string{"chain": hexHash(fixed("chain")), "type": kind, "seq": "7", "mark": hexHash(log.LinkKey(fixed("key")).Mark(uint16(kind[0]-'0'), 7))}})
 	}
-	leaf := log.NewLeaf(log.TypeState, log.LinkKey(fixed("key")), 7, fixed("previous"), fixed("commit")).Bytes()
+	leaf := log.NewLeaf(fixed("chain"), log.TypeState, log.LinkKey(fixed("key")), 7, fixed("previous"), fixed("commit")).Bytes()
 	check := func(name, class string, change map[string]string, edit func([]byte) []byte) {
 		m := in(change)
 		m["leaf"] = hexOf(edit(slices.Clone(leaf)))
@@ -141,6 +144,7 @@ func logVectors() (v []Vector) {
 	}
 	same := func(b []byte) []byte { return b }
 	check("leaf checks", "", nil, same)
+	check("leaf of another chain", "link", map[string]string{"chain": hexHash(fixed("x"))}, same)
 	check("leaf under another key", "link", map[string]string{"key": hexHash(fixed("x"))}, same)
 	check("leaf at another position", "link", map[string]string{"seq": "8"}, same)
 	check("leaf after another", "link", map[string]string{"previous": hexHash(fixed("x"))}, same)
@@ -180,7 +184,7 @@ func sequenceVectors() (v []Vector) {
 	sequence := func(kind uint16, keys ...wire.Hash) (leaves []log.Leaf) {
 		var head wire.Hash
 		for n, key := range keys {
-			leaves = append(leaves, log.NewLeaf(kind, log.LinkKey(key), uint64(n), head, fixed(fmt.Sprint("commit ", kind, n))))
+			leaves = append(leaves, log.NewLeaf(l.Chain, kind, log.LinkKey(key), uint64(n), head, fixed(fmt.Sprint("commit ", kind, n))))
 			head = leaves[n].Hash()
 		}
 		return leaves
@@ -218,6 +222,7 @@ func sequenceVectors() (v []Vector) {
 	walk("walk without the last leaf of an epoch", "incomplete", "1", file, state[0], state[2], state[3])
 	walk("walk without the first leaf", "incomplete", "2", file, trail[1])
 	walk("walk over a forged leaf", "link", "1", file, state[0], state[1], state[2], forged)
+	walk("walk of another chain", "incomplete", "1", strings.Replace(file, l.Chain.String(), wire.Hash(fixed("another chain")).String(), 1), state...)
 	walk("walk of keys that begin before", "link", "1", strings.Replace(file, "epoch 2 2", "epoch 2 1", 1), state...)
 	walk("walk of keys that begin after", "incomplete", "1", strings.Replace(file, "epoch 2 2", "epoch 2 3", 1), state...)
 	return v
@@ -339,7 +344,7 @@ func entryVectors() (v []Vector) {
 	add("event-place", "effect", "place of a first with one before", "malformed", edit(36, make([]byte, 8)...))
 	add("event-place", "effect", "place cut", "malformed", clear[:79])
 	add("event-place", "effect", "place with a byte more", "malformed", append(slices.Clone(clear), 0))
-	e := chain.Entry{Leaf: log.NewLeaf(log.TypeTrail, log.LinkKey(fixed("key")), 0, wire.Hash{}, log.Commit([]byte("effect"), []byte("envelope"))), Effect: []byte("effect"), Envelope: []byte("envelope")}
+	e := chain.Entry{Leaf: log.NewLeaf(fixed("chain"), log.TypeTrail, log.LinkKey(fixed("key")), 0, wire.Hash{}, log.Commit([]byte("effect"), []byte("envelope"))), Effect: []byte("effect"), Envelope: []byte("envelope")}
 	add("entry", "entry", "entry", "", e.Bytes())
 	gone := e.Erase().Bytes()
 	add("entry", "entry", "tombstone", "", gone)
@@ -399,7 +404,7 @@ func documentVectors() (v []Vector) {
 
 func effectVectors() (v []Vector) {
 	base := func(kind chain.Kind) *chain.Effect {
-		return &chain.Effect{Kind: kind, Chain: fixed("chain"), Entry: id("entry"), Sequence: log.TypeState, Position: 7, Previous: fixed("previous"), Epoch: 2, Actor: id("actor")}
+		return &chain.Effect{Kind: kind, Chain: fixed("chain"), Entry: id("entry"), Sequence: log.TypeState, Position: 7, Previous: fixed("previous"), Epoch: 2, Actor: id("actor"), Mark: fixed("mark")}
 	}
 	add := func(name, class string, b []byte) {
 		v = append(v, Vector{Name: name, Op: "effect", In: map[string]string{"effect": hexOf(b)}, Error: class})

@@ -140,15 +140,16 @@ func First(c Caller, fingerprint wire.Hash, sub chain.Submission, effect *chain.
 		len(st.Boxes.Content)+len(st.Boxes.Entry)+len(st.Boxes.Link)+len(st.Boxes.Trail) != 0 {
 		return Deny(api.CodeBadRequest)
 	}
-	if err := committed(sub.Entry, effect); err != nil {
+	if err := committed(sub.Entry, effect, sub.Entry.ID()); err != nil {
 		return err
 	}
 	return Rows(sub, effect, st.Seats, fingerprint, nil)
 }
 
-// committed: the leaf is of the effect's sequence and commits to the entry.
-func committed(e chain.Entry, effect *chain.Effect) error {
-	if e.Leaf.Type != effect.Sequence || e.Leaf.Commit != log.Commit(e.Effect, e.Envelope) {
+// committed: the leaf is of the effect's sequence, commits to the entry, and has the tag of the effect's mark at this very place
+// of this chain. No entry takes another's tag, whatever link keys its author holds.
+func committed(e chain.Entry, effect *chain.Effect, id wire.ChainID) error {
+	if e.Leaf.Type != effect.Sequence || e.Leaf.Commit != log.Commit(e.Effect, e.Envelope) || e.Leaf.Tag != log.Tag(id, effect.Sequence, effect.Position, effect.Mark) {
 		return Deny(api.CodeBadRequest)
 	}
 	return nil
@@ -197,7 +198,7 @@ func Append(c Caller, head api.ChainHead, e chain.Entry, effect *chain.Effect) e
 	if effect.Chain != head.Chain {
 		return Deny(api.CodeBadRequest)
 	}
-	if err := committed(e, effect); err != nil {
+	if err := committed(e, effect, head.Chain); err != nil {
 		return err
 	}
 	position, previous, epoch := head.Position, head.Head, head.Epoch

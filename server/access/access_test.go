@@ -81,6 +81,8 @@ func TestUsableInvite(t *testing.T) {
 	}
 }
 
+// TestAppend: an entry is the next one of its chain, by the caller, and its leaf commits to it and has the tag of its own place.
+// S-LOG-18
 func TestAppend(t *testing.T) {
 	head := api.ChainHead{Chain: wire.Hash{9}, Epoch: 3, Position: 7, Head: wire.Hash{7}, TrailPosition: 2, TrailHead: wire.Hash{2}}
 	caller := Caller{Member: wire.ObjectID{1}}
@@ -108,7 +110,7 @@ func TestAppend(t *testing.T) {
 		effect := base
 		c.change(&effect)
 		entry := chain.Entry{Effect: effect.Bytes(), Envelope: []byte("sealed")}
-		entry.Leaf = log.Leaf{Type: effect.Sequence, Commit: log.Commit(entry.Effect, entry.Envelope)}
+		entry.Leaf = log.Leaf{Type: effect.Sequence, Tag: log.Tag(head.Chain, effect.Sequence, effect.Position, effect.Mark), Commit: log.Commit(entry.Effect, entry.Envelope)}
 		err := Append(caller, head, entry, &effect)
 		if got := code(err); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -117,9 +119,21 @@ func TestAppend(t *testing.T) {
 		if c.want == api.CodeMoved && (!errors.As(err, &e) || e.Chain == nil || *e.Chain != head) {
 			t.Errorf("%s: moved without the head", name)
 		}
-		entry.Leaf.Commit[0]++
-		if c.want == "" && code(Append(caller, head, entry, &effect)) != api.CodeBadRequest {
-			t.Errorf("%s: another commit is taken", name)
+		if c.want != "" {
+			continue
+		}
+		strange := entry
+		strange.Leaf.Commit[0]++
+		if got := code(Append(caller, head, strange, &effect)); got != api.CodeBadRequest {
+			t.Errorf("%s: another commit is taken: %q", name, got)
+		}
+		for what, tag := range map[string]wire.Hash{"chain": log.Tag(wire.Hash{1}, effect.Sequence, effect.Position, effect.Mark), "sequence": log.Tag(head.Chain, log.TypeServer, effect.Position, effect.Mark),
+			"position": log.Tag(head.Chain, effect.Sequence, effect.Position+1, effect.Mark), "mark": log.Tag(head.Chain, effect.Sequence, effect.Position, wire.Hash{1})} {
+			strange := entry
+			strange.Leaf.Tag = tag
+			if got := code(Append(caller, head, strange, &effect)); got != api.CodeBadRequest {
+				t.Errorf("%s: the tag of another %s is taken: %q", name, what, got)
+			}
 		}
 	}
 }

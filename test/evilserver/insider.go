@@ -154,9 +154,10 @@ func envelopeContext(effect []byte) []byte {
 
 const envelopeStep = 512
 
-// Entry signs, seals and links.
+// Entry marks, signs, seals and links.
 func (c *Craft) Entry(w *World) chain.Entry {
 	w.Helper()
+	c.Effect.Mark = log.LinkKey(c.Link).Mark(c.Effect.Sequence, c.Effect.Position)
 	clear := c.Effect.Bytes()
 	if c.Suite != 0 {
 		clear[0] = c.Suite
@@ -174,7 +175,7 @@ func (c *Craft) Entry(w *World) chain.Entry {
 	inner.Fixed(make([]byte, (envelopeStep-n%envelopeStep)%envelopeStep))
 	envelope, err := seal.Seal(rand.Reader, c.Sealed[:], envelopeContext(clear), inner.Bytes())
 	w.ok(err)
-	leaf := log.NewLeaf(c.Effect.Sequence, log.LinkKey(c.Link), c.Effect.Position, c.Effect.Previous, log.Commit(clear, envelope))
+	leaf := log.NewLeaf(c.Effect.Chain, c.Effect.Sequence, log.LinkKey(c.Link), c.Effect.Position, c.Effect.Previous, log.Commit(clear, envelope))
 	return chain.Entry{Leaf: leaf, Effect: clear, Envelope: envelope}
 }
 

@@ -633,8 +633,9 @@ func eventForged(t *testing.T) {
 			o.ok(err)
 			h := o.Head(o.ada.Firm, o.matter)
 			effect.Position, effect.Previous, effect.Release.Document = h.TrailPosition, h.TrailHead, o.ID()
+			effect.Mark = log.LinkKey(k.TrailLink).Mark(log.TypeTrail, effect.Position)
 			clear := effect.Bytes()
-			leaf := log.NewLeaf(log.TypeTrail, log.LinkKey(k.TrailLink), effect.Position, effect.Previous, log.Commit(clear, e.Envelope))
+			leaf := log.NewLeaf(o.matter, log.TypeTrail, log.LinkKey(k.TrailLink), effect.Position, effect.Previous, log.Commit(clear, e.Envelope))
 			return chain.Entry{Leaf: leaf, Effect: clear, Envelope: e.Envelope}, chain.ErrEnvelope
 		},
 	} {

@@ -7,6 +7,7 @@ import (
 	"github.com/underseal/underseal/client"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/access"
 	"github.com/underseal/underseal/server/layout"
@@ -21,6 +22,7 @@ func TestSecondReading(t *testing.T) {
 	t.Run("names-in-a-package", namesInPackage)
 	t.Run("trail-erased", trailErased)
 	t.Run("second-invite-to-an-open-matter", secondInvite)
+	t.Run("tag-taken-in-another-matter", tagTaken)
 }
 
 // Whoever holds an unanswered link has the link key. He and the server cannot evict the owner.
@@ -177,4 +179,101 @@ func secondInvite(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// Mallory has the link keys of a matter and a seat in another one of the same log. With an entry in the other he wants the next tag
+// of the first, in either sequence: its members would be told that the server keeps an entry back, or be refused an opening.
+func tagTaken(t *testing.T) {
+	o := newOffice(t)
+	mallory := o.with(chain.RoleClient)
+	k, err := mallory.State.Keys()
+	o.ok(err)
+	other := o.ada.NewMatter("His own")
+	_, err = mallory.Person.Accept(o.ada.InviteTo(other, "Mallory", chain.RoleOwner, chain.ModeOpensAtOnce))
+	o.ok(err)
+	mine := mallory.MustPut(other, "Mine.txt", text(100))
+	rename := func(p *Person) error { _, err := p.RenameMatter(Soon(t), other, "Jams"); return err }
+	open := func(p *Person) error { _, err := p.Get(other, mine); return err }
+	goesOn := func() {
+		t.Helper()
+		for _, p := range []*Person{o.clara, o.clara.Elsewhere().In()} {
+			if _, err := p.Get(o.matter, o.doc); err != nil {
+				t.Errorf("Clara opens a document: %v", err)
+			}
+		}
+		o.ada.MustPut(o.matter, "After.txt", text(100))
+		o.ok(o.ada.Elsewhere().In().Look(o.matter))
+	}
+	for _, x := range []struct {
+		route string
+		kind  uint16
+		key   chain.Secret
+		act   func(p *Person) error
+	}{{api.RouteTrail, log.TypeTrail, k.TrailLink, open}, {api.RouteEntries, log.TypeState, k.StateLink, rename}} {
+		key := log.LinkKey(x.key)
+		next := func() uint64 {
+			if h := o.Head(o.ada.Firm, o.matter); x.kind == log.TypeState {
+				return h.Position
+			} else {
+				return h.TrailPosition
+			}
+		}
+		for name, change := range map[string]func(*chain.Submission){
+			"its tag": func(s *chain.Submission) { s.Entry.Leaf.Tag = key.Tag(o.matter, x.kind, next()) },
+			"its tag and mark": func(s *chain.Submission) {
+				o.remark(s, key.Mark(x.kind, next()))
+				s.Entry.Leaf.Tag = key.Tag(o.matter, x.kind, next())
+			},
+		} {
+			t.Log(x.route, name)
+			if r := o.bend(mallory.Elsewhere().In(), other, x.route, x.act, change); r.Status != 400 {
+				t.Errorf("the server takes an entry with another's tag: %d", r.Status)
+			}
+			goesOn()
+		}
+		// With the mark alone he has an entry in his own matter that nobody there reads, and nothing in the first.
+		t.Log(x.route, "its mark")
+		if r := o.bend(mallory.Elsewhere().In(), other, x.route, x.act, func(s *chain.Submission) { o.remark(s, key.Mark(x.kind, next())) }); r.Status > 299 {
+			t.Errorf("the server tells whose a mark is: %d %s", r.Status, r.Body)
+		}
+		goesOn()
+	}
+	// Nor do marks of later places of the first matter take these: who may open there ends the trail, and no opening.
+	at := o.Head(o.ada.Firm, o.matter).TrailPosition
+	r := o.bend(mallory.Elsewhere().In(), o.matter, api.RouteTrail, func(p *Person) error { _, err := p.Get(o.matter, o.doc); return err },
+		func(s *chain.Submission) { o.remark(s, log.LinkKey(k.TrailLink).Mark(log.TypeTrail, at+1)) })
+	if r.Status > 299 {
+		t.Errorf("the server tells whose a mark is: %d %s", r.Status, r.Body)
+	}
+	goesOn()
+	if _, err := o.ada.Elsewhere().In().Trail(Soon(t), o.matter, 0); client.FailureOf(err) == nil || client.FailureOf(err).Code != api.CodeServerLied {
+		t.Errorf("a trail with an entry that is not in its place: %v", err)
+	}
+}
+
+// bend has a person's own client, which looked at a matter, send something else than it made, and is what the server says to it.
+func (o *office) bend(p *Person, matter wire.ChainID, route string, act func(p *Person) error, change func(*chain.Submission)) (answer *Reply) {
+	o.Helper()
+	o.ok(p.Look(matter))
+	o.Lie("POST", route, func(r *Request) *Reply {
+		sub, err := chain.ParseSubmission(r.Body)
+		o.ok(err)
+		change(&sub)
+		r.Body = sub.Bytes()
+		answer = r.Real()
+		return answer
+	})
+	_ = act(p) // what his client makes of the answer is his affair
+	o.Honest()
+	return answer
+}
+
+// remark gives an entry another mark, and the commit and tag that go with it.
+func (o *office) remark(s *chain.Submission, mark wire.Hash) {
+	o.Helper()
+	e, err := chain.ParseEffect(s.Entry.Effect)
+	o.ok(err)
+	e.Mark = mark
+	s.Entry.Effect = e.Bytes()
+	s.Entry.Leaf.Commit, s.Entry.Leaf.Tag = s.Entry.Commit(), log.Tag(e.Chain, e.Sequence, e.Position, mark)
 }
