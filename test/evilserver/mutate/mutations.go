@@ -85,7 +85,7 @@ var mutations = []mutation{
 	{number: "85", without: "the look at a seat", edits: []edit{{"server/access/access.go", "	if !s.present(states...) {\n", "	if s == nil {\n		return nil\n	}\n	if !s.present(states...) {\n"}}},
 	{number: "88", without: "typed errors of bad answers", edits: []edit{{"client/client.go", "err != nil || d.More() {\n		return ErrUnknownReply", "err != nil || d.More() {\n		return err"}}},
 	{number: "03", without: "the comparison of members' views", edits: []edit{{views, "	if err != nil || root != small.Root {\n", "	if false && (err != nil || root != small.Root) {\n"}}},
-	{number: "06", without: "the signature of the keys before", edits: []edit{{lookups, "	if before.Bundle.Keys.Verify(keys.LabelSignKeyLink", "	if false && before.Bundle.Keys.Verify(keys.LabelSignKeyLink"}}},
+	{number: "06", without: "the signature of the keys before", edits: []edit{{"protocol/chain/keylink.go", "	if before.Verify(keys.LabelSignKeyLink", "	if false && before.Verify(keys.LabelSignKeyLink"}}},
 	{number: "06", without: "the link in the map", edits: []edit{{lookups, "if err != nil || !present || value != leaf.Hash() {", "if err != nil || !present || false && value != leaf.Hash() {"}}},
 	{number: "06", without: "the look at one's own keys", edits: []edit{{matter, "	return c.watchSelf(ctx, m)\n", "	return nil\n"}}},
 	{number: "27", without: "the proof that nothing comes after", edits: []edit{{views, "	return there[0], there[1], nil\n", "	return there[0], false, nil\n"}}},
