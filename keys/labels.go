@@ -29,9 +29,11 @@ const (
 
 // HPKE: the info string begins with one of these.
 const (
-	LabelWrapEpoch  Label = "underseal/v1/wrap/epoch"
-	LabelWrapTrail  Label = "underseal/v1/wrap/trail"
-	LabelWrapInvite Label = "underseal/v1/wrap/invite"
+	LabelWrapEpoch    Label = "underseal/v1/wrap/epoch"
+	LabelWrapTrail    Label = "underseal/v1/wrap/trail"
+	LabelWrapInvite   Label = "underseal/v1/wrap/invite"
+	LabelWrapShare    Label = "underseal/v1/wrap/share"
+	LabelWrapRecovery Label = "underseal/v1/wrap/recovery"
 )
 
 // Signatures.
@@ -53,6 +55,14 @@ const (
 	LabelInviteAcceptKey Label = "underseal/v1/invite/accept-key"
 )
 
+// Recovery by custodians.
+const (
+	LabelRecoveryKey   Label = "underseal/v1/recovery/key"
+	LabelRecoverySeal  Label = "underseal/v1/recovery/seal"
+	LabelRecoveryClaim Label = "underseal/v1/recovery/claim"
+	LabelRecoverySplit Label = "underseal/v1/recovery/split"
+)
+
 // Sealed things: the associated data begins with one of these.
 const (
 	LabelSealEntry    Label = "underseal/v1/seal/entry"
@@ -66,6 +76,7 @@ const (
 	LabelSealTrail    Label = "underseal/v1/seal/trail"
 	LabelSealKeyring  Label = "underseal/v1/seal/keyring"
 	LabelSealCache    Label = "underseal/v1/seal/cache"
+	LabelSealEscrow   Label = "underseal/v1/seal/escrow"
 )
 
 // Login and unlock: always a pair, because the server learns everything about
@@ -91,14 +102,16 @@ func Labels() []Label {
 		LabelEpochEntryKey, LabelEpochStateLink, LabelEpochTrailLink,
 		LabelHistoryEntryKey, LabelHistoryLink,
 
-		LabelWrapEpoch, LabelWrapTrail, LabelWrapInvite,
+		LabelWrapEpoch, LabelWrapTrail, LabelWrapInvite, LabelWrapShare, LabelWrapRecovery,
 
 		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink, LabelSignKeyring,
 
 		LabelInviteKey, LabelInviteSeal, LabelInviteAccept, LabelInviteAcceptKey,
 
+		LabelRecoveryKey, LabelRecoverySeal, LabelRecoveryClaim, LabelRecoverySplit,
+
 		LabelSealEntry, LabelSealManifest, LabelSealBody, LabelSealDEK,
-		LabelSealVault, LabelSealHistory, LabelSealJournal, LabelSealSnapshot, LabelSealTrail, LabelSealKeyring, LabelSealCache,
+		LabelSealVault, LabelSealHistory, LabelSealJournal, LabelSealSnapshot, LabelSealTrail, LabelSealKeyring, LabelSealCache, LabelSealEscrow,
 
 		LabelLoginKit, LabelLoginPassphrase,
 		LabelUnlockKit, LabelUnlockPassphrase, LabelUnlockPasskey, LabelUnlockPassword, LabelPasskeySalt, LabelAccountSecret,
