@@ -192,6 +192,7 @@ func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocke
 				return &Failure{Code: api.CodeNoRoom, cause: err}
 			}
 		}
+		a.local = true
 		finish.Login = c.loginProof(vault.MethodPassphrase, u.Passphrase.LoginKey(), cer.enrol.Challenge)
 	case u.PRF == nil:
 		return fail(api.CodeNoPRF, "")
@@ -371,7 +372,7 @@ func (c *Client) SignInRoot(ctx context.Context, login ed25519.PrivateKey, id wi
 	if reply.Account != id {
 		return c.refuseFor(ctx, &account{id: id, root: root}, "the account that this device belongs to", ErrAccountKeys)
 	}
-	return c.opened(ctx, reply, root)
+	return c.openedBy(ctx, &account{id: reply.Account, root: root, local: true}, reply)
 }
 
 // open unwraps the root and takes the account into use. Every failure to unlock is the same one (attack 15).
@@ -390,8 +391,12 @@ func (c *Client) open(ctx context.Context, reply api.Account, method vault.Metho
 }
 
 func (c *Client) opened(ctx context.Context, reply api.Account, root vault.Root) error {
-	c.rootSecrets(root)
-	a := &account{id: reply.Account, root: root, passkeys: reply.Passkeys, vault: reply.Vault}
+	return c.openedBy(ctx, &account{id: reply.Account, root: root}, reply)
+}
+
+func (c *Client) openedBy(ctx context.Context, a *account, reply api.Account) error {
+	c.rootSecrets(a.root)
+	a.passkeys, a.vault = reply.Passkeys, reply.Vault
 	if err := c.takeKeyring(ctx, a, reply); err != nil {
 		return c.refuseFor(ctx, a, "the account's own record", err)
 	}

@@ -95,6 +95,16 @@ type account struct {
 	passkeys []api.Passkey
 	vault    []api.VaultEntry
 	pending  *vault.Kit // made and not yet confirmed as saved
+	local    bool       // a passphrase unlocks it on this device, too: no server knows of that wrap
+}
+
+// ways is how many ways to unlock an account has.
+func (a *account) ways() uint8 {
+	n := len(a.vault)
+	if a.local {
+		n++
+	}
+	return uint8(min(n, chain.MaxWays))
 }
 
 // call sends JSON and reads JSON.
@@ -258,7 +268,22 @@ func (c *Client) author(firm wire.ChainID) (chain.Author, error) {
 		}
 		seat.identity = identity
 	}
-	return chain.Author{Member: seat.Member, Identity: seat.identity, Random: c.config.Random, Now: c.config.Now, Checkpoint: c.carried[firm]}, nil
+	return chain.Author{Member: seat.Member, Identity: seat.identity, Ways: c.account.ways(), Random: c.config.Random, Now: c.config.Now, Checkpoint: c.carried[firm]}, nil
+}
+
+// twoWays is whether somebody who works in a firm may go on: who has one way to unlock, and loses it, takes what he alone can
+// open with him.
+func (c *Client) twoWays() error {
+	a, err := c.who()
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a.ways() < 2 {
+		return fail(api.CodeSecondWay, "")
+	}
+	return nil
 }
 
 // Refusal is one thing this device refused, as it is kept.

@@ -52,7 +52,7 @@ var lies = []error{
 	chain.ErrRoster, chain.ErrCommitment, chain.ErrStateRoot, chain.ErrInvite, chain.ErrWrap, chain.ErrFirst, chain.ErrKeyBundle, chain.ErrNoKey, chain.ErrAnchor,
 	document.ErrManifest, document.ErrBodyRoot, document.ErrLength, wire.ErrMalformed, wire.ErrSuite, seal.ErrOpen,
 	log.ErrCheckpoint, log.ErrInclusion, log.ErrConsistency, log.ErrMap, log.ErrMapTaken, log.ErrReceipt, log.ErrTile, log.ErrLink, log.ErrIncomplete, log.ErrPolicy,
-	chain.ErrKeyLink, directory.ErrLookup, directory.ErrVanish, chain.ErrErased, chain.ErrEvent, ErrLogKeys, ErrFork, ErrHidden, ErrPlace,
+	chain.ErrKeyLink, chain.ErrStale, chain.ErrRecovery, directory.ErrLookup, directory.ErrVanish, chain.ErrErased, chain.ErrEvent, ErrLogKeys, ErrFork, ErrHidden, ErrPlace,
 	ErrRolledBack, ErrWithheld, ErrUnknownReply, ErrAccountKeys, ErrUploadRoot, ErrPadding, ErrBodyDigest, ErrBodyOpen,
 }
 

@@ -389,11 +389,17 @@ func (c *Client) checkFounder(ctx context.Context, m *matter) error {
 		// Who joins now joins a matter of somebody who may open one now. An older matter outlives its founder's seat, but
 		// nobody who was only invited, or whose seat is in doubt, ever had the right.
 		was := f != nil && (f.State == chain.MemberSeated || (f.State == chain.MemberRemoved && !joining))
-		if !was || !f.Keys.Equal(x.Keys) || !f.Role.May(chain.RightManage) {
+		if !was || !samePerson(f, x) || !f.Role.May(chain.RightManage) {
 			return chain.ErrRights
 		}
 	}
 	return nil
+}
+
+// samePerson is whether two chains know somebody by the same keys, or one by those that led to the other's: he renews them in one
+// chain after the other.
+func samePerson(a, b *chain.Member) bool {
+	return a.Had(wire.Hash(b.Keys.Fingerprint())) || b.Had(wire.Hash(a.Keys.Fingerprint()))
 }
 
 // catchUp verifies what is new.
@@ -475,7 +481,7 @@ func (c *Client) fetchKeys(ctx context.Context, m *matter, author chain.Author, 
 	if err := c.getFirm(ctx, m.firm, api.WrapPath(m.firm, m.id, epoch), &reply); err != nil {
 		return nil, nil, err
 	}
-	k, err := chain.Unwrap(m.id, author.Member, author.Identity, reply.Row)
+	k, err := chain.Unwrap(m.id, author, reply.Row)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -626,8 +632,11 @@ func (c *Client) sealable(ctx context.Context, m *matter, to func(*chain.State) 
 
 // authoring errors are the person's, not the server's: what his own client derived says that he may not.
 func authoring(err error) error {
-	if errors.Is(err, chain.ErrRights) || errors.Is(err, chain.ErrInvite) {
+	switch {
+	case errors.Is(err, chain.ErrRights), errors.Is(err, chain.ErrInvite), errors.Is(err, chain.ErrRecovery):
 		return fail(api.CodeNotAllowed, "")
+	case errors.Is(err, chain.ErrStale):
+		return fail(api.CodeNewKeys, "")
 	}
 	return err
 }
@@ -675,6 +684,9 @@ func (c *Client) submit(ctx context.Context, m *matter, s *chain.State, sub chai
 
 // CreateMatter opens a matter in a firm and is its id.
 func (c *Client) CreateMatter(ctx context.Context, firm wire.ChainID, name string) (wire.ChainID, error) {
+	if err := c.twoWays(); err != nil {
+		return wire.ChainID{}, err
+	}
 	author, err := c.author(firm)
 	if err != nil {
 		return wire.ChainID{}, failureOf(err)

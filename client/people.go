@@ -29,6 +29,9 @@ func (c *Client) Invite(ctx context.Context, id wire.ChainID, person string, rol
 	}
 	var link chain.Link
 	_, err = c.changeTo(ctx, id, owners, func(s *chain.State, a chain.Author) (sub chain.Submission, err error) {
+		if m := s.Members[a.Member]; m != nil && m.Role.May(chain.RightManage) && a.Ways < 2 {
+			return sub, fail(api.CodeSecondWay, "") // who invites others has two ways himself
+		}
 		sub, link, err = s.Invite(a, strings.TrimSpace(person), role, mode, expires, firmName)
 		return sub, err
 	})
@@ -391,6 +394,14 @@ func (c *Client) acceptLanded(ctx context.Context, l chain.Link) bool {
 	return slices.ContainsFunc(list.Chains, func(s api.ChainSeat) bool { return s.Chain == l.Chain && !s.Removed })
 }
 
+// kindOf is what a link invites to.
+func kindOf(l chain.Link) chain.ChainKind {
+	if l.Chain == l.Firm {
+		return chain.KindFirm
+	}
+	return chain.KindCompartment
+}
+
 // accept opens a guest's session and appends the accept entry at the newest head.
 func (c *Client) accept(ctx context.Context, l chain.Link) error {
 	if err := c.openSession(ctx, l.Firm, &l); err != nil {
@@ -404,6 +415,9 @@ func (c *Client) accept(ctx context.Context, l chain.Link) error {
 		p, head, err := c.fetchInvite(ctx, l)
 		if err != nil {
 			return err
+		}
+		if kindOf(l).NeedsTwoWays(p.Role) && author.Ways < 2 {
+			return fail(api.CodeSecondWay, "") // the link is kept: the join goes on once there is a second one
 		}
 		sub, err := l.Accept(author, p, head.Position, head.Head)
 		if err != nil {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
@@ -13,6 +14,16 @@ type PolicyView struct {
 	chain.Policy
 	By string `json:"by"`
 	At *int64 `json:"at"` // milliseconds; nil where nobody signed any: these are the defaults
+	// MayBeCustodians are who can be one now, and who is one and cannot any more, by name.
+	MayBeCustodians []CustodianView `json:"mayBeCustodians"`
+}
+
+// CustodianView is somebody who holds shares of others' identities, or may.
+type CustodianView struct {
+	chain.Custodian
+	Name string `json:"name"`
+	// Gone: he left, or has other keys than the policy names. An owner signs the policy again.
+	Gone bool `json:"gone"`
 }
 
 // Policy is what a firm's chain says, for who has a seat in it.
@@ -46,7 +57,17 @@ func (c *Client) isFirm(firm wire.ChainID) error {
 }
 
 func policyView(s *chain.State) PolicyView {
-	v := PolicyView{Policy: s.Rules()}
+	v := PolicyView{Policy: s.Rules(), MayBeCustodians: []CustodianView{}}
+	for _, m := range s.Seated() {
+		if m.Role.MayHoldShares() {
+			v.MayBeCustodians = append(v.MayBeCustodians, CustodianView{Custodian: chain.Custodian{Member: m.ID, Fingerprint: wire.Hash(m.Keys.Fingerprint())}, Name: m.Name})
+		}
+	}
+	for _, c := range v.Custodians {
+		if !slices.ContainsFunc(v.MayBeCustodians, func(x CustodianView) bool { return x.Custodian == c }) {
+			v.MayBeCustodians = append(v.MayBeCustodians, CustodianView{Custodian: c, Name: nameOf(s, c.Member), Gone: true})
+		}
+	}
 	if p := s.Policy; p != nil {
 		at := int64(p.At)
 		v.By, v.At = nameOf(s, p.By), &at

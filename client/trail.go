@@ -34,6 +34,8 @@ type ActivityView struct {
 	Documents []ActivityDocument `json:"documents"`
 	Void      int                `json:"void"`
 	Rule      string             `json:"rule"`
+	Why       string             `json:"why"`  // what its author gave as a reason
+	Ways      int                `json:"ways"` // that he says he has to unlock
 }
 
 // ActivityPage is a part of a timeline, newest first.
@@ -179,8 +181,33 @@ func activityView(s *chain.State, position uint64, a chain.Activity) ActivityVie
 		v.Kind, v.Rule = "erased", a.Effect.Forget.Rule.String()
 	case chain.KindPolicy:
 		v.Kind = "policy"
+	case chain.KindRenew:
+		v.Kind = "new-keys"
+	case chain.KindDeclare:
+		v.Kind, v.Ways = "declared", int(a.Effect.Declare.Ways)
+	case chain.KindUnlock:
+		v.Kind, v.Subject, v.Why = "unlocked", nameOf(s, a.Effect.Unlock.Member), a.Why
+	case chain.KindEscrow:
+		v.Kind = "escrowed"
+		if a.Effect.Escrow.Policy == 0 {
+			v.Kind = "escrow-ended"
+		}
+	case chain.KindRecover:
+		v.Kind, v.Subject, v.Why = "recovery-begun", nameOf(s, a.Effect.Recover.Member), a.Why
+	case chain.KindApprove:
+		v.Kind, v.Subject = "recovery-agreed", recoveredName(s, a.Effect.Approve.Recovery)
+	case chain.KindVeto:
+		v.Kind, v.Subject, v.Why = "recovery-stopped", recoveredName(s, a.Effect.Veto.Recovery), a.Why
 	}
 	return v
+}
+
+// recoveredName is whose identity a recovery is about.
+func recoveredName(s *chain.State, recovery wire.ObjectID) string {
+	if r := s.Recoveries[recovery]; r != nil {
+		return nameOf(s, r.Member)
+	}
+	return ""
 }
 
 func activityDocument(s *chain.State, op chain.OpEffect, n chain.ActivityName) ActivityDocument {

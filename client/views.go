@@ -279,6 +279,9 @@ func (c *Client) Refresh(ctx context.Context, id wire.ChainID) error {
 	return nil
 }
 
+// FinishJoin carries on a join that stopped half-way, such as with CodeSecondWay, once what it wanted is there.
+func (c *Client) FinishJoin(ctx context.Context, id wire.ChainID) error { return c.joinFirst(ctx, id) }
+
 // joinFirst carries on a join that was interrupted or waits.
 func (c *Client) joinFirst(ctx context.Context, id wire.ChainID) error {
 	a, err := c.who()

@@ -26,6 +26,7 @@ import (
 	"github.com/underseal/underseal/server"
 	"github.com/underseal/underseal/server/blob"
 	"github.com/underseal/underseal/server/blob/memblob"
+	"github.com/underseal/underseal/server/layout"
 	"github.com/underseal/underseal/server/ledger"
 	"github.com/underseal/underseal/server/store"
 	"github.com/underseal/underseal/server/store/memstore"
@@ -139,7 +140,7 @@ func (w *world) player() *player {
 	w.ok(err)
 	_, ring, err := ed25519.GenerateKey(rand.Reader)
 	w.ok(err)
-	return &player{world: w, cookies: map[string]string{}, login: login, ring: ring, author: chain.Author{Member: newID(w.t), Identity: identity, Random: rand.Reader, Now: w.clock.now}}
+	return &player{world: w, cookies: map[string]string{}, login: login, ring: ring, author: chain.Author{Member: newID(w.t), Identity: identity, Random: rand.Reader, Now: w.clock.now, Ways: 2}}
 }
 
 func (w *world) ok(err error) {
@@ -254,6 +255,15 @@ func (p *player) finish(reply api.EnrolReply) answer {
 	return p.json("POST", "/v1/enrolments/"+reply.Enrolment.String(), api.EnrolFinish{Login: login, Vault: []api.VaultEntry{entry}, Keyring: []byte("sealed ring"), KeyringKey: p.ringKey()})
 }
 
+// secondWay has the account have another way to unlock: who works in a firm needs two.
+func (p *player) secondWay() {
+	p.t.Helper()
+	kit := api.VaultEntry{Method: uint8(vault.MethodKit), ID: p.account[:], Wrapped: []byte("sealed")}
+	p.ok(p.store.Update(context.Background(), layout.Accounts, func(tx store.Tx) error {
+		return layout.Put(tx, layout.VaultKey(p.account, kit.Method, kit.ID), kit)
+	}))
+}
+
 func (p *player) ringKey() []byte { return p.ring.Public().(ed25519.PublicKey) }
 
 func (p *player) signIn() answer {
@@ -345,7 +355,7 @@ func (p *player) replay(id wire.ChainID) *matter {
 	p.t.Helper()
 	path := api.Chain(p.firm, id)
 	wrap := want[api.WrapReply](p.t, p.get(path+"/wraps/0"))
-	newest, err := chain.Unwrap(id, p.author.Member, p.author.Identity, wrap.Row)
+	newest, err := chain.Unwrap(id, p.author, wrap.Row)
 	p.ok(err)
 	statements, err := chain.ParseEntries(p.get(path + "/statements").body)
 	p.ok(err)
@@ -398,6 +408,7 @@ func (w *world) guest(l chain.Link) *player {
 	p.firm = l.Firm
 	proof := p.inviteProof(l, api.ProofEnrol, nil)
 	want[api.Account](w.t, p.finish(want[api.EnrolReply](w.t, p.json("POST", api.RouteEnrolments, api.EnrolRequest{Invite: &proof}))))
+	p.secondWay()
 	p.openAsGuest(l)
 	return p
 }

@@ -253,6 +253,7 @@ type joined struct {
 	Matter     string                `json:"matter"`
 	State      string                `json:"state"` // open, waiting
 	Invitation client.InvitationView `json:"invitation"`
+	Kit        string                `json:"kit,omitempty"` // a recovery kit that was made for it
 }
 
 func (s *session) join(ctx context.Context, args []string) error {
@@ -298,14 +299,14 @@ func (s *session) acceptHere(ctx context.Context, fragment string) error {
 	if f := client.FailureOf(err); f != nil {
 		if f.Code == api.CodeInviteUsed {
 			if m, matterErr := s.client.Matter(ctx, link.Chain); matterErr == nil {
-				return s.reportJoin(joined{Matter: m.Matter, State: "open", Invitation: client.InvitationView{MatterName: m.Name, FirmName: m.FirmName, Role: m.MyRole}}, nil)
+				return s.reportJoin(ctx, joined{Matter: m.Matter, State: "open", Invitation: client.InvitationView{MatterName: m.Name, FirmName: m.FirmName, Role: m.MyRole}}, nil)
 			}
 		}
 		return f
 	}
 	s.announce(invitation.View())
 	id, err := s.client.AcceptInvite(ctx)
-	return s.reportJoin(joined{Matter: id.String(), State: "open", Invitation: invitation.View()}, err)
+	return s.reportJoin(ctx, joined{Matter: id.String(), State: "open", Invitation: invitation.View()}, err)
 }
 
 // joinNew makes an account with the invite.
@@ -384,7 +385,7 @@ func (s *session) enrol(ctx context.Context, invitation client.Invitation, passp
 	if id.IsZero() {
 		id = invitation.Link.Chain
 	}
-	return s.reportJoin(joined{Matter: id.String(), State: "open", Invitation: invitation.View()}, err)
+	return s.reportJoin(ctx, joined{Matter: id.String(), State: "open", Invitation: invitation.View()}, err)
 }
 
 func (s *session) announce(v client.InvitationView) {
@@ -392,7 +393,30 @@ func (s *session) announce(v client.InvitationView) {
 	s.show.note("Words of %s, to compare by telephone if you like: %s", safe(v.Inviter), strings.Join(v.InviterWords, " "))
 }
 
-func (s *session) reportJoin(j joined, err error) error {
+// secondWay makes the kit that whoever works in a firm needs beside his passphrase, and goes on with what it held up. The kit is
+// shown before it is in force.
+func (s *session) secondWay(ctx context.Context, j *joined) error {
+	id, err := wire.ParseHash(j.Matter)
+	if err != nil {
+		return err
+	}
+	kit, err := s.client.CreateKit()
+	if err != nil {
+		return err
+	}
+	if j.Kit = kit.Kit; !s.asJSON {
+		fmt.Fprintf(s.stdout, "Your recovery kit, which opens what your passphrase opens, on any device. Write it down and keep it as you keep a passport:\n\n    %s\n\n", kit.Kit)
+	}
+	if err := s.client.ConfirmKit(ctx); err != nil {
+		return err
+	}
+	return s.client.FinishJoin(ctx, id)
+}
+
+func (s *session) reportJoin(ctx context.Context, j joined, err error) error {
+	if f := client.FailureOf(err); f != nil && f.Code == api.CodeSecondWay {
+		err = s.secondWay(ctx, &j)
+	}
 	if f := client.FailureOf(err); f != nil {
 		if f.Code != api.CodeWaiting {
 			return f

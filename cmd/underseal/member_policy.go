@@ -36,7 +36,10 @@ func policyValue(p chain.Policy, key string) string {
 	case "networks":
 		return strings.Join(p.Networks, ",")
 	}
-	return fmt.Sprintf("%d/%d", p.RecoveryK, p.RecoveryN)
+	if p.RecoveryK == 0 {
+		return "off"
+	}
+	return fmt.Sprintf("%d of %d, after %d hours", p.RecoveryK, len(p.Custodians), p.RecoveryHours)
 }
 
 // setRule changes one rule by key=value.
@@ -79,12 +82,10 @@ func setRule(p *chain.Policy, text string) error {
 			p.Networks = strings.Split(value, ",")
 		}
 	case key == "recovery":
-		k, of, _ := strings.Cut(value, "/")
-		var a, b uint64
-		if a, err = strconv.ParseUint(k, 10, 8); err == nil {
-			b, err = strconv.ParseUint(of, 10, 8)
+		if value != "off" {
+			err = strconv.ErrSyntax // custodians are chosen by who they are, on screen
 		}
-		p.RecoveryK, p.RecoveryN = uint8(a), uint8(b)
+		p.RecoveryK, p.RecoveryHours, p.Custodians = 0, 0, nil
 	default:
 		return misused("there is no rule %s: there are %s", quote(key), strings.Join(policyKeys, ", "))
 	}

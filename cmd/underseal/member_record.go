@@ -202,6 +202,22 @@ func activityText(a client.ActivityView) string {
 		what = "let in " + quote(a.Subject)
 	case "policy":
 		what = "set the firm's rules for signing in"
+	case "new-keys":
+		what = "has new keys: an owner renews the matter's"
+	case "declared":
+		what = fmt.Sprintf("has %d ways to unlock", a.Ways)
+	case "unlocked":
+		what = "let " + quote(a.Subject) + " try to sign in again: " + quote(a.Why)
+	case "escrowed":
+		what = "left an identity with the custodians"
+	case "escrow-ended":
+		what = "took back what was left with the custodians"
+	case "recovery-begun":
+		what = "began the recovery of " + quote(a.Subject) + ": " + quote(a.Why)
+	case "recovery-agreed":
+		what = "agreed to the recovery of " + quote(a.Subject)
+	case "recovery-stopped":
+		what = "stopped the recovery of " + quote(a.Subject)
 	case "erased":
 		what = "erased old details (" + safe(a.Rule) + ")"
 	default:

@@ -12,7 +12,7 @@ import (
 // TestPolicyRules: every rule is shown as it is set, and nothing else is one.
 func TestPolicyRules(t *testing.T) {
 	p := chain.DefaultPolicy()
-	set := []string{"staff-mfa=true", "client-mfa=true", "password-length=14", "password-days=365", "idle=10", "absolute=480", "one-session=true", "networks=192.0.2.0/24,2001:db8::/32", "recovery=2/3"}
+	set := []string{"staff-mfa=true", "client-mfa=true", "password-length=14", "password-days=365", "idle=10", "absolute=480", "one-session=true", "networks=192.0.2.0/24,2001:db8::/32", "recovery=off"}
 	for _, text := range set {
 		if err := setRule(&p, text); err != nil {
 			t.Errorf("%s: %v", text, err)
@@ -28,7 +28,7 @@ func TestPolicyRules(t *testing.T) {
 	if err := setRule(&p, "networks="); err != nil || len(p.Networks) != 0 {
 		t.Errorf("%v %q", err, p.Networks)
 	}
-	for _, text := range []string{"", "idle", "idle=", "idle=x", "idle=-1", "idle=65536", "password-length=256", "one-session=yes", "recovery=2", "recovery=2/", "recovery=a/b", "speed=9"} {
+	for _, text := range []string{"", "idle", "idle=", "idle=x", "idle=-1", "idle=65536", "password-length=256", "one-session=yes", "recovery=2", "recovery=on", "speed=9"} {
 		if err := setRule(&p, text); err == nil {
 			t.Errorf("%q is taken", text)
 		}

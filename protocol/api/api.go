@@ -218,6 +218,7 @@ type ChainHead struct {
 	Head          wire.Hash    `json:"head"`
 	TrailPosition uint64       `json:"trailPosition"`
 	TrailHead     wire.Hash    `json:"trailHead"`
+	Stale         bool         `json:"stale,omitempty"` // somebody has newer keys than the epoch: nothing is sealed until an owner opens the next
 }
 
 // ChainSeat is a chain that the caller has a seat in, as far as the server says: GET /v1/firms/{firm}/chains.

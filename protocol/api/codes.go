@@ -15,6 +15,10 @@ const (
 	CodeProveAgain     Code = "prove-again"     // signed in, but the last proof with a factor is too old for this
 	CodeLastMethod     Code = "last-method"     // no way to sign in, or none to unlock, would be left
 	CodeNotFromHere    Code = "not-from-here"   // the firm's policy admits no session from this address
+	CodeNewKeys        Code = "new-keys"        // somebody has newer keys than the roster, or than the epoch: an owner must renew the matter's keys
+	CodeSecondWay      Code = "second-way"      // who works in a firm needs two ways to unlock before anything is wrapped to him
+	CodeTooEarly       Code = "too-early"       // a recovery waits until everybody had the time to say no
+	CodeRecoveryGone   Code = "recovery-gone"   // stopped, done, expired or never begun
 	CodeForbidden      Code = "forbidden"       // signed in, and may not
 	CodeSetupUsed      Code = "setup-used"      // the setup link worked once already, or is too old, or was never made
 	CodeInviteUsed     Code = "invite-used"     // somebody accepted it already
@@ -58,14 +62,13 @@ const (
 	CodeStaleBuild      Code = "stale-build"      // page and module are of different builds
 	CodeUsage           Code = "usage"            // a command that cannot be
 	CodeNotWitnessed    Code = "not-witnessed"    // the firm's witnesses have not vouched for the log lately: nothing is sealed on less
-	CodeNewKeys         Code = "new-keys"         // somebody has newer keys than the roster: an owner must renew the matter's keys
 	CodeReviewOnly      Code = "review-only"      // a reviewer's seat: it checks and opens nothing
 	CodeUnlockElsewhere Code = "unlock-elsewhere" // signed in, by a passkey that cannot unlock: another method does
 )
 
 // ServerCodes are the codes that a server may answer; a client takes no other.
 func ServerCodes() []Code {
-	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeLastMethod, CodeNotFromHere, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
+	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeLastMethod, CodeNotFromHere, CodeNewKeys, CodeSecondWay, CodeTooEarly, CodeRecoveryGone, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
 		CodeInviteGone, CodeMoved, CodeGone, CodeDigest, CodeChunkConflict, CodeUploadGone, CodeUploadMissing, CodeNotReleased, CodeRange, CodeNoSpace,
 		CodeSecretReceived, CodeUnavailable, CodeInternal}
 }

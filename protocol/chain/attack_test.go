@@ -536,7 +536,7 @@ func TestWraps(t *testing.T) {
 		return sub.Rows[i].Bytes
 	}
 	clara := row(w.clara)
-	got, err := Unwrap(s.ID, w.clara.Member, w.clara.Identity, clara)
+	got, err := Unwrap(s.ID, w.clara.Author, clara)
 	if err != nil || got.Content != k.Content || got.Audit || got.Trail != (Secret{}) {
 		t.Fatalf("a client's wrap: %v", err)
 	}
@@ -545,7 +545,7 @@ func TestWraps(t *testing.T) {
 	}
 	refuse := func(name string, id wire.ChainID, p *person, b []byte) {
 		t.Helper()
-		if k, err := Unwrap(id, p.Member, p.Identity, b); !errors.Is(err, ErrWrap) || k != nil {
+		if k, err := Unwrap(id, p.Author, b); !errors.Is(err, ErrWrap) || k != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -590,7 +590,7 @@ func TestWraps(t *testing.T) {
 	// The wrap of another matter's first statement names no chain; the leaf of ours gives it away.
 	other := newWorld(t)
 	founder := &person{Author: Author{Member: other.ada.Member, Identity: other.ada.Identity}}
-	first := must[*EpochKeys](t)(Unwrap(w.l.id, founder.Member, founder.Identity, firstRow(t, other)))
+	first := must[*EpochKeys](t)(Unwrap(w.l.id, founder.Author, firstRow(t, other)))
 	if _, err := Start(w.l.id, w.l.entries[0], KeySet{1: first}); !errors.Is(err, ErrLeaf) {
 		t.Errorf("33 another matter's first wrap: %v", err)
 	}
@@ -668,7 +668,7 @@ func TestLateSeat(t *testing.T) {
 	maker := &Effect{Chain: wire.ChainID{1}, Entry: wire.ObjectID{2}, Actor: wire.ObjectID{3}}
 	for _, from := range []uint32{1, 2, 3} {
 		row := must[Row](t)(newWrap(rand.Reader, maker, k, Seat{p.Member, wire.Hash(public.Fingerprint()), RoleOwner, from}, public, public.Fingerprint()))
-		got := must[*EpochKeys](t)(Unwrap(maker.Chain, p.Member, p.Identity, row.Bytes))
+		got := must[*EpochKeys](t)(Unwrap(maker.Chain, p.Author, row.Bytes))
 		if got.Content != k.Content || got.History != (from == 1) || (got.HistoryContent == k.HistoryContent) != (from == 1) || (got.TrailHistory == k.TrailHistory) != (from == 1) {
 			t.Errorf("a seat from epoch %d has history: %v", from, got.History)
 		}
@@ -894,7 +894,7 @@ func TestInviteAttacks(t *testing.T) {
 		a.body.head = a.by.head()
 		bundle := must[Bundle](t)(NewBundle(a.by.Member, a.by.Identity))
 		a.effect = must[*Effect](t)(s.effect(a.by.Author, KindAccept))
-		a.effect.Accept = &AcceptEffect{Invite: a.link.Invite, Bundle: bundle}
+		a.effect.Accept = &AcceptEffect{Invite: a.link.Invite, Ways: 2, Bundle: bundle}
 		a.key = a.link.Secret.acceptKey(a.link.Invite)
 		sign(a.effect, a.link)
 		change(a)

@@ -88,7 +88,7 @@ func (w *trail) statements(t testing.TB) (list []Entry) {
 // held is every key that a person reaches from the newest row that was wrapped to him.
 func (w *trail) held(t testing.TB, p *person) KeySet {
 	t.Helper()
-	newest := must[*EpochKeys](t)(Unwrap(w.l.id, p.Member, p.Identity, w.l.rows[p.Member]))
+	newest := must[*EpochKeys](t)(Unwrap(w.l.id, p.Author, w.l.rows[p.Member]))
 	return must[KeySet](t)(OpenHistory(w.l.id, newest, w.statements(t)))
 }
 

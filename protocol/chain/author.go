@@ -15,6 +15,9 @@ import (
 type Author struct {
 	Member     wire.ObjectID
 	Identity   *keys.Identity
+	Former     []*keys.Identity // his earlier ones, which open what was wrapped to them
+	Links      []KeyLink        // from keys that a chain knew him by to these, oldest first; for who comes back
+	Ways       uint8            // to unlock that his account has
 	Random     io.Reader
 	Now        func() time.Time
 	Checkpoint []byte // the newest checkpoint of the log that this client verified, as log.Carried has it
@@ -22,6 +25,28 @@ type Author struct {
 
 func (a Author) head() head {
 	return head{Time: uint64(a.Now().UnixMilli()), Checkpoint: a.Checkpoint}
+}
+
+// headBody is the body of an entry that says nothing more.
+func (a Author) headBody() []byte {
+	w := wire.NewWriter()
+	a.head().write(w)
+	return w.Bytes()
+}
+
+// identities are all that open what was wrapped to the author, the newest first.
+func (a Author) identities() []*keys.Identity {
+	return append([]*keys.Identity{a.Identity}, a.Former...)
+}
+
+// with is the identity of a fingerprint, now or earlier; nil where it is not the author's.
+func (a Author) with(fingerprint wire.Hash) *keys.Identity {
+	for _, i := range a.identities() {
+		if wire.Hash(i.Public().Fingerprint()) == fingerprint {
+			return i
+		}
+	}
+	return nil
 }
 
 func (a Author) newID() (wire.ObjectID, error) { return wire.NewObjectID(a.Random) }
@@ -73,6 +98,9 @@ func (s *State) may(a Author, right Rights) error {
 
 // submit finishes an entry under the keys of the current epoch.
 func (s *State) submit(a Author, effect *Effect, body []byte, rows ...Row) (Submission, error) {
+	if effect.Kind.Seals() && len(s.Stale()) > 0 {
+		return Submission{}, ErrStale
+	}
 	k, err := s.Keys()
 	if err != nil {
 		return Submission{}, err
@@ -315,9 +343,7 @@ func (s *State) Erase(a Author, from, to uint64, rule EraseRule) (Submission, er
 		return Submission{}, err
 	}
 	effect.Erase = &EraseEffect{From: from, To: to, Rule: rule}
-	w := wire.NewWriter()
-	a.head().write(w)
-	return s.submit(a, effect, w.Bytes())
+	return s.submit(a, effect, a.headBody())
 }
 
 // Forget takes the envelopes of state entries away whose documents are all deleted, and signs the state as it is without
@@ -342,11 +368,7 @@ func (s *State) Forget(a Author, positions []uint64, rule EraseRule) (Submission
 	h := a.head()
 	next := s.Clone()
 	next.forget(effect, h.Time)
-	root := next.Root()
-	w := wire.NewWriter()
-	h.write(w)
-	w.Fixed(root[:])
-	return s.submit(a, effect, w.Bytes())
+	return s.submit(a, effect, hashBody(h, next.Root()))
 }
 
 // Cancel ends an invite that has not been confirmed.
@@ -362,9 +384,7 @@ func (s *State) Cancel(a Author, invite wire.ObjectID) (Submission, error) {
 		return Submission{}, err
 	}
 	effect.Cancel = &CancelEffect{Invite: invite}
-	w := wire.NewWriter()
-	a.head().write(w)
-	return s.submit(a, effect, w.Bytes())
+	return s.submit(a, effect, a.headBody())
 }
 
 // Admit confirms the guest who waits on an invite, and wraps the epoch's keys to the very keys that accepted.

@@ -11,7 +11,7 @@ import (
 )
 
 // cacheVersion is of the device's own format: a cache of another is thrown away and the chain replayed.
-const cacheVersion uint16 = 3
+const cacheVersion uint16 = 4
 
 // Marshal encodes a verified state with its keys, for the device to seal and keep: a warm open then verifies only what is
 // new. It is secret.
@@ -58,12 +58,15 @@ func (s *State) Marshal() []byte {
 	for _, d := range sortedByID(s.Documents) {
 		w.Bytes32(d.item())
 	}
+	for _, r := range sortedByID(s.Recoveries) {
+		w.Bytes32(r.item())
+	}
 	return w.Bytes()
 }
 
 const (
 	maxItem       = 64 << 20
-	maxPolicyItem = 2048
+	maxPolicyItem = 4096
 )
 
 // verifiedEpochs are those whose keys were compared with their statements, oldest first.
@@ -79,7 +82,7 @@ func Unmarshal(b []byte) (*State, error) {
 	}
 	s := &State{ID: r.Hash(), Charter: readCharter(r), Name: r.Text(document.MaxName), Epoch: r.Uint32(), OpenedAt: r.Uint64(), Position: r.Uint64(), Head: r.Hash(), ChangedAt: r.Uint64(),
 		RowsRoot: r.Hash(), TrailKey: r.Bytes16(4096), TrailPosition: r.Uint64(), TrailHead: r.Hash(),
-		Members: map[wire.ObjectID]*Member{}, Invites: map[wire.ObjectID]*Invite{}, Documents: map[wire.ObjectID]*Document{},
+		Members: map[wire.ObjectID]*Member{}, Invites: map[wire.ObjectID]*Invite{}, Documents: map[wire.ObjectID]*Document{}, Recoveries: map[wire.ObjectID]*Recovery{},
 		keys: KeySet{}, versions: map[wire.ObjectID]bool{}, expected: map[uint64]wire.Hash{}}
 	last := uint32(0)
 	for range r.Uint32() {
@@ -131,12 +134,12 @@ func Unmarshal(b []byte) (*State, error) {
 	return s, nil
 }
 
-// itemFollows keeps the one order that Marshal writes: members, invites, documents, each by id, none twice.
+// itemFollows keeps the one order that Marshal writes: members, invites, documents, recoveries, each by id, none twice.
 func itemFollows(before, item []byte) bool {
 	if before == nil {
 		return true
 	}
-	const order = string(rune(itemMember)) + string(rune(itemInvite)) + string(rune(itemDocument))
+	const order = string(rune(itemMember)) + string(rune(itemInvite)) + string(rune(itemDocument)) + string(rune(itemRecovery))
 	a, b := strings.IndexByte(order, before[0]), strings.IndexByte(order, item[0])
 	return a < b || (a == b && bytes.Compare(before[1:], item[1:17]) < 0)
 }
@@ -155,6 +158,9 @@ func (s *State) readItem(item, outer *wire.Reader) {
 		for _, v := range d.Versions {
 			s.versions[v.Header.Version] = true
 		}
+	case itemRecovery:
+		x := parseRecovery(item)
+		s.Recoveries[x.ID] = x
 	default:
 		item.Refuse()
 	}

@@ -13,6 +13,8 @@ type Activity struct {
 	Names   []ActivityName
 	Reason  Reason        // of a statement
 	Subject wire.ObjectID // of a statement
+	Why     string        // of an unlock, recover or veto
+	Read    Topics        // of a declare
 	Voids   int
 	Erased  bool // the envelope is gone, by an owner's word: only Effect is set
 }
@@ -106,13 +108,30 @@ func (a *Activity) read(raw []byte, k *EpochKeys) error {
 			return ErrMismatch
 		}
 		a.Time, a.Person = b.Time, b.Person
-	case KindForget:
-		r := wire.NewReader(raw)
-		h := readHead(r)
-		if r.Hash(); r.Done() != nil {
+	case KindForget, KindEscrow, KindApprove:
+		h, _, err := parseHashBody(raw)
+		if err != nil {
 			return ErrMismatch
 		}
 		a.Time = h.Time
+	case KindDeclare:
+		h, read, err := parseDeclareBody(raw)
+		if err != nil {
+			return ErrMismatch
+		}
+		a.Time, a.Read = h.Time, read
+	case KindUnlock, KindVeto:
+		h, why, err := parseReasonBody(raw)
+		if err != nil {
+			return ErrMismatch
+		}
+		a.Time, a.Why = h.Time, why
+	case KindRecover:
+		h, why, _, err := parseRecoverBody(raw)
+		if err != nil {
+			return ErrMismatch
+		}
+		a.Time, a.Why = h.Time, why
 	default:
 		h, err := parseHeadBody(raw)
 		if err != nil {

@@ -21,6 +21,13 @@ const (
 	KindErase
 	KindForget
 	KindPolicy
+	KindRenew
+	KindDeclare
+	KindUnlock
+	KindEscrow
+	KindRecover
+	KindApprove
+	KindVeto
 )
 
 // Limits of one entry. No stored value passes 1 MiB.
@@ -54,6 +61,13 @@ type Effect struct {
 	Erase     *EraseEffect
 	Forget    *ForgetEffect
 	Policy    *Policy
+	Renew     *RenewEffect
+	Declare   *DeclareEffect
+	Unlock    *UnlockEffect
+	Escrow    *EscrowEffect
+	Recover   *RecoverEffect
+	Approve   *ApproveEffect
+	Veto      *VetoEffect
 }
 
 // Seat is one member of a roster.
@@ -155,6 +169,8 @@ type CancelEffect struct{ Invite wire.ObjectID }
 // AcceptEffect is a guest's answer to an invite.
 type AcceptEffect struct {
 	Invite    wire.ObjectID
+	Ways      uint8     // how many ways to unlock his account has
+	Links     []KeyLink // of somebody who was here before: from the keys that his seat had to those of the bundle
 	Bundle    Bundle
 	Signature [64]byte // by the invite key over AcceptMessage
 }
@@ -240,6 +256,11 @@ func (e *Effect) Bytes() []byte {
 		w.Fixed(e.Cancel.Invite[:])
 	case KindAccept:
 		w.Fixed(e.Accept.Invite[:])
+		w.Uint8(e.Accept.Ways)
+		w.Count(len(e.Accept.Links))
+		for _, l := range e.Accept.Links {
+			w.Bytes16(l.Bytes())
+		}
 		w.Fixed(e.Accept.Bundle.Bytes())
 		w.Fixed(e.Accept.Signature[:])
 	case KindAdmit:
@@ -261,6 +282,21 @@ func (e *Effect) Bytes() []byte {
 		w.Uint8(uint8(e.Forget.Rule))
 	case KindPolicy:
 		e.Policy.write(w)
+	case KindRenew:
+		w.Bytes16(e.Renew.Link.Bytes())
+	case KindDeclare:
+		w.Uint8(e.Declare.Ways)
+	case KindUnlock:
+		w.Fixed(e.Unlock.Member[:])
+	case KindEscrow:
+		w.Uint64(e.Escrow.Policy)
+	case KindRecover:
+		e.Recover.write(w)
+	case KindApprove:
+		w.Fixed(e.Approve.Recovery[:])
+		w.Fixed(e.Approve.Fingerprint[:])
+	case KindVeto:
+		w.Fixed(e.Veto.Recovery[:])
 	}
 	return w.Bytes()
 }
@@ -291,7 +327,10 @@ func ParseEffect(b []byte) (*Effect, error) {
 	case KindCancel:
 		e.Cancel = &CancelEffect{Invite: r.ID()}
 	case KindAccept:
-		a := &AcceptEffect{Invite: r.ID()}
+		a := &AcceptEffect{Invite: r.ID(), Ways: readWays(r)}
+		for range r.Count(maxAcceptLinks, 2) {
+			a.Links = append(a.Links, readKeyLink(r))
+		}
 		bundle, err := ParseBundle(r.Fixed(BundleSize))
 		if err != nil {
 			r.Refuse()
@@ -315,6 +354,20 @@ func ParseEffect(b []byte) (*Effect, error) {
 	case KindPolicy:
 		p := readPolicy(r)
 		e.Policy = &p
+	case KindRenew:
+		e.Renew = &RenewEffect{Link: readKeyLink(r)}
+	case KindDeclare:
+		e.Declare = &DeclareEffect{Ways: readWays(r)}
+	case KindUnlock:
+		e.Unlock = &UnlockEffect{Member: readObject(r)}
+	case KindEscrow:
+		e.Escrow = &EscrowEffect{Policy: r.Uint64()}
+	case KindRecover:
+		e.Recover = readRecover(r)
+	case KindApprove:
+		e.Approve = &ApproveEffect{Recovery: readObject(r), Fingerprint: r.Hash()}
+	case KindVeto:
+		e.Veto = &VetoEffect{Recovery: readObject(r)}
 	default:
 		r.Refuse()
 	}
@@ -325,6 +378,15 @@ func ParseEffect(b []byte) (*Effect, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// readObject reads the id of something that there must be.
+func readObject(r *wire.Reader) wire.ObjectID {
+	id := r.ID()
+	if id.IsZero() {
+		r.Refuse()
+	}
+	return id
 }
 
 func readForget(r *wire.Reader, position uint64) *ForgetEffect {

@@ -72,7 +72,9 @@ type RowKind uint8
 // Row kinds.
 const (
 	RowWrap    RowKind = 1 // a grant, wrapped to the member Recipient
-	RowPackage RowKind = 2 // an invite's package, for whoever holds the secret of the invite Recipient
+	RowPackage RowKind = 2 // of an invite or a recovery, for whoever holds the secret of the link to Recipient
+	RowEscrow  RowKind = 3 // an identity that its member Recipient left with custodians
+	RowShare   RowKind = 4 // a custodian's share: wrapped to him, or by him to who gets it
 )
 
 // Row is what goes with an entry but outside it, so that it can be deleted: a wrap or a package. The entry's body
@@ -184,7 +186,7 @@ func ParseSubmission(b []byte) (Submission, error) {
 	}
 	for range r.Count(2*MaxSeats, 21) {
 		row := Row{Kind: RowKind(r.Uint8()), Recipient: r.ID(), Bytes: r.Bytes32(MaxRow)}
-		if row.Kind != RowWrap && row.Kind != RowPackage {
+		if row.Kind < RowWrap || row.Kind > RowShare {
 			r.Refuse()
 		}
 		s.Rows = append(s.Rows, row)

@@ -31,13 +31,25 @@ func seeds(t testing.TB) map[string][][]byte {
 	rules.Networks = []string{"10.0.0.0/8", "2001:db8::/32"}
 	policy := must[Submission](t)(firm.state.SetPolicy(firm.Author, rules))
 	entries := append(append([]Entry(nil), w.l.entries...), sub.Entry, release, erase.Entry)
+	r := newOffice(t)
+	r.whole(t)
+	_, link := r.renewed(t, r.clara)
+	renewal := *must[*Effect](t)(s.effect(w.ada.Author, KindRenew))
+	renewal.Renew = &RenewEffect{Link: link}
 	out := map[string][][]byte{}
 	ruled := firm.state.Clone()
 	if err := ruled.Apply(policy.Entry); err != nil {
 		t.Fatal(err)
 	}
 	add := func(target string, b ...[]byte) { out[target] = append(out[target], b...) }
-	add("FuzzParseEffect", policy.Entry.Effect)
+	add("FuzzParseEffect", policy.Entry.Effect, renewal.Bytes())
+	add("FuzzParseKeyLink", link.Bytes())
+	add("FuzzParseRecoveryLink", []byte(r.link.String()))
+	add("FuzzRecoveryPackage", r.pkg.bytes())
+	add("FuzzUnmarshal", r.ada.state.Marshal())
+	for _, e := range r.l.entries[1:] {
+		add("FuzzParseEffect", e.Effect)
+	}
 	add("FuzzParseEntry", policy.Entry.Bytes())
 	add("FuzzUnmarshal", ruled.Marshal())
 	var stream []byte
@@ -163,6 +175,27 @@ var again = map[string]func(b []byte) []byte{
 		}
 		return w.row().Bytes
 	},
+	"FuzzParseKeyLink": func(b []byte) []byte {
+		l, err := ParseKeyLink(b)
+		if err != nil {
+			return nil
+		}
+		return l.Bytes()
+	},
+	"FuzzParseRecoveryLink": func(b []byte) []byte {
+		l, err := ParseRecoveryLink(string(b))
+		if err != nil {
+			return nil
+		}
+		return []byte(l.String())
+	},
+	"FuzzRecoveryPackage": func(b []byte) []byte {
+		p, err := parseRecoveryPackage(b)
+		if err != nil {
+			return nil
+		}
+		return p.bytes()
+	},
 	"FuzzParseLink": func(b []byte) []byte {
 		l, err := ParseLink(string(b))
 		if err != nil {
@@ -259,22 +292,25 @@ func fuzz(f *testing.F, target string) {
 	})
 }
 
-func FuzzParseEffect(f *testing.F)     { fuzz(f, "FuzzParseEffect") }
-func FuzzParseEntry(f *testing.F)      { fuzz(f, "FuzzParseEntry") }
-func FuzzParseEntries(f *testing.F)    { fuzz(f, "FuzzParseEntries") }
-func FuzzParseSubmission(f *testing.F) { fuzz(f, "FuzzParseSubmission") }
-func FuzzParseWrap(f *testing.F)       { fuzz(f, "FuzzParseWrap") }
-func FuzzParseLink(f *testing.F)       { fuzz(f, "FuzzParseLink") }
-func FuzzParseBundle(f *testing.F)     { fuzz(f, "FuzzParseBundle") }
-func FuzzEnvelope(f *testing.F)        { fuzz(f, "FuzzEnvelope") }
-func FuzzPackage(f *testing.F)         { fuzz(f, "FuzzPackage") }
-func FuzzStatementBody(f *testing.F)   { fuzz(f, "FuzzStatementBody") }
-func FuzzBatchBody(f *testing.F)       { fuzz(f, "FuzzBatchBody") }
-func FuzzInviteBody(f *testing.F)      { fuzz(f, "FuzzInviteBody") }
-func FuzzSeatBody(f *testing.F)        { fuzz(f, "FuzzSeatBody") }
-func FuzzParseEventPlace(f *testing.F) { fuzz(f, "FuzzParseEventPlace") }
-func FuzzParseEvent(f *testing.F)      { fuzz(f, "FuzzParseEvent") }
-func FuzzUnmarshal(f *testing.F)       { fuzz(f, "FuzzUnmarshal") }
+func FuzzParseEffect(f *testing.F)       { fuzz(f, "FuzzParseEffect") }
+func FuzzParseEntry(f *testing.F)        { fuzz(f, "FuzzParseEntry") }
+func FuzzParseEntries(f *testing.F)      { fuzz(f, "FuzzParseEntries") }
+func FuzzParseSubmission(f *testing.F)   { fuzz(f, "FuzzParseSubmission") }
+func FuzzParseWrap(f *testing.F)         { fuzz(f, "FuzzParseWrap") }
+func FuzzParseLink(f *testing.F)         { fuzz(f, "FuzzParseLink") }
+func FuzzParseKeyLink(f *testing.F)      { fuzz(f, "FuzzParseKeyLink") }
+func FuzzParseRecoveryLink(f *testing.F) { fuzz(f, "FuzzParseRecoveryLink") }
+func FuzzRecoveryPackage(f *testing.F)   { fuzz(f, "FuzzRecoveryPackage") }
+func FuzzParseBundle(f *testing.F)       { fuzz(f, "FuzzParseBundle") }
+func FuzzEnvelope(f *testing.F)          { fuzz(f, "FuzzEnvelope") }
+func FuzzPackage(f *testing.F)           { fuzz(f, "FuzzPackage") }
+func FuzzStatementBody(f *testing.F)     { fuzz(f, "FuzzStatementBody") }
+func FuzzBatchBody(f *testing.F)         { fuzz(f, "FuzzBatchBody") }
+func FuzzInviteBody(f *testing.F)        { fuzz(f, "FuzzInviteBody") }
+func FuzzSeatBody(f *testing.F)          { fuzz(f, "FuzzSeatBody") }
+func FuzzParseEventPlace(f *testing.F)   { fuzz(f, "FuzzParseEventPlace") }
+func FuzzParseEvent(f *testing.F)        { fuzz(f, "FuzzParseEvent") }
+func FuzzUnmarshal(f *testing.F)         { fuzz(f, "FuzzUnmarshal") }
 
 // TestCorpus fails when a fuzz test would run on nothing, or on nothing that parses. S-CHAIN-09
 func TestCorpus(t *testing.T) {
@@ -350,8 +386,17 @@ func TestEffectForm(t *testing.T) {
 	if _, err := ParseEffect(allowed.Bytes()); err != nil {
 		t.Fatal(err)
 	}
+	of := func(kind Kind, set func(*Effect)) func(*Effect) {
+		return func(e *Effect) { e.Kind, e.Statement = kind, nil; set(e) }
+	}
 	for name, change := range map[string]func(*Effect){
-		"kind 0": func(e *Effect) { e.Kind = 0 }, "kind 11": func(e *Effect) { e.Kind = 11 }, "trail": func(e *Effect) { e.Sequence = log.TypeTrail }, "sequence 0": func(e *Effect) { e.Sequence = 0 },
+		"no way to unlock": of(KindDeclare, func(e *Effect) { e.Declare = &DeclareEffect{} }), "too many ways": of(KindDeclare, func(e *Effect) { e.Declare = &DeclareEffect{Ways: 65} }),
+		"an unlock of nobody":    of(KindUnlock, func(e *Effect) { e.Unlock = &UnlockEffect{} }),
+		"a recovery without id":  of(KindRecover, func(e *Effect) { e.Recover = &RecoverEffect{Member: wire.ObjectID{1}} }),
+		"a recovery of nobody":   of(KindRecover, func(e *Effect) { e.Recover = &RecoverEffect{Recovery: wire.ObjectID{1}} }),
+		"an approval of nothing": of(KindApprove, func(e *Effect) { e.Approve = &ApproveEffect{} }), "a veto of nothing": of(KindVeto, func(e *Effect) { e.Veto = &VetoEffect{} }),
+		"a renewal in the trail": of(KindUnlock, func(e *Effect) { e.Unlock, e.Sequence = &UnlockEffect{Member: wire.ObjectID{1}}, log.TypeTrail }),
+		"kind 0":                 func(e *Effect) { e.Kind = 0 }, "kind 18": func(e *Effect) { e.Kind = 18 }, "trail": func(e *Effect) { e.Sequence = log.TypeTrail }, "sequence 0": func(e *Effect) { e.Sequence = 0 },
 		"no entry": func(e *Effect) { e.Entry = wire.ObjectID{} }, "no actor": func(e *Effect) { e.Actor = wire.ObjectID{} }, "epoch 0": func(e *Effect) { e.Epoch = 0 },
 		"seats unsorted": func(e *Effect) { s := e.Statement.Seats; s[0], s[1] = s[1], s[0] }, "a seat twice": func(e *Effect) { e.Statement.Seats[1] = e.Statement.Seats[0] },
 		"an invite twice": func(e *Effect) { e.Statement.Invites[1] = e.Statement.Invites[0] }, "a role there is not": func(e *Effect) { e.Statement.Seats[0].Role = 7 },

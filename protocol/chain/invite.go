@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"io"
@@ -55,15 +56,24 @@ func (l Link) String() string {
 	return fragment.EncodeToString(w.Bytes())
 }
 
-// ParseLink is the inverse of String.
-func ParseLink(s string) (Link, error) {
+// decodeFragment decodes what stands after # in a link.
+func decodeFragment(s string) ([]byte, error) {
 	if len(s) > 512 {
-		return Link{}, wire.ErrMalformed
+		return nil, wire.ErrMalformed
 	}
 	b, err := fragment.DecodeString(s)
 	// The decoder passes over line breaks: only one spelling is accepted.
 	if err != nil || fragment.EncodeToString(b) != s {
-		return Link{}, wire.ErrMalformed
+		return nil, wire.ErrMalformed
+	}
+	return b, nil
+}
+
+// ParseLink is the inverse of String.
+func ParseLink(s string) (Link, error) {
+	b, err := decodeFragment(s)
+	if err != nil {
+		return Link{}, err
 	}
 	r := wire.NewReader(b)
 	if err := r.Suite(); err != nil {
@@ -135,30 +145,41 @@ func (p Package) bytes() []byte {
 	if p.Log != nil {
 		p.Log.write(w)
 	}
-	inner := w.Bytes()
-	plain := wire.NewWriter()
-	plain.Bytes32(inner)
-	plain.Fixed(make([]byte, (packageStep-(len(inner)+4)%packageStep)%packageStep))
-	return plain.Bytes()
+	return pad(w.Bytes())
+}
+
+// pad hides a package's length: its length, itself and zeros to a multiple of packageStep.
+func pad(inner []byte) []byte {
+	w := wire.NewWriter()
+	w.Bytes32(inner)
+	w.Fixed(make([]byte, (packageStep-(len(inner)+4)%packageStep)%packageStep))
+	return w.Bytes()
+}
+
+// unpad is the inverse of pad.
+func unpad(plain []byte) ([]byte, error) {
+	r := wire.NewReader(plain)
+	inner, rest := r.Bytes32(MaxRow), r.Rest()
+	if r.Failed() || len(plain)%packageStep != 0 || len(rest) >= packageStep || len(bytes.Trim(rest, "\x00")) > 0 {
+		return nil, wire.ErrMalformed
+	}
+	return inner, nil
 }
 
 // parsePackage is the inverse of bytes.
 func parsePackage(plain []byte, epoch uint32) (Package, error) {
-	outer := wire.NewReader(plain)
-	r := wire.NewReader(outer.Bytes32(MaxRow))
+	inner, err := unpad(plain)
+	if err != nil {
+		return Package{}, ErrInvite
+	}
+	r := wire.NewReader(inner)
 	p := Package{Epoch: epoch, FirmName: r.Text(document.MaxName), ChainName: r.Text(document.MaxName), Inviter: r.Text(document.MaxName), Person: r.Text(document.MaxName),
 		Role: Role(r.Uint8()), Mode: InviteMode(r.Uint8()), Expires: r.Uint64(), StateLink: Secret(r.Hash()), Grant: r.Bytes16(512)}
 	if r.Bool() {
 		t := readLogTrust(r)
 		p.Log = &t
 	}
-	rest := outer.Rest()
-	for _, z := range rest {
-		if z != 0 {
-			outer.Refuse()
-		}
-	}
-	if outer.Failed() || r.Done() != nil || len(plain)%packageStep != 0 || len(rest) >= packageStep {
+	if r.Done() != nil {
 		return Package{}, ErrInvite
 	}
 	if !p.Role.Valid() || p.Mode < ModeOpensAtOnce || p.Mode > ModeAfterIConfirm || (p.Mode == ModeOpensAtOnce) != (len(p.Grant) > 0) || (p.Role.Rung() == RungLink) != (p.Log != nil) {
@@ -283,11 +304,11 @@ func (i *Invite) openSecret(chain wire.ChainID, a Author) (InviteSecret, error) 
 		if s.Owner != a.Member {
 			continue
 		}
-		b, err := a.Identity.Unwrap(secretInfo(chain, i.ID, a.Member), s.Wrap)
-		if err != nil || len(b) != 16 {
-			return InviteSecret{}, ErrInvite
+		for _, identity := range a.identities() {
+			if b, err := identity.Unwrap(secretInfo(chain, i.ID, a.Member), s.Wrap); err == nil && len(b) == 16 {
+				return InviteSecret(b), nil
+			}
 		}
-		return InviteSecret(b), nil
 	}
 	return InviteSecret{}, ErrInvite
 }
@@ -304,7 +325,7 @@ func (l Link) Accept(a Author, p Package, position uint64, previous wire.Hash) (
 		return Submission{}, err
 	}
 	effect := &Effect{Kind: KindAccept, Chain: l.Chain, Entry: id, Sequence: log.TypeState, Position: position, Previous: previous, Epoch: p.Epoch, Actor: a.Member,
-		Accept: &AcceptEffect{Invite: l.Invite, Bundle: bundle}}
+		Accept: &AcceptEffect{Invite: l.Invite, Ways: a.Ways, Links: a.Links, Bundle: bundle}}
 	copy(effect.Accept.Signature[:], ed25519.Sign(l.Key(), AcceptMessage(l.Firm, l.Chain, l.Invite, l.Inviter, bundle)))
 	body := &seatBody{head: a.head(), Person: p.Person}
 	var rows []Row
@@ -334,7 +355,7 @@ func (l Link) CheckPin(s *State) error {
 	if s.ID != l.Chain || s.FirmOf() != l.Firm || s.Unmet() || i == nil || i.InviterKeys != l.Inviter {
 		return ErrAnchor
 	}
-	if m := s.Members[i.Inviter]; m == nil || wire.Hash(m.Keys.Fingerprint()) != l.Inviter {
+	if m := s.Members[i.Inviter]; m == nil || !m.Had(l.Inviter) {
 		return ErrAnchor
 	}
 	return nil

@@ -254,7 +254,7 @@ func TestRemovedMember(t *testing.T) {
 		}
 	}
 	for id, row := range w.l.rows {
-		if _, err := Unwrap(w.l.id, w.rex.Member, w.rex.Identity, row); err == nil && id != w.rex.Member {
+		if _, err := Unwrap(w.l.id, w.rex.Author, row); err == nil && id != w.rex.Member {
 			t.Error("another's wrap opens")
 		}
 	}

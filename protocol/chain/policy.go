@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 
@@ -18,8 +19,10 @@ type Policy struct {
 	Absolute       uint16   `json:"absolute"`
 	OneSession     bool     `json:"oneSession"`
 	Networks       []string `json:"networks"` // CIDR, sorted; none: from anywhere
-	RecoveryK      uint8    `json:"recoveryK"`
-	RecoveryN      uint8    `json:"recoveryN"` // 0 of 0: off
+	// Recovery: RecoveryK of the custodians hand a member's identity back, RecoveryHours after somebody asked for it. 0: off.
+	RecoveryK     uint8       `json:"recoveryK"`
+	RecoveryHours uint16      `json:"recoveryHours"`
+	Custodians    []Custodian `json:"custodians"` // sorted by member
 }
 
 // Bounds of a policy.
@@ -30,7 +33,9 @@ const (
 	MinAbsolute     = 15
 	MaxAbsolute     = 1440
 	MaxNetworks     = 32
-	MaxRecovery     = 9
+	MaxRecovery     = 9  // custodians
+	MinRecoveryWait = 24 // hours: the time that everybody has to say no
+	MaxRecoveryWait = 720
 	maxNetwork      = 43 // an IPv6 prefix at its longest
 	defaultIdle     = 15
 	defaultAbsolute = 12 * 60
@@ -38,7 +43,7 @@ const (
 
 // DefaultPolicy is what holds where no owner signed anything.
 func DefaultPolicy() Policy {
-	return Policy{PasswordLength: MinPassword, Idle: defaultIdle, Absolute: defaultAbsolute, Networks: []string{}}
+	return Policy{PasswordLength: MinPassword, Idle: defaultIdle, Absolute: defaultAbsolute, Networks: []string{}, Custodians: []Custodian{}}
 }
 
 // SignedPolicy is the newest policy of a firm's chain.
@@ -55,9 +60,11 @@ func (p Policy) Check() error {
 	case p.PasswordLength < MinPassword || p.PasswordLength > MaxPassword,
 		p.Idle < 1 || p.Idle > MaxIdle,
 		p.Absolute < MinAbsolute || p.Absolute > MaxAbsolute || p.Absolute < p.Idle,
-		p.RecoveryN > MaxRecovery, (p.RecoveryK != 0 || p.RecoveryN != 0) && (p.RecoveryK < 2 || p.RecoveryK > p.RecoveryN),
 		len(p.Networks) > MaxNetworks:
 		return ErrInput
+	}
+	if err := p.checkRecovery(); err != nil {
+		return err
 	}
 	for i, text := range p.Networks {
 		if i > 0 && p.Networks[i-1] >= text {
@@ -66,6 +73,22 @@ func (p Policy) Check() error {
 		if _, err := parseNetwork(text); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkRecovery: off is one thing, and on is a threshold of at least two that the custodians can reach, and a time to say no.
+func (p Policy) checkRecovery() error {
+	n := len(p.Custodians)
+	for i := 1; i < n; i++ {
+		if bytes.Compare(p.Custodians[i-1].Member[:], p.Custodians[i].Member[:]) >= 0 {
+			return ErrInput
+		}
+	}
+	off := p.RecoveryK == 0 && p.RecoveryHours == 0 && n == 0
+	on := p.RecoveryK >= 2 && int(p.RecoveryK) <= n && n <= MaxRecovery && p.RecoveryHours >= MinRecoveryWait && p.RecoveryHours <= MaxRecoveryWait
+	if !off && !on {
+		return ErrInput
 	}
 	return nil
 }
@@ -79,7 +102,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	return n, nil
 }
 
-// Normal is the policy with its networks in the one spelling and order; what is no network is left as it is, for Check.
+// Normal is the policy with its networks and custodians in the one spelling and order; what is no network is left as it is, for Check.
 func (p Policy) Normal() Policy {
 	networks := []string{}
 	for _, text := range p.Networks {
@@ -92,6 +115,8 @@ func (p Policy) Normal() Policy {
 	}
 	slices.Sort(networks)
 	p.Networks = slices.Compact(networks)
+	p.Custodians = append([]Custodian{}, p.Custodians...)
+	slices.SortFunc(p.Custodians, func(a, b Custodian) int { return bytes.Compare(a.Member[:], b.Member[:]) })
 	return p
 }
 
@@ -120,7 +145,8 @@ func (p Policy) write(w *wire.Writer) {
 		w.Text(n)
 	}
 	w.Uint8(p.RecoveryK)
-	w.Uint8(p.RecoveryN)
+	w.Uint16(p.RecoveryHours)
+	writeCustodians(w, p.Custodians)
 }
 
 func readPolicy(r *wire.Reader) Policy {
@@ -128,7 +154,7 @@ func readPolicy(r *wire.Reader) Policy {
 	for range r.Count(MaxNetworks, 2) {
 		p.Networks = append(p.Networks, r.Text(maxNetwork))
 	}
-	p.RecoveryK, p.RecoveryN = r.Uint8(), r.Uint8()
+	p.RecoveryK, p.RecoveryHours, p.Custodians = r.Uint8(), r.Uint16(), readCustodians(r, MaxRecovery)
 	if p.Check() != nil {
 		r.Refuse()
 	}
@@ -164,18 +190,21 @@ func (s *State) SetPolicy(a Author, p Policy) (Submission, error) {
 	if err := s.may(a, RightManage); err != nil {
 		return Submission{}, err
 	}
-	if s.Charter.Kind != KindFirm || p.Check() != nil {
+	if s.Charter.Kind != KindFirm || p.Check() != nil || !s.seatsCustodians(p) {
 		return Submission{}, ErrInput
 	}
 	effect, err := s.effect(a, KindPolicy)
 	if err != nil {
 		return Submission{}, err
 	}
-	p.Networks = slices.Clone(p.Networks)
+	p.Networks, p.Custodians = slices.Clone(p.Networks), slices.Clone(p.Custodians)
 	effect.Policy = &p
-	w := wire.NewWriter()
-	a.head().write(w)
-	return s.submit(a, effect, w.Bytes())
+	return s.submit(a, effect, a.headBody())
+}
+
+// seatsCustodians reports whether everybody whom a policy makes a custodian is here, with the keys it names.
+func (s *State) seatsCustodians(p Policy) bool {
+	return !slices.ContainsFunc(p.Custodians, func(c Custodian) bool { return !s.holdsShares(c) })
 }
 
 // applyPolicy takes an owner's word in the firm's own chain. A matter has no policy: there nobody has the right.
@@ -186,6 +215,9 @@ func (s *State) applyPolicy(effect *Effect, e Entry, raw []byte, author *Member)
 	h, err := parseHeadBody(raw)
 	if err != nil {
 		return ErrMismatch
+	}
+	if !s.seatsCustodians(*effect.Policy) {
+		return ErrRecovery
 	}
 	s.Policy = &SignedPolicy{Policy: *effect.Policy, Position: effect.Position, By: effect.Actor, At: h.Time}
 	s.commit(e, effect.Actor, h)

@@ -22,7 +22,7 @@ func newFirm(t testing.TB) (*person, Policy) {
 	l.add(sub)
 	owner.state = must[*State](t)(l.open(t, owner))
 	p := DefaultPolicy()
-	p.OneSession, p.Idle, p.Absolute, p.RecoveryK, p.RecoveryN = true, 5, 60, 2, 3
+	p.OneSession, p.Idle, p.Absolute = true, 5, 60
 	return owner, p
 }
 
@@ -122,6 +122,15 @@ func TestPolicyForm(t *testing.T) {
 		slices.Sort(list)
 		return list
 	}
+	custodians := func(n int) (list []Custodian) {
+		for i := range n {
+			list = append(list, Custodian{Member: wire.ObjectID{byte(i + 1)}})
+		}
+		return list
+	}
+	recovery := func(k uint8, hours uint16, n int) func(*Policy) {
+		return func(p *Policy) { p.RecoveryK, p.RecoveryHours, p.Custodians = k, hours, custodians(n) }
+	}
 	ada, base := newFirm(t)
 	parse := func(p Policy) error {
 		e := must[*Effect](t)(ada.state.effect(ada.Author, KindPolicy))
@@ -134,9 +143,10 @@ func TestPolicyForm(t *testing.T) {
 		return err
 	}
 	for name, change := range map[string]func(*Policy){
-		"the least": func(p *Policy) { p.PasswordLength, p.Idle, p.Absolute, p.RecoveryK, p.RecoveryN = 12, 1, 15, 0, 0 },
+		"the least": func(p *Policy) { p.PasswordLength, p.Idle, p.Absolute = 12, 1, 15 },
 		"the most": func(p *Policy) {
-			p.PasswordLength, p.PasswordDays, p.Idle, p.Absolute, p.RecoveryK, p.RecoveryN = 64, 65535, 480, 1440, 9, 9
+			p.PasswordLength, p.PasswordDays, p.Idle, p.Absolute = 64, 65535, 480, 1440
+			p.RecoveryK, p.RecoveryHours, p.Custodians = 9, 720, custodians(9)
 		},
 		"all networks": func(p *Policy) { p.Networks = many(32) },
 		"any address":  func(p *Policy) { p.Networks = []string{"0.0.0.0/0", "::/0"} },
@@ -151,8 +161,9 @@ func TestPolicyForm(t *testing.T) {
 		"a short password": func(p *Policy) { p.PasswordLength = 11 }, "a long password": func(p *Policy) { p.PasswordLength = 65 },
 		"no idle time": func(p *Policy) { p.Idle = 0 }, "too much idle time": func(p *Policy) { p.Idle, p.Absolute = 481, 1440 },
 		"too short": func(p *Policy) { p.Absolute = 14 }, "too long": func(p *Policy) { p.Absolute = 1441 }, "shorter than idle": func(p *Policy) { p.Idle, p.Absolute = 30, 29 },
-		"one of two": func(p *Policy) { p.RecoveryK, p.RecoveryN = 1, 2 }, "three of two": func(p *Policy) { p.RecoveryK, p.RecoveryN = 3, 2 },
-		"two of none": func(p *Policy) { p.RecoveryK, p.RecoveryN = 2, 0 }, "none of two": func(p *Policy) { p.RecoveryK, p.RecoveryN = 0, 2 }, "two of ten": func(p *Policy) { p.RecoveryK, p.RecoveryN = 2, 10 },
+		"one of two": recovery(1, 24, 2), "three of two": recovery(3, 24, 2), "two of none": recovery(2, 24, 0), "none of two": recovery(0, 24, 2), "two of ten": recovery(2, 24, 10),
+		"no time to say no": recovery(2, 23, 2), "a month and more": recovery(2, 721, 2), "a time for nothing": recovery(0, 24, 0),
+		"custodians unsorted": func(p *Policy) { recovery(2, 24, 2)(p); slices.Reverse(p.Custodians) }, "a custodian twice": func(p *Policy) { recovery(2, 24, 2)(p); p.Custodians[1] = p.Custodians[0] },
 		"too many networks": func(p *Policy) { p.Networks = many(33) }, "unsorted": func(p *Policy) { p.Networks = []string{"10.0.1.0/24", "10.0.0.0/24"} },
 		"twice": func(p *Policy) { p.Networks = []string{"10.0.0.0/24", "10.0.0.0/24"} }, "no network": func(p *Policy) { p.Networks = []string{"office"} },
 		"an address": func(p *Policy) { p.Networks = []string{"10.0.0.1"} }, "bits beside the mask": func(p *Policy) { p.Networks = []string{"10.0.0.1/24"} },

@@ -3,6 +3,7 @@ package chain
 import (
 	"crypto/ed25519"
 	"maps"
+	"slices"
 
 	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/protocol/document"
@@ -55,7 +56,7 @@ func Start(id wire.ChainID, first Entry, held KeySet) (*State, error) {
 		return nil, err
 	}
 	s := &State{ID: id, Charter: f.Charter, Name: f.Name, Epoch: 1, Members: map[wire.ObjectID]*Member{}, Invites: map[wire.ObjectID]*Invite{},
-		Documents: map[wire.ObjectID]*Document{}, keys: held, versions: map[wire.ObjectID]bool{}, expected: map[uint64]wire.Hash{}}
+		Documents: map[wire.ObjectID]*Document{}, Recoveries: map[wire.ObjectID]*Recovery{}, keys: held, versions: map[wire.ObjectID]bool{}, expected: map[uint64]wire.Hash{}}
 	s.Members[effect.Actor] = &Member{ID: effect.Actor, Keys: f.Bundle.Keys, Name: f.Person, Role: RoleOwner, State: MemberSeated, From: 1,
 		AddedBy: effect.Actor, AddedAt: body.Time}
 	if document.CheckTitle(f.Name) != nil || document.CheckTitle(f.Person) != nil || body.Reason != ReasonFounded {
@@ -101,8 +102,13 @@ func (s *State) Apply(e Entry) error {
 	if effect.Epoch != s.Epoch {
 		return ErrEpoch
 	}
-	if effect.Kind == KindAccept {
+	switch {
+	case effect.Kind == KindAccept:
 		return s.applyAccept(effect, e)
+	case effect.Kind == KindRenew:
+		return s.applyRenew(effect, e, current)
+	case effect.Kind.Seals() && len(s.Stale()) > 0:
+		return ErrStale
 	}
 	raw, author, err := s.openSigned(effect, e, current.Entry)
 	if err != nil {
@@ -123,6 +129,18 @@ func (s *State) Apply(e Entry) error {
 		return s.applyForget(effect, e, raw, author)
 	case KindPolicy:
 		return s.applyPolicy(effect, e, raw, author)
+	case KindDeclare:
+		return s.applyDeclare(effect, e, raw, author)
+	case KindUnlock:
+		return s.applyUnlock(effect, e, raw, author)
+	case KindEscrow:
+		return s.applyEscrow(effect, e, raw, author)
+	case KindRecover:
+		return s.applyRecover(effect, e, raw, author)
+	case KindApprove:
+		return s.applyApprove(effect, e, raw, author)
+	case KindVeto:
+		return s.applyVeto(effect, e, raw, author)
 	}
 	return ErrMismatch
 }
@@ -262,6 +280,8 @@ func (s *State) reseat(effect *Effect, body *statementBody) error {
 			m.State = MemberSeated // an owner decided for him
 		case !keeps && (m.State == MemberSeated || m.State == MemberFrozen):
 			m.State, m.RemovedBy, m.RemovedAt = MemberRemoved, effect.Actor, body.Time
+			m.Escrow = nil
+			s.endRecovery(m, body.Time)
 		}
 	}
 	kept := map[wire.ObjectID]bool{}
@@ -507,15 +527,18 @@ func (s *State) applyAccept(effect *Effect, e Entry) error {
 	if err != nil {
 		return ErrMismatch
 	}
-	// Who was removed may come back by a new invite, with the keys he had and no others.
-	if old := s.Members[effect.Actor]; old != nil && (old.State != MemberRemoved || !old.Keys.Equal(a.Bundle.Keys)) {
-		return ErrRoster
+	if s.Charter.Kind.NeedsTwoWays(i.Role) && a.Ways < 2 {
+		return ErrInvite
+	}
+	m, err := s.comesAs(effect, i)
+	if err != nil {
+		return err
 	}
 	if i.State != InviteOpen {
 		s.freeze(i) // a second guest with the same link: neither is sealed to until an owner decides (SPEC S-INV-06)
 	} else {
 		// The name is the one the owner gave: a guest who named himself could be somebody else on the screen (attack 5).
-		m := &Member{ID: effect.Actor, Keys: a.Bundle.Keys, Name: i.Person, Role: i.Role, State: MemberWaiting, From: 1, Invite: i.ID, AddedBy: i.Inviter, AddedAt: body.Time}
+		m.AddedAt = body.Time
 		i.State, i.Guest = InviteWaiting, m.ID
 		if i.Mode == ModeOpensAtOnce {
 			i.State, m.State = InviteSeated, MemberSeated
@@ -524,6 +547,26 @@ func (s *State) applyAccept(effect *Effect, e Entry) error {
 	}
 	s.commit(e, effect.Actor, body.head)
 	return nil
+}
+
+// comesAs is the seat of a guest. Who was removed may come back by a new invite, with the keys he had, or with those that they
+// lead to.
+func (s *State) comesAs(effect *Effect, i *Invite) (*Member, error) {
+	a := effect.Accept
+	m := &Member{ID: effect.Actor, Keys: a.Bundle.Keys, Name: i.Person, Role: i.Role, State: MemberWaiting, From: 1, Ways: a.Ways, Invite: i.ID, AddedBy: i.Inviter}
+	old := s.Members[effect.Actor]
+	if old == nil {
+		if len(a.Links) > 0 {
+			return nil, ErrRoster
+		}
+		return m, nil
+	}
+	back := *old
+	if old.State != MemberRemoved || back.follow(a.Links, s.FirmOf(), effect.Position) != nil || !back.Keys.Equal(a.Bundle.Keys) {
+		return nil, ErrRoster
+	}
+	m.Former, m.Read = back.Former, back.Read
+	return m, nil
 }
 
 func (s *State) freeze(i *Invite) {
@@ -611,9 +654,8 @@ func (s *State) applyForget(effect *Effect, e Entry, raw []byte, author *Member)
 	if !author.Role.May(RightManage) {
 		return ErrRights
 	}
-	r := wire.NewReader(raw)
-	h, root := readHead(r), r.Hash()
-	if r.Done() != nil {
+	h, root, err := parseHashBody(raw)
+	if err != nil {
 		return ErrMismatch
 	}
 	next := s.Clone()
@@ -672,7 +714,10 @@ func (s *State) erasure(sequence uint16, position uint64) *Erasure {
 // Clone is a deep copy of what Apply changes, so that a change can be tried.
 func (s *State) Clone() *State {
 	c := *s
-	c.Members, c.Invites, c.Documents = copyEach(s.Members), copyEach(s.Invites), copyEach(s.Documents)
+	c.Members, c.Invites, c.Documents, c.Recoveries = copyEach(s.Members), copyEach(s.Invites), copyEach(s.Documents), copyEach(s.Recoveries)
+	for _, r := range c.Recoveries {
+		r.Approvals = slices.Clip(r.Approvals) // what follows is appended to a copy
+	}
 	for _, d := range c.Documents {
 		d.Versions = append([]*Version(nil), d.Versions...) // versions never change
 	}

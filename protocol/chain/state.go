@@ -31,6 +31,11 @@ type Member struct {
 	Role      Role
 	State     MemberState
 	From      uint32
+	Former    []FormerKeys  // oldest first
+	Renewed   uint64        // position of his newest renewal; 0: none
+	Ways      uint8         // to unlock, as he says; 0: he did not say
+	Read      Topics        // as he says
+	Escrow    *Escrow       // what he left with custodians; nil: nothing
 	Invite    wire.ObjectID // the invite he came by; zero for the founder
 	AddedBy   wire.ObjectID
 	AddedAt   uint64
@@ -124,13 +129,14 @@ type State struct {
 	Position uint64    // of the next entry
 	Head     wire.Hash // leaf hash of the newest entry
 
-	Members   map[wire.ObjectID]*Member
-	Invites   map[wire.ObjectID]*Invite
-	Documents map[wire.ObjectID]*Document
-	Voids     []Void
-	Erasures  []Erasure     // oldest first
-	Policy    *SignedPolicy // of a firm: the newest; nil where no owner signed one
-	ChangedAt uint64
+	Members    map[wire.ObjectID]*Member
+	Invites    map[wire.ObjectID]*Invite
+	Documents  map[wire.ObjectID]*Document
+	Recoveries map[wire.ObjectID]*Recovery // of a firm
+	Voids      []Void
+	Erasures   []Erasure     // oldest first
+	Policy     *SignedPolicy // of a firm: the newest; nil where no owner signed one
+	ChangedAt  uint64
 
 	RowsRoot wire.Hash // of the statement that opened the epoch
 	TrailKey []byte
@@ -213,6 +219,7 @@ const (
 	itemErasure  = 'e'
 	itemDeleted  = 'x'
 	itemPolicy   = 'p'
+	itemRecovery = 'r'
 )
 
 // items is the canonical encoding of the derived state: SPEC S-STATE-01.
@@ -236,6 +243,9 @@ func (s *State) items() [][]byte {
 	}
 	if s.Policy != nil {
 		items = append(items, s.Policy.item())
+	}
+	for _, r := range sortedByID(s.Recoveries) {
+		items = append(items, r.item())
 	}
 	return items
 }
@@ -285,6 +295,18 @@ func (m *Member) item() []byte {
 	w.Uint8(uint8(m.Role))
 	w.Uint8(uint8(m.State))
 	w.Uint32(m.From)
+	w.Count(len(m.Former))
+	for _, f := range m.Former {
+		w.Fixed(f.Keys.Bytes())
+		w.Uint64(f.Until)
+	}
+	w.Uint64(m.Renewed)
+	w.Uint8(m.Ways)
+	w.Uint16(uint16(m.Read))
+	w.Bool(m.Escrow != nil)
+	if m.Escrow != nil {
+		m.Escrow.write(w)
+	}
 	w.Fixed(m.Invite[:])
 	w.Fixed(m.AddedBy[:])
 	w.Uint64(m.AddedAt)
@@ -293,13 +315,24 @@ func (m *Member) item() []byte {
 	return w.Bytes()
 }
 
-func parseMember(r *wire.Reader) *Member {
-	m := &Member{ID: r.ID()}
+func parsePublicKeys(r *wire.Reader) *keys.PublicKeys {
 	public, err := keys.ParsePublicKeys(r.Fixed(3200))
 	if err != nil {
 		r.Refuse()
 	}
-	m.Keys, m.Name, m.Role, m.State, m.From = public, r.Text(document.MaxName), Role(r.Uint8()), MemberState(r.Uint8()), r.Uint32()
+	return public
+}
+
+func parseMember(r *wire.Reader) *Member {
+	m := &Member{ID: r.ID(), Keys: parsePublicKeys(r), Name: r.Text(document.MaxName), Role: Role(r.Uint8()), State: MemberState(r.Uint8()), From: r.Uint32()}
+	for range r.Count(MaxKeyLinks, 3200+8) {
+		m.Former = append(m.Former, FormerKeys{Keys: parsePublicKeys(r), Until: r.Uint64()})
+	}
+	m.Renewed, m.Ways, m.Read = r.Uint64(), r.Uint8(), Topics(r.Uint16())
+	if r.Bool() {
+		e := readEscrow(r)
+		m.Escrow = &e
+	}
 	m.Invite, m.AddedBy, m.AddedAt, m.RemovedBy, m.RemovedAt = r.ID(), r.ID(), r.Uint64(), r.ID(), r.Uint64()
 	return m
 }

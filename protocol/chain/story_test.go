@@ -35,7 +35,7 @@ func newPerson(t testing.TB) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &person{Author: Author{Member: id, Identity: identity, Random: rand.Reader, Now: func() time.Time { return testTime }}}
+	return &person{Author: Author{Member: id, Identity: identity, Random: rand.Reader, Now: func() time.Time { return testTime }, Ways: 2}}
 }
 
 // ledger is a test's honest server: it keeps what it is given.
@@ -59,7 +59,7 @@ func (l *ledger) head() (uint64, wire.Hash) {
 // open replays the whole chain for p.
 func (l *ledger) open(t testing.TB, p *person, pins ...Link) (*State, error) {
 	t.Helper()
-	newest, err := Unwrap(l.id, p.Member, p.Identity, l.rows[p.Member])
+	newest, err := Unwrap(l.id, p.Author, l.rows[p.Member])
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +235,7 @@ func TestStory(t *testing.T) {
 	if !clara.state.Ended(statement, clara.Member) {
 		t.Fatal("removal is not recognised")
 	}
-	if _, err := Unwrap(l.id, clara.Member, clara.Identity, l.rows[petra.Member]); !errors.Is(err, ErrWrap) {
+	if _, err := Unwrap(l.id, clara.Author, l.rows[petra.Member]); !errors.Is(err, ErrWrap) {
 		t.Fatalf("removed member opens another's wrap: %v", err)
 	}
 	ivan := l.join(t, link3, ModeOpensAtOnce)

@@ -186,7 +186,7 @@ func (s *State) signedRelease(effect *Effect, e Entry, k *EpochKeys) (Release, b
 		return Release{}, false
 	}
 	message := sessionMessage(s.FirmOf(), effect.Release.Session, effect.Actor, public, expires)
-	if m.Keys.Verify(keys.LabelSignSession, message, certificate) != nil {
+	if m.KeysAt(out.StatePosition).Verify(keys.LabelSignSession, message, certificate) != nil {
 		return Release{}, false
 	}
 	return out, ed25519.Verify(public, append([]byte(keys.LabelSignRelease), signedMessage(e.Effect, body)...), signature)

@@ -107,7 +107,11 @@ func (w *world) as(p *person) *person { return &person{Author: p.Author, state: 
 // holds itself to nothing.
 func (w *world) forge(t testing.TB, p *person, kind Kind, body []byte, set func(*Effect)) Entry {
 	t.Helper()
-	s := w.ada.state
+	return forgeOn(t, w.ada.state, p, kind, body, set)
+}
+
+func forgeOn(t testing.TB, s *State, p *person, kind Kind, body []byte, set func(*Effect)) Entry {
+	t.Helper()
 	e := must[*Effect](t)(s.effect(p.Author, kind))
 	set(e)
 	k := must[*EpochKeys](t)(s.Keys())

@@ -76,22 +76,23 @@ func newWrap(random io.Reader, maker *Effect, k *EpochKeys, to Seat, public *key
 	return w.row(), nil
 }
 
-// Unwrap opens a row that was made for us in the chain id. The keys are not to be used before the entries that commit to
+// Unwrap opens a row that was made for us in the chain id, by the keys that we have or those that we had. The keys are not to be used before the entries that commit to
 // them have been applied: Start and Apply compare.
-func Unwrap(id wire.ChainID, self wire.ObjectID, identity *keys.Identity, row []byte) (*EpochKeys, error) {
+func Unwrap(id wire.ChainID, a Author, row []byte) (*EpochKeys, error) {
 	w, err := ParseWrap(row)
 	if err != nil {
 		return nil, ErrWrap
 	}
 	first := w.Chain.IsZero() && w.Epoch == 1
-	if w.Recipient != self || (w.Chain != id && !first) {
+	if w.Recipient != a.Member || (w.Chain != id && !first) {
 		return nil, ErrWrap
 	}
-	plain, err := identity.Unwrap(w.info(identity.Public().Fingerprint()), w.Sealed)
-	if err != nil {
-		return nil, ErrWrap
+	for _, identity := range a.identities() {
+		if plain, err := identity.Unwrap(w.info(identity.Public().Fingerprint()), w.Sealed); err == nil {
+			return parseGrant(plain, w.Epoch, w.Role, w.History)
+		}
 	}
-	return parseGrant(plain, w.Epoch, w.Role, w.History)
+	return nil, ErrWrap
 }
 
 // OpenHistory opens every earlier epoch that newest reaches, with the statements as the server lists them, oldest first.

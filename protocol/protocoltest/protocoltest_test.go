@@ -103,7 +103,7 @@ func TestRunnerNotices(t *testing.T) {
 }
 
 func all(t *testing.T) map[string][]Vector {
-	return map[string][]Vector{"log": logVectors(), "map": mapVectors(), "document": documentVectors(), "effect": effectVectors(), "entry": entryVectors(),
+	return map[string][]Vector{"log": logVectors(), "map": mapVectors(), "document": documentVectors(), "effect": effectVectors(t), "entry": entryVectors(),
 		"directory": directoryVectors(t), "text": textVectors()}
 }
 
@@ -295,14 +295,20 @@ func (m pages) Page(path string) ([]byte, error)    { return m[path], nil }
 func (m pages) PutPage(path string, b []byte) error { m[path] = b; return nil }
 func (m pages) DeletePage(path string) error        { delete(m, path); return nil }
 
-// directoryVectors are key links. Their signatures are noise: what is signed cannot be made again, and form is all they show.
-func directoryVectors(t *testing.T) (v []Vector) {
+// noisyBundle has keys that are, and a signature that is none.
+func noisyBundle(t *testing.T) chain.Bundle {
 	t.Helper()
 	identity, err := keys.NewIdentity(fixed("identity"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := chain.FirstKeyLink(fixed("firm"), chain.Bundle{Member: id("member"), Keys: identity.Public(), Signature: bytes.Repeat([]byte{7}, 3373)})
+	return chain.Bundle{Member: id("member"), Keys: identity.Public(), Signature: bytes.Repeat([]byte{7}, 3373)}
+}
+
+// directoryVectors are key links. Their signatures are noise: what is signed cannot be made again, and form is all they show.
+func directoryVectors(t *testing.T) (v []Vector) {
+	t.Helper()
+	first := chain.FirstKeyLink(fixed("firm"), noisyBundle(t))
 	second := first
 	second.Number, second.Previous, second.Signature = 1, first.Commit(), bytes.Repeat([]byte{8}, 3373)
 	add := func(name, class string, b []byte) {
@@ -402,7 +408,8 @@ func documentVectors() (v []Vector) {
 	return v
 }
 
-func effectVectors() (v []Vector) {
+func effectVectors(t *testing.T) (v []Vector) {
+	t.Helper()
 	base := func(kind chain.Kind) *chain.Effect {
 		return &chain.Effect{Kind: kind, Chain: fixed("chain"), Entry: id("entry"), Sequence: log.TypeState, Position: 7, Previous: fixed("previous"), Epoch: 2, Actor: id("actor"), Mark: fixed("mark")}
 	}
@@ -471,7 +478,9 @@ func effectVectors() (v []Vector) {
 		add(name, "malformed", erase.Bytes())
 	}
 	policy := base(chain.KindPolicy)
-	rules := chain.Policy{StaffMFA: true, ClientMFA: true, PasswordLength: 14, PasswordDays: 365, Idle: 10, Absolute: 480, OneSession: true, Networks: []string{"192.0.2.0/24", "2001:db8::/32"}, RecoveryK: 2, RecoveryN: 3}
+	rules := chain.Policy{StaffMFA: true, ClientMFA: true, PasswordLength: 14, PasswordDays: 365, Idle: 10, Absolute: 480, OneSession: true, Networks: []string{"192.0.2.0/24", "2001:db8::/32"}, RecoveryK: 2, RecoveryHours: 72,
+		Custodians: []chain.Custodian{{Member: id("custodian-a"), Fingerprint: fixed("a")}, {Member: id("custodian-b"), Fingerprint: fixed("b")}, {Member: id("custodian-c"), Fingerprint: fixed("c")}}}
+	rules = rules.Normal()
 	policy.Policy = &rules
 	add("policy", "", policy.Bytes())
 	least := chain.DefaultPolicy()
@@ -486,12 +495,63 @@ func effectVectors() (v []Vector) {
 		{"policy of unsorted networks", func(p *chain.Policy) { p.Networks = []string{"2001:db8::/32", "192.0.2.0/24"} }}, {"policy of a network twice", func(p *chain.Policy) { p.Networks = []string{"192.0.2.0/24", "192.0.2.0/24"} }},
 		{"policy of an address", func(p *chain.Policy) { p.Networks = []string{"192.0.2.1"} }}, {"policy of a network beside its mask", func(p *chain.Policy) { p.Networks = []string{"192.0.2.1/24"} }},
 		{"policy of an IPv4 network as IPv6", func(p *chain.Policy) { p.Networks = []string{"::ffff:192.0.2.0/120"} }}, {"policy of one of three", func(p *chain.Policy) { p.RecoveryK = 1 }},
-		{"policy of four of three", func(p *chain.Policy) { p.RecoveryK = 4 }}, {"policy of two of ten", func(p *chain.Policy) { p.RecoveryN = 10 }},
+		{"policy of four of three", func(p *chain.Policy) { p.RecoveryK = 4 }}, {"policy of two of nobody", func(p *chain.Policy) { p.Custodians = nil }},
+		{"policy without time to say no", func(p *chain.Policy) { p.RecoveryHours = 23 }}, {"policy of unsorted custodians", func(p *chain.Policy) {
+			p.Custodians = []chain.Custodian{p.Custodians[1], p.Custodians[0], p.Custodians[2]}
+		}},
 	} {
 		p := rules
 		c.change(&p)
 		policy.Policy = &p
 		add(c.name, "malformed", policy.Bytes())
+	}
+	link := chain.KeyLink{Firm: fixed("firm"), Member: id("member"), Number: 1, Previous: fixed("previous"), Bundle: noisyBundle(t), Signature: bytes.Repeat([]byte{9}, 3373)}
+	for _, c := range []struct {
+		name   string
+		kind   chain.Kind
+		change func(*chain.Effect)
+	}{
+		{"renew", chain.KindRenew, func(e *chain.Effect) { e.Renew = &chain.RenewEffect{Link: link} }},
+		{"accept", chain.KindAccept, func(e *chain.Effect) {
+			e.Accept = &chain.AcceptEffect{Invite: id("invite"), Ways: 2, Links: []chain.KeyLink{link}, Bundle: link.Bundle}
+		}},
+		{"declare", chain.KindDeclare, func(e *chain.Effect) { e.Declare = &chain.DeclareEffect{Ways: 2} }},
+		{"unlock", chain.KindUnlock, func(e *chain.Effect) { e.Unlock = &chain.UnlockEffect{Member: id("member")} }},
+		{"escrow", chain.KindEscrow, func(e *chain.Effect) { e.Escrow = &chain.EscrowEffect{Policy: 7} }},
+		{"recover", chain.KindRecover, func(e *chain.Effect) {
+			e.Recover = &chain.RecoverEffect{Recovery: id("recovery"), Member: id("member"), PublicKey: [32]byte(fixed("key")), Expires: 9}
+		}},
+		{"approve", chain.KindApprove, func(e *chain.Effect) {
+			e.Approve = &chain.ApproveEffect{Recovery: id("recovery"), Fingerprint: fixed("claimed")}
+		}},
+		{"veto", chain.KindVeto, func(e *chain.Effect) { e.Veto = &chain.VetoEffect{Recovery: id("recovery")} }},
+	} {
+		e := base(c.kind)
+		c.change(e)
+		add(c.name, "", e.Bytes())
+	}
+	first := link
+	first.Number, first.Previous, first.Signature = 0, wire.Hash{}, nil
+	for _, c := range []struct {
+		name   string
+		kind   chain.Kind
+		change func(*chain.Effect)
+	}{
+		{"renew by a first link", chain.KindRenew, func(e *chain.Effect) { e.Renew = &chain.RenewEffect{Link: first} }},
+		{"accept without a way", chain.KindAccept, func(e *chain.Effect) { e.Accept = &chain.AcceptEffect{Invite: id("invite"), Bundle: link.Bundle} }},
+		{"accept by a first link", chain.KindAccept, func(e *chain.Effect) {
+			e.Accept = &chain.AcceptEffect{Invite: id("invite"), Ways: 1, Links: []chain.KeyLink{first}, Bundle: link.Bundle}
+		}},
+		{"declare no way", chain.KindDeclare, func(e *chain.Effect) { e.Declare = &chain.DeclareEffect{} }},
+		{"declare 65 ways", chain.KindDeclare, func(e *chain.Effect) { e.Declare = &chain.DeclareEffect{Ways: 65} }},
+		{"unlock nobody", chain.KindUnlock, func(e *chain.Effect) { e.Unlock = &chain.UnlockEffect{} }},
+		{"recover nobody", chain.KindRecover, func(e *chain.Effect) { e.Recover = &chain.RecoverEffect{Recovery: id("recovery")} }},
+		{"approve nothing", chain.KindApprove, func(e *chain.Effect) { e.Approve = &chain.ApproveEffect{} }},
+		{"veto nothing", chain.KindVeto, func(e *chain.Effect) { e.Veto = &chain.VetoEffect{} }},
+	} {
+		e := base(c.kind)
+		c.change(e)
+		add(c.name, "malformed", e.Bytes())
 	}
 	edit := func(name, class string, at int, b ...byte) {
 		x := slices.Clone(good)

@@ -8,6 +8,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"net/netip"
+	"slices"
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
@@ -22,6 +23,7 @@ type Caller struct {
 	Member  wire.ObjectID
 	Session wire.ObjectID
 	Address netip.Addr // that the request came from; zero where it is not known
+	Ways    int        // to unlock that the account had when the session was opened
 }
 
 // SeatState is where a seat stands.
@@ -304,10 +306,10 @@ func SecondGuest(err error, i *Invite, now int64) bool {
 func Joins(s *Seat) bool { return !s.present(Seated, Waiting, Frozen) }
 
 // Accept: the holder of a link, who has no seat, puts his own keys to it. A second one is let through only where he
-// insists; it freezes the invite. Who was removed comes back with the keys he had. keys is the fingerprint that the
+// insists; it freezes the invite. keys is the fingerprint that the
 // caller's session was opened under.
 func Accept(c Caller, s *Seat, now int64, sub chain.Submission, effect *chain.Effect, i *Invite, inviter *Seat, keys wire.Hash, insists bool) error {
-	if !Joins(s) || (s != nil && s.Fingerprint != keys) {
+	if !Joins(s) {
 		return Deny(api.CodeInviteUsed)
 	}
 	a := effect.Accept
@@ -315,6 +317,9 @@ func Accept(c Caller, s *Seat, now int64, sub chain.Submission, effect *chain.Ef
 	case err == nil:
 	case insists && SecondGuest(err, i, now):
 	default:
+		return err
+	}
+	if err := ways(c, effect.Chain, i.Role, a.Ways); err != nil {
 		return err
 	}
 	fingerprint := wire.Hash(a.Bundle.Keys.Fingerprint())
@@ -329,6 +334,21 @@ func Accept(c Caller, s *Seat, now int64, sub chain.Submission, effect *chain.Ef
 		return noRows(sub)
 	}
 	return Rows(sub, effect, []chain.Seat{{Member: c.Member, Role: i.Role, From: 1}}, fingerprint, nil)
+}
+
+// ways: nobody says that he has more ways to unlock than the server knows of, and who works in the firm has two.
+func ways(c Caller, id wire.ChainID, role chain.Role, says uint8) error {
+	kind := chain.KindCompartment
+	if id == c.Firm {
+		kind = chain.KindFirm
+	}
+	if int(says) > c.Ways {
+		return Deny(api.CodeForbidden)
+	}
+	if kind.NeedsTwoWays(role) && says < 2 {
+		return Deny(api.CodeSecondWay)
+	}
+	return nil
 }
 
 // Is reports whether an error is an answer with that code.
@@ -412,6 +432,130 @@ func Release(c Caller, s *Seat, sub chain.Submission, effect *chain.Effect) erro
 		return err
 	}
 	if effect.Release == nil || effect.Release.Session != c.Session {
+		return Deny(api.CodeForbidden)
+	}
+	return noRows(sub)
+}
+
+// Renew: who has a seat puts the keys into it that his old ones signed.
+func Renew(s *Seat, sub chain.Submission) error {
+	if err := require(s, 0, Seated); err != nil {
+		return err
+	}
+	return noRows(sub)
+}
+
+// Declare: who has a seat says something of himself.
+func Declare(s *Seat, sub chain.Submission) error {
+	if err := require(s, 0, Seated); err != nil {
+		return err
+	}
+	return noRows(sub)
+}
+
+// inFirm: what is about people stands in the firm's own chain.
+func inFirm(c Caller, s *Seat, rights chain.Rights, head api.ChainHead) error {
+	if err := require(s, rights, Seated); err != nil {
+		return err
+	}
+	if head.Chain != c.Firm {
+		return Deny(api.CodeBadRequest)
+	}
+	return nil
+}
+
+// Unlock: an owner of the firm forgives failed sign-ins.
+func Unlock(c Caller, s *Seat, head api.ChainHead, sub chain.Submission) error {
+	if err := inFirm(c, s, chain.RightManage, head); err != nil {
+		return err
+	}
+	return noRows(sub)
+}
+
+// Custodian: who holds shares is seated in the firm's own chain, with these keys and a role that reads what he agrees to.
+func Custodian(s *Seat, fingerprint wire.Hash) error {
+	if !s.present(Seated) || s.Fingerprint != fingerprint || !s.Role.MayHoldShares() {
+		return Deny(api.CodeBadRequest)
+	}
+	return nil
+}
+
+// Escrow: staff may leave an identity with custodians: his own.
+func Escrow(c Caller, s *Seat, head api.ChainHead) error { return inFirm(c, s, 0, head) }
+
+// EscrowRows: the sealed identity of the caller, then one share for each custodian, in order (attack 18).
+func EscrowRows(c Caller, sub chain.Submission, k uint8, custodians []chain.Custodian) error {
+	if k == 0 || len(custodians) < int(k) || len(sub.Rows) != 1+len(custodians) {
+		return Deny(api.CodeBadRequest)
+	}
+	want := append([]wire.ObjectID{c.Member}, make([]wire.ObjectID, 0, len(custodians))...)
+	for _, x := range custodians {
+		want = append(want, x.Member)
+	}
+	for i, row := range sub.Rows {
+		kind := chain.RowShare
+		if i == 0 {
+			kind = chain.RowEscrow
+		}
+		if row.Kind != kind || row.Recipient != want[i] || len(row.Bytes) == 0 {
+			return Deny(api.CodeBadRequest)
+		}
+	}
+	return nil
+}
+
+func holds(custodians []chain.Custodian, member wire.ObjectID) bool {
+	return slices.ContainsFunc(custodians, func(c chain.Custodian) bool { return c.Member == member })
+}
+
+// mayRecover: an owner of the firm or a custodian begins and stops the recovery of somebody else.
+func mayRecover(c Caller, s *Seat, member wire.ObjectID, custodians []chain.Custodian) bool {
+	return c.Member != member && (s.Role.May(chain.RightManage) || holds(custodians, c.Member))
+}
+
+// maxRecovery bounds how long a recovery may be open, in seconds.
+const maxRecovery = 60 * 24 * 3600
+
+// Recover: an owner or a custodian begins to hand a member's identity back.
+func Recover(c Caller, s *Seat, head api.ChainHead, now int64, sub chain.Submission, x *chain.RecoverEffect, subject *Seat, escrowed bool, custodians []chain.Custodian) error {
+	if err := inFirm(c, s, 0, head); err != nil {
+		return err
+	}
+	switch {
+	case !subject.present(Seated) || !escrowed:
+		return Deny(api.CodeRecoveryGone)
+	case !mayRecover(c, s, x.Member, custodians):
+		return Deny(api.CodeForbidden)
+	case x.Expires > 1<<62 || int64(x.Expires) <= now || int64(x.Expires) > now+maxRecovery:
+		return Deny(api.CodeBadRequest)
+	}
+	return oneRow(sub, chain.RowPackage, x.Recovery)
+}
+
+func oneRow(sub chain.Submission, kind chain.RowKind, recipient wire.ObjectID) error {
+	if len(sub.Rows) != 1 || sub.Rows[0].Kind != kind || sub.Rows[0].Recipient != recipient || len(sub.Rows[0].Bytes) == 0 {
+		return Deny(api.CodeBadRequest)
+	}
+	return nil
+}
+
+// Approve: a custodian hands his share over, once.
+func Approve(c Caller, s *Seat, head api.ChainHead, sub chain.Submission, holdsShare, agreed bool) error {
+	if err := inFirm(c, s, 0, head); err != nil {
+		return err
+	}
+	if !holdsShare || agreed {
+		return Deny(api.CodeForbidden)
+	}
+	return oneRow(sub, chain.RowShare, c.Member)
+}
+
+// Veto: the member himself, an owner or a custodian stops a recovery.
+func Veto(c Caller, s *Seat, head api.ChainHead, sub chain.Submission, member wire.ObjectID, custodians []chain.Custodian) error {
+	if err := inFirm(c, s, 0, head); err != nil {
+		return err
+	}
+	if c.Member != member && !mayRecover(c, s, member, custodians) {
 		return Deny(api.CodeForbidden)
 	}
 	return noRows(sub)

@@ -193,6 +193,21 @@ func (a *Service) RemovePasskey(ctx context.Context, now time.Time, who Who, cre
 	return out, err
 }
 
+// ways is how many ways to unlock an account has. A passphrase may keep its wrapped root on the device.
+func ways(tx store.Tx, account wire.ObjectID) (n int, err error) {
+	err = tx.Scan(layout.VaultOf(account), nil, 0, func(_, v []byte) error {
+		var e api.VaultEntry
+		if err := json.Unmarshal(v, &e); err != nil {
+			return err
+		}
+		if len(e.Wrapped) > 0 || vault.Method(e.Method) == vault.MethodPassphrase {
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
 // stillOpens is whether an account can be signed in to and unlocked. A passphrase may keep its wrapped root on the device.
 func stillOpens(tx store.Tx, account wire.ObjectID) error {
 	passkeys, err := readPasskeys(tx, account)

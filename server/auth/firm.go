@@ -44,7 +44,7 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 	if err != nil {
 		return FirmToken{}, err
 	}
-	s := layout.Session{Seen: t.Seen, Account: t.Account, Member: req.Member, Session: req.Session, PublicKey: req.PublicKey, AccountSession: t.AccountSession, Created: t.Created}
+	s := layout.Session{Seen: t.Seen, Account: t.Account, Member: req.Member, Session: req.Session, PublicKey: req.PublicKey, AccountSession: t.AccountSession, Created: t.Created, Ways: t.Ways}
 	var l limits
 	err = a.Store.Update(ctx, layout.FirmPartition(firm), func(tx store.Tx) error {
 		var err error

@@ -171,7 +171,7 @@ func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, 
 	if err != nil {
 		return access.Caller{}, err
 	}
-	c := access.Caller{Firm: firm, Account: s.Account, Member: s.Member, Session: s.Session, Address: from}
+	c := access.Caller{Firm: firm, Account: s.Account, Member: s.Member, Session: s.Session, Address: from, Ways: s.Ways}
 	if err := access.From(p, from); err != nil {
 		return c, err
 	}
@@ -442,6 +442,11 @@ func (a *Service) Ticket(ctx context.Context, now time.Time, who Who, firm wire.
 		return api.Ticket{}, err
 	}
 	t := layout.Ticket{Account: who.Account, Firm: firm, Expires: now.Unix() + ticketSeconds, AccountSession: who.Session, Created: who.created, Seen: who.seen}
-	err = a.update(ctx, now, func(tx store.Tx) error { return layout.PutEphemeral(tx, layout.TicketKey(ticket), t, t.Expires) })
+	err = a.update(ctx, now, func(tx store.Tx) (err error) {
+		if t.Ways, err = ways(tx, who.Account); err != nil {
+			return err
+		}
+		return layout.PutEphemeral(tx, layout.TicketKey(ticket), t, t.Expires)
+	})
 	return api.Ticket{Ticket: ticket}, err
 }

@@ -27,7 +27,14 @@
 // In a firm:
 //
 //	firm                               Firm
-//	policy                             chain.Policy  the newest that an owner signed
+//	policy                             Policy       the newest that an owner signed
+//	escrow/<member>                    Escrow
+//	escrow-row/<member>                the sealed identity
+//	share/<member>/<custodian>         a custodian's share
+//	recovery/<recovery>                Recovery
+//	recovery-of/<member>               16 bytes     the one that is open
+//	recovery-package/<recovery>        what its link opens
+//	handed/<recovery>/<custodian>      a share, wrapped to who claims
 //	member/<member>                    Member       whose account it is
 //	member-of/<account>                16 bytes     the one member it is
 //	keys/<member>                      chain.Bundle
@@ -220,6 +227,39 @@ func FirmKey() []byte { return key("firm") }
 
 // PolicyKey is the firm's newest policy.
 func PolicyKey() []byte { return key("policy") }
+
+// EscrowKey is what a member left with custodians.
+func EscrowKey(member wire.ObjectID) []byte { return key("escrow", member.String()) }
+
+// EscrowRowKey is a member's sealed identity.
+func EscrowRowKey(member wire.ObjectID) []byte { return key("escrow-row", member.String()) }
+
+// ShareKey is a custodian's share of a member's.
+func ShareKey(member, custodian wire.ObjectID) []byte {
+	return key("share", member.String(), custodian.String())
+}
+
+// SharesOf is the prefix of the shares of a member's.
+func SharesOf(member wire.ObjectID) []byte { return key("share", member.String(), "") }
+
+// RecoveryKey is a recovery.
+func RecoveryKey(recovery wire.ObjectID) []byte { return key("recovery", recovery.String()) }
+
+// RecoveryOfKey is the recovery of a member that is open.
+func RecoveryOfKey(member wire.ObjectID) []byte { return key("recovery-of", member.String()) }
+
+// RecoveryPackageKey is what a recovery's link opens.
+func RecoveryPackageKey(recovery wire.ObjectID) []byte {
+	return key("recovery-package", recovery.String())
+}
+
+// HandedKey is a share that a custodian handed over.
+func HandedKey(recovery, custodian wire.ObjectID) []byte {
+	return key("handed", recovery.String(), custodian.String())
+}
+
+// HandedOf is the prefix of the shares that were handed over.
+func HandedOf(recovery wire.ObjectID) []byte { return key("handed", recovery.String(), "") }
 
 // MemberKey says whose account a member is.
 func MemberKey(member wire.ObjectID) []byte { return key("member", member.String()) }

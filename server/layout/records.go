@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/store"
 )
@@ -90,6 +91,7 @@ type Ticket struct {
 	AccountSession wire.ObjectID `json:"accountSession"`
 	Created        int64         `json:"created"` // of that session
 	Seen           int64         `json:"seen"`    // when a person used it
+	Ways           int           `json:"ways"`    // to unlock that the account has
 }
 
 // Firm is a firm.
@@ -136,6 +138,7 @@ type Session struct {
 	AccountSession wire.ObjectID `json:"accountSession"` // that it was opened from, and ends with
 	Created        int64         `json:"created"`        // of that one
 	Ended          bool          `json:"ended,omitempty"`
+	Ways           int           `json:"ways"` // to unlock that the account had when it was opened
 }
 
 // SessionID says who made a session, and its newest token's hash.
@@ -153,6 +156,48 @@ type Chain struct {
 	Head          wire.Hash `json:"head"`
 	TrailPosition uint64    `json:"trailPosition"`
 	TrailHead     wire.Hash `json:"trailHead"`
+	Stale         bool      `json:"stale,omitempty"` // somebody renewed his keys since the epoch was opened
+}
+
+// Policy is a firm's newest policy, and the position of the entry that signed it.
+type Policy struct {
+	chain.Policy
+	Position uint64 `json:"position"`
+}
+
+// Escrow is what a member left with custodians. The sealed rows stand beside it.
+type Escrow struct {
+	Policy     uint64            `json:"policy"`
+	K          uint8             `json:"k"`
+	Hours      uint16            `json:"hours"`
+	Custodians []chain.Custodian `json:"custodians"`
+	Hashes     []wire.Hash       `json:"hashes"` // of its rows: the sealed identity, then the shares
+}
+
+// RecoveryState is where a recovery stands.
+type RecoveryState string
+
+// Recovery states.
+const (
+	RecoveryOpen   RecoveryState = "open"
+	RecoveryDone   RecoveryState = "done"
+	RecoveryVetoed RecoveryState = "vetoed"
+	RecoveryEnded  RecoveryState = "ended" // the member renewed his keys himself, changed his escrow, or left
+)
+
+// Recovery is the handing back of a member's identity.
+type Recovery struct {
+	Member    wire.ObjectID   `json:"member"`
+	PublicKey []byte          `json:"publicKey"` // of the link
+	Begun     int64           `json:"begun"`     // seconds, by this server's clock
+	Opens     int64           `json:"opens"`     // when custodians may agree at the earliest
+	Until     int64           `json:"until"`
+	State     RecoveryState   `json:"state"`
+	Escrow    Escrow          `json:"escrow"`
+	Account   wire.ObjectID   `json:"account,omitzero"` // whose claim it is
+	Claim     []byte          `json:"claim,omitempty"`  // chain.Bundle
+	Signature []byte          `json:"signature,omitempty"`
+	Agreed    []wire.ObjectID `json:"agreed"` // custodians
 }
 
 // Accepted is the answer that an entry got.

@@ -23,6 +23,9 @@ type appending struct {
 }
 
 func (a *appending) apply() error {
+	if a.head.Stale && a.Effect.Kind.Seals() {
+		return access.Deny(api.CodeNewKeys)
+	}
 	switch a.Effect.Kind {
 	case chain.KindStatement:
 		return a.statement()
@@ -40,6 +43,20 @@ func (a *appending) apply() error {
 		return a.forget()
 	case chain.KindPolicy:
 		return a.policy()
+	case chain.KindRenew:
+		return a.renew()
+	case chain.KindDeclare:
+		return access.Declare(a.seat, a.Submission)
+	case chain.KindUnlock:
+		return a.unlock()
+	case chain.KindEscrow:
+		return a.escrow()
+	case chain.KindRecover:
+		return a.recover()
+	case chain.KindApprove:
+		return a.approve()
+	case chain.KindVeto:
+		return a.veto()
 	}
 	return access.Deny(api.CodeBadRequest)
 }
@@ -118,6 +135,11 @@ func (a *appending) remove(s *access.Seat) error {
 	if err != nil {
 		return err
 	}
+	if a.head.Chain == a.caller.Firm {
+		if err := dropEscrow(a.tx, s.Member, layout.RecoveryEnded); err != nil {
+			return err
+		}
+	}
 	return putSeat(a.tx, a.head.Chain, s)
 }
 
@@ -182,6 +204,9 @@ func (a *appending) accept(insists bool) error {
 		return access.Deny(api.CodeForbidden)
 	}
 	if err := access.Accept(a.caller, a.seat, a.now, a.Submission, a.Effect, i, inviter, m.Fingerprint, insists); err != nil {
+		return err
+	}
+	if err := a.comesAs(m.Fingerprint); err != nil {
 		return err
 	}
 	if err := access.Append(a.caller, a.head, a.Entry, a.Effect); err != nil {
@@ -278,7 +303,10 @@ func (a *appending) policy() error {
 	if err := access.Policy(a.caller, a.seat, a.head, a.Submission, a.Effect.Policy); err != nil {
 		return err
 	}
-	return layout.Put(a.tx, layout.PolicyKey(), a.Effect.Policy)
+	if err := a.custodians(a.Effect.Policy.Custodians); err != nil {
+		return err
+	}
+	return layout.Put(a.tx, layout.PolicyKey(), layout.Policy{Policy: *a.Effect.Policy, Position: a.head.Position})
 }
 
 func (a *appending) forgettable(e chain.Entry) error {

@@ -44,11 +44,11 @@ func Parse(raw []byte) (Submitted, error) {
 
 // Head is a chain's head as the wire spells it.
 func Head(id wire.ChainID, c layout.Chain) api.ChainHead {
-	return api.ChainHead{Chain: id, Epoch: c.Epoch, Position: c.Position, Head: c.Head, TrailPosition: c.TrailPosition, TrailHead: c.TrailHead}
+	return api.ChainHead{Chain: id, Epoch: c.Epoch, Position: c.Position, Head: c.Head, TrailPosition: c.TrailPosition, TrailHead: c.TrailHead, Stale: c.Stale}
 }
 
 func record(h api.ChainHead) layout.Chain {
-	return layout.Chain{Epoch: h.Epoch, Position: h.Position, Head: h.Head, TrailPosition: h.TrailPosition, TrailHead: h.TrailHead}
+	return layout.Chain{Epoch: h.Epoch, Position: h.Position, Head: h.Head, TrailPosition: h.TrailPosition, TrailHead: h.TrailHead, Stale: h.Stale}
 }
 
 // pointer reads a record; nil where there is none.
@@ -226,6 +226,7 @@ func commit(tx store.Tx, head api.ChainHead, s Submitted) (Appended, error) {
 		head.TrailPosition, head.TrailHead = position+1, s.Entry.Leaf.Hash()
 	} else {
 		head.Position, head.Head, head.Epoch = position+1, s.Entry.Leaf.Hash(), s.Effect.Epoch
+		head.Stale = (head.Stale || s.Effect.Kind == chain.KindRenew) && s.Effect.Kind != chain.KindStatement
 	}
 	index, err := appendLeaf(tx, s.Entry.Leaf)
 	if err != nil {

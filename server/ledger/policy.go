@@ -8,5 +8,6 @@ import (
 
 // Policy is the firm's newest policy; found is false where no owner signed one.
 func Policy(tx store.Tx) (p chain.Policy, found bool, err error) {
-	return layout.Get[chain.Policy](tx, layout.PolicyKey())
+	signed, found, err := layout.Get[layout.Policy](tx, layout.PolicyKey())
+	return signed.Policy, found, err
 }

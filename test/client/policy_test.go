@@ -33,7 +33,7 @@ func TestPolicyOfAFirm(t *testing.T) {
 	s.ok(err)
 	var fields map[string]json.RawMessage
 	s.ok(json.Unmarshal(b, &fields))
-	for _, name := range []string{"staffMFA", "clientMFA", "passwordLength", "passwordDays", "idle", "absolute", "oneSession", "networks", "recoveryK", "recoveryN", "by", "at"} {
+	for _, name := range []string{"staffMFA", "clientMFA", "passwordLength", "passwordDays", "idle", "absolute", "oneSession", "networks", "recoveryK", "recoveryHours", "custodians", "by", "at", "mayBeCustodians"} {
 		if fields[name] == nil {
 			t.Errorf("%s is missing in %s", name, b)
 		}

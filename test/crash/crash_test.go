@@ -70,6 +70,12 @@ func TestKillNine(t *testing.T) {
 	if err := ada.SetupFinish(ctx, client.Unlocker{Passphrase: &pass, Keep: keep}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := ada.CreateKit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := ada.ConfirmKit(ctx); err != nil {
+		t.Fatal(err)
+	}
 	view, err := ada.Overview(ctx)
 	if err != nil {
 		t.Fatal(err)

@@ -47,7 +47,7 @@ func forgeAccept(i *Insider, invite *chain.Invite, as chain.Author, key ed25519.
 	i.ok(err)
 	effect := i.Effect(chain.KindAccept)
 	effect.Actor = as.Member
-	effect.Accept = &chain.AcceptEffect{Invite: invite.ID, Bundle: bundle}
+	effect.Accept = &chain.AcceptEffect{Invite: invite.ID, Ways: 2, Bundle: bundle}
 	copy(effect.Accept.Signature[:], ed25519.Sign(key, chain.AcceptMessage(i.State.FirmOf(), i.State.ID, invite.ID, invite.InviterKeys, bundle)))
 	body := Head()
 	body.Text(invite.Person)

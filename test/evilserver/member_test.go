@@ -212,7 +212,7 @@ func serversList(t *testing.T) {
 		wrap, err := chain.ParseWrap(row.Bytes)
 		o.ok(err)
 		got = append(got, wrap.Recipient.String())
-		if _, err := chain.Unwrap(o.matter, wrap.Recipient, stranger.Identity, row.Bytes); err == nil {
+		if _, err := chain.Unwrap(o.matter, chain.Author{Member: wrap.Recipient, Identity: stranger.Identity}, row.Bytes); err == nil {
 			t.Error("a wrap opens with the server's key")
 		}
 	}

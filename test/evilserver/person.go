@@ -168,6 +168,7 @@ type Person struct {
 	pass    *vault.Passphrase
 	account wire.ObjectID
 	root    vault.Root
+	kit     string // as it was printed
 	sinks   []*Sink
 	marks   struct{ exchange, sink, refusal int }
 }
@@ -226,6 +227,24 @@ func (p *Person) unlocker() client.Unlocker {
 	}}
 }
 
+// SecondWay makes a kit, as whoever works in a firm must have before anything is wrapped to him.
+func (p *Person) SecondWay() {
+	p.Helper()
+	kit, err := p.CreateKit()
+	p.ok(err)
+	p.kit = kit.Kit
+	p.ok(p.ConfirmKit(Soon(p)))
+}
+
+// secondWay goes on with a join that a second way to unlock was missing for.
+func (p *Person) secondWay(id wire.ChainID, err error) (wire.ChainID, error) {
+	if f := client.FailureOf(err); f == nil || f.Code != api.CodeSecondWay {
+		return id, err
+	}
+	p.SecondWay()
+	return id, p.FinishJoin(Soon(p), id)
+}
+
 // Founder sets up a firm of her own.
 func (w *World) Founder(name string) *Person {
 	w.Helper()
@@ -236,6 +255,7 @@ func (w *World) Founder(name string) *Person {
 	_, err = p.SetupOptions(Soon(w), secret, name, name+" LLP")
 	w.ok(err)
 	w.ok(p.SetupFinish(Soon(w), p.unlocker()))
+	p.SecondWay()
 	view, err := p.Overview(Soon(w))
 	w.ok(err)
 	p.Firm, err = wire.ParseHash(view.Firms[0].Firm)
@@ -294,12 +314,12 @@ func (p *Person) Accept(link string) (wire.ChainID, error) {
 	}
 	p.Firm = i.Link.Firm
 	if p.SignedIn() {
-		return p.AcceptInvite(ctx)
+		return p.secondWay(p.AcceptInvite(ctx))
 	}
 	if _, err := p.InviteOptions(ctx); err != nil {
 		return wire.ChainID{}, err
 	}
-	return p.InviteFinish(ctx, p.unlocker())
+	return p.secondWay(p.InviteFinish(ctx, p.unlocker()))
 }
 
 // Guest is a new person who is invited and in at once.

@@ -189,13 +189,22 @@ export interface Rules {
   absolute: number; // 15 to 1440, and no less than idle
   oneSession: boolean;
   networks: string[]; // CIDR, at most 32; none: from anywhere
-  recoveryK: number; // 0 of 0: off
-  recoveryN: number;
+  recoveryK: number; // how many custodians must agree; 0: recovery is off
+  recoveryHours: number; // 24 to 720: the time that everybody has to say no
+  custodians: Custodian[];
+}
+
+/** Who holds a share of others' identities, by the keys it is sealed to. */
+export interface Custodian {
+  member: Id;
+  fingerprint: Id;
 }
 
 export interface Policy extends Rules {
   by: string;
   at: number | null; // null: nobody has set any, these are the defaults
+  /** Who can be a custodian, and who is one and cannot any more. */
+  mayBeCustodians: (Custodian & { name: string; gone: boolean })[];
 }
 
 export type Sequence = "state" | "trail" | "server";
@@ -234,7 +243,8 @@ export interface VerifyReport {
 export type ErasureRule = "retention" | "request";
 
 export type ActivityKind =
-  | "founded" | "renewed" | "removed" | "added" | "versioned" | "placed" | "deleted" | "renamed" | "invited" | "cancelled" | "accepted" | "admitted" | "erased" | "policy";
+  | "founded" | "renewed" | "removed" | "added" | "versioned" | "placed" | "deleted" | "renamed" | "invited" | "cancelled" | "accepted" | "admitted" | "erased" | "policy"
+  | "new-keys" | "declared" | "unlocked" | "escrowed" | "escrow-ended" | "recovery-begun" | "recovery-agreed" | "recovery-stopped";
 
 /** What one entry of the matter did. */
 export interface Activity {
@@ -247,6 +257,8 @@ export interface Activity {
   documents: { document: Id; name: string; folder: string; size: number; kind: string }[];
   void: number; // parts of it that had no effect, because somebody else was first
   rule: ErasureRule | ""; // of an erasure
+  why: string; // what its author gave as a reason
+  ways: number; // to unlock, as its author says of himself
 }
 
 export type TrailKind = "opened" | "unsigned" | "served" | "session-opened" | "session-ended" | "sign-in-failed" | "denied" | "locked";

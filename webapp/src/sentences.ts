@@ -161,11 +161,13 @@ export const say = {
     networksText: "From the next request on, the server refuses everybody who comes from anywhere else, clients at home and on the road as well.",
     networkBad: (line: string) => `\u201c${line}\u201d is not a network. Write it as 203.0.113.0/24.`,
     networksMany: "These are more than 32 networks.",
-    recoveryOn: "Holders together can bring somebody back",
-    recoveryHint: "So many of the holders that the firm names must agree before somebody who lost everything gets back in. Off, nobody can: then only kits help.",
+    recoveryOn: "Custodians together can bring somebody back",
+    recoveryHint: "Staff who want it leave their identity in this firm with the custodians you name here. So many of them must agree before somebody who lost everything gets back in. Off, nobody can: then only kits help.",
+    custodians: "Custodians",
+    custodianGone: "left, or has new keys: untick and sign again",
     recoveryK: "Must agree",
-    recoveryN: "Of so many holders",
-    recoveryShort: "More holders would have to agree than there are.",
+    recoveryHours: "Hours to say no, before any of them can agree",
+    recoveryShort: "Name at least as many custodians as must agree.",
     minutes: "minutes",
     days: "days",
     characters: "characters",
@@ -177,7 +179,7 @@ export const say = {
       never: "For ever",
       anywhere: "From anywhere",
       off: "Off",
-      ofHolders: (k: number, n: number) => `${k} of ${n} holders`,
+      ofCustodians: (k: number, n: number, hours: number) => `${k} of ${n} custodians, ${hours} hours after somebody asks:`,
       days: (n: number) => plural(n, "day", "days"),
       minutes: (n: number) => plural(n, "minute", "minutes"),
       characters: (n: number) => plural(n, "character", "characters"),
@@ -714,10 +716,18 @@ export const activityKind: Record<ActivityKind, string> = {
   renewed: "Keys renewed",
   erased: "Trail erased",
   founded: "Founded",
+  "new-keys": "New keys of a person",
+  declared: "Ways to unlock",
+  unlocked: "Sign-ins allowed again",
+  escrowed: "Left with custodians",
+  "escrow-ended": "Taken back from custodians",
+  "recovery-begun": "Recoveries begun",
+  "recovery-agreed": "Recoveries agreed to",
+  "recovery-stopped": "Recoveries stopped",
 };
 
 /** What somebody did, as a sentence around the names in it. */
-export function didWhat<N>(kind: ActivityKind, who: N, subject: N, role: Role | "", documents: number, rule: ErasureRule | "", where: "matter" | "firm" = "matter"): (N | string)[] {
+export function didWhat<N>(kind: ActivityKind, who: N, subject: N, role: Role | "", documents: number, rule: ErasureRule | "", ways: number, where: "matter" | "firm" = "matter"): (N | string)[] {
   const several = plural(documents, "document", "documents");
   const as = role === "" ? "" : " as " + roleArticle[role];
   switch (kind) {
@@ -734,6 +744,14 @@ export function didWhat<N>(kind: ActivityKind, who: N, subject: N, role: Role | 
     case "accepted": return [who, " accepted the invite" + as];
     case "admitted": return [who, " let in ", subject, as];
     case "policy": return [who, " set the rules of the firm"];
+    case "new-keys": return [who, " has new keys, signed by the old ones: an owner renews the keys of this " + where];
+    case "declared": return [who, ` has ${plural(ways, "way", "ways")} to unlock`];
+    case "unlocked": return [who, " let ", subject, " try to sign in again"];
+    case "escrowed": return [who, " left an identity with the custodians of the firm"];
+    case "escrow-ended": return [who, " took back what was left with the custodians"];
+    case "recovery-begun": return [who, " began to recover the identity of ", subject];
+    case "recovery-agreed": return [who, " agreed to the recovery of ", subject];
+    case "recovery-stopped": return [who, " stopped the recovery of ", subject];
     case "erased": return [who, " erased old details of the trail under the rule of " + ruleName[rule === "" ? "retention" : rule]];
   }
 }
@@ -816,6 +834,9 @@ const explanations: Readonly<Record<string, Explanation>> = {
   "last-method": { what: "This is the last way to open your account, so it stays.", todo: "Add another passkey that unlocks, or make a recovery kit. After that you can remove this one." },
   "session-ended": { what: "This session was ended.", todo: "It was ended from another device, you signed in elsewhere and your firm allows one session, or its time was over. Nothing is lost: sign in again. If you ended nothing yourself, look under Account at where else you are signed in." },
   "not-from-here": { what: "Your firm does not allow this from where you are.", todo: "Its rules name networks, such as that of the office, and this connection comes from none of them. Use one of those, or ask an owner of the firm. Rules that would shut out whoever signs them are refused for the same reason." },
+  "second-way": { what: "You need a second way to unlock first.", todo: "Whoever works in a firm has two: if the only one is lost, so is what only you can open. Make your recovery kit, or add another passkey under Account, then go on." },
+  "too-early": { what: "It is too early to agree to this recovery.", todo: "Everybody has time to say no first. The recovery says from when on custodians can agree." },
+  "recovery-gone": { what: "This recovery is over.", todo: "It was stopped, it is done, it has expired, or it was never begun. Ask an owner or a custodian of the firm." },
   unavailable: { what: "The server cannot do this at the moment.", todo: "Wait a little and try again. Nothing was changed." },
   internal: { what: "The server ran into a fault of its own.", todo: "Try again. If it stays, tell whoever runs the server, with the code." },
 

@@ -132,10 +132,10 @@ function row(app: App, matter: Id, item: Activity, slot: ReturnType<typeof probl
       saveText(file.name, file.text);
       announce(say.verify.saved(file.name));
     }));
-  const words = didWhat<Node>(item.kind, name(item.person, "name who-did"), name(item.subject), item.role, item.documents.length, item.rule, place.kind);
+  const words = didWhat<Node>(item.kind, name(item.person, "name who-did"), name(item.subject), item.role, item.documents.length, item.rule, item.ways, place.kind);
   return h("li", { "data-position": item.position, "data-kind": item.kind },
     timeOfDay(item.at),
-    h("div", { class: "done" }, h("p", {}, words), documents(item), item.void > 0 && h("p", { class: "hint caution" }, t.voided(item.void))),
+    h("div", { class: "done" }, h("p", {}, words), item.why !== "" && h("p", { class: "hint" }, name(item.why)), documents(item), item.void > 0 && h("p", { class: "hint caution" }, t.voided(item.void))),
     h("span", { class: "entry-no" }, h("span", { class: "hint" }, t.entry(item.position)), receipt));
 }
 

@@ -49,8 +49,18 @@ function showInvite(app: App, node: HTMLElement, invite: InviteView, me: string 
 
   const go = button(me === null ? say.join.button : say.join.accept, { id: me === null ? "join-passkey" : "join-accept", class: "primary large" }, () =>
     void busy(go, slot, async () => {
-      const { matter, state } = await accept(app, me === null, status).finally(() => (status.textContent = ""));
-      joined(matter, state, invite);
+      try {
+        const { matter, state } = await accept(app, me === null, status);
+        joined(matter, state, invite);
+      } catch (thrown) {
+        // Who works in a firm has a kit before anything is sealed to him: the join goes on when the matter is opened.
+        if (failureOf(thrown).code !== "second-way") throw thrown;
+        const overview = await app.engine.call("overview");
+        app.signedIn(overview);
+        app.makeKit("/m/" + (overview.matters.at(-1)?.matter ?? ""), false);
+      } finally {
+        status.textContent = "";
+      }
     }));
 
   fill(node, heading,

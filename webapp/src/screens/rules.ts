@@ -2,7 +2,7 @@
 
 import type { App, Screen } from "../app.ts";
 import { fill, h, type Child, type Props } from "../dom.ts";
-import type { Event, Id, Policy, Rules } from "../engine.ts";
+import type { Custodian, Event, Id, Policy, Rules } from "../engine.ts";
 import { failureOf } from "../engine-client.ts";
 import { date, name } from "../format.ts";
 import { say } from "../sentences.ts";
@@ -91,7 +91,7 @@ function readOnly(policy: Policy): HTMLElement {
       h("div", { "data-rule": rule }, h("dt", {}, rules[rule].label), h("dd", { class: "rule-value" }, valueText(policy, rule)), h("dd", {}, meaning(rule))))))));
 }
 
-function valueText(policy: Rules, rule: RuleName): Child {
+function valueText(policy: Policy, rule: RuleName): Child {
   switch (rule) {
     case "staffMFA":
     case "clientMFA":
@@ -103,7 +103,7 @@ function valueText(policy: Rules, rule: RuleName): Child {
     case "absolute":
       return [t.value.minutes(policy[rule]), " ", t.hours(policy[rule])];
     case "networks": return policy.networks.length === 0 ? t.value.anywhere : h("ul", { class: "plain-list" }, policy.networks.map((network) => h("li", {}, h("code", {}, network))));
-    case "recovery": return policy.recoveryN === 0 ? t.value.off : t.value.ofHolders(policy.recoveryK, policy.recoveryN);
+    case "recovery": return policy.recoveryK === 0 ? t.value.off : custodianNames(policy);
   }
 }
 
@@ -221,25 +221,40 @@ function isNetwork(line: string): boolean {
   return sixBits !== undefined && Number(sixBits) <= 128;
 }
 
+function custodianNames(policy: Policy): Child {
+  const names = policy.mayBeCustodians.filter((c) => isCustodian(policy, c)).map((c) => h("li", {}, name(c.name), c.gone && h("span", { class: "hint" }, " ", t.custodianGone)));
+  return [t.value.ofCustodians(policy.recoveryK, policy.custodians.length, policy.recoveryHours), h("ul", { class: "plain-list" }, names)];
+}
+
+function isCustodian(policy: Rules, who: Custodian): boolean {
+  return policy.custodians.some((c) => c.member === who.member && c.fingerprint === who.fingerprint);
+}
+
 function recovery(policy: Policy): Control {
   const id = "rule-recovery";
-  const on = h("input", { id, type: "checkbox", checked: policy.recoveryN > 0, "aria-describedby": id + "-hint" });
+  const on = h("input", { id, type: "checkbox", checked: policy.recoveryK > 0, "aria-describedby": id + "-hint" });
   const k = numberInput(id + "-k", policy.recoveryK || 2, 2, 9);
-  const n = numberInput(id + "-n", policy.recoveryN || 3, 2, 9);
-  const both = h("div", { class: "pair-of-fields" },
-    h("div", { class: "field" }, h("label", { for: k.id }, t.recoveryK), k),
-    h("div", { class: "field" }, h("label", { for: n.id }, t.recoveryN), n));
+  const hours = numberInput(id + "-hours", policy.recoveryHours || 48, 24, 720);
+  const people = policy.mayBeCustodians.map((who) => ({ who, box: h("input", { type: "checkbox", checked: isCustodian(policy, who), "data-custodian": who.member }) }));
+  const chosen = () => people.filter(({ box }) => box.checked).map(({ who: { member, fingerprint } }) => ({ member, fingerprint }));
+  const all = h("div", { class: "stack tight" },
+    h("fieldset", { id: id + "-custodians" }, h("legend", {}, t.custodians),
+      people.map(({ who, box }) => h("label", { class: "check" }, box, h("span", {}, name(who.name), who.gone && h("span", { class: "hint block" }, t.custodianGone))))),
+    h("div", { class: "pair-of-fields" },
+      h("div", { class: "field" }, h("label", { for: k.id }, t.recoveryK), k),
+      h("div", { class: "field" }, h("label", { for: hours.id }, t.recoveryHours), hours)));
   const check = () => {
-    both.hidden = k.disabled = n.disabled = !on.checked;
-    k.setCustomValidity(k.valueAsNumber > n.valueAsNumber ? t.recoveryShort : "");
+    all.hidden = k.disabled = hours.disabled = !on.checked;
+    k.setCustomValidity(on.checked && k.valueAsNumber > chosen().length ? t.recoveryShort : "");
   };
-  for (const input of [on, k, n]) input.addEventListener("input", check);
+  for (const input of [on, k, hours, ...people.map(({ box }) => box)]) input.addEventListener("input", check);
   check();
   return {
-    node: h("div", { class: "stack tight" }, h("div", { class: "check" }, on, h("div", {}, h("label", { for: id }, rules.recovery.label), meaning("recovery", id + "-hint"))), both),
+    node: h("div", { class: "stack tight" }, h("div", { class: "check" }, on, h("div", {}, h("label", { for: id }, rules.recovery.label), meaning("recovery", id + "-hint"))), all),
     read(into) {
       into.recoveryK = on.checked ? k.valueAsNumber : 0;
-      into.recoveryN = on.checked ? n.valueAsNumber : 0;
+      into.recoveryHours = on.checked ? hours.valueAsNumber : 0;
+      into.custodians = on.checked ? chosen() : [];
     },
   };
 }
