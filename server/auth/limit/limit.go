@@ -54,6 +54,7 @@ func New(key [32]byte) *Limiter { return &Limiter{key} }
 type Attempt struct {
 	Account string
 	Address netip.Addr
+	Second  bool // a second factor, by somebody who has shown the first: the address does not matter
 }
 
 // row is one count.
@@ -72,6 +73,7 @@ type counter struct {
 // The kinds of rows, which are also the purposes of the key.
 const (
 	account = "account"
+	second  = "second"
 	address = "address"
 )
 
@@ -83,8 +85,12 @@ func (l *Limiter) counter(kind string, free int, of []byte) counter {
 	return counter{[]byte("limit/" + kind + "/" + hex.EncodeToString(mac.Sum(nil)[:20])), free}
 }
 
-func (l *Limiter) account(name string) counter {
-	return l.counter(account, FreeOfAccount, []byte(name))
+func (l *Limiter) account(a Attempt) counter {
+	kind := account
+	if a.Second {
+		kind = second
+	}
+	return l.counter(kind, FreeOfAccount, []byte(a.Account))
 }
 
 // address counts an IPv6 network as one: who has an address there has all of them.
@@ -101,8 +107,11 @@ func (l *Limiter) address(a netip.Addr) counter {
 	return l.counter(address, FreeOfAddress, []byte(network.String()))
 }
 
-func (l *Limiter) both(a Attempt) [2]counter {
-	return [2]counter{l.account(a.Account), l.address(a.Address)}
+func (l *Limiter) counters(a Attempt) []counter {
+	if a.Second {
+		return []counter{l.account(a)}
+	}
+	return []counter{l.account(a), l.address(a.Address)}
 }
 
 // wait is how long a row makes the next attempt wait. A clock that was set back must not lock anybody out for the time it
@@ -135,7 +144,7 @@ func (c counter) read(tx store.Tx, now time.Time) (r row, found bool, err error)
 // Check is nil where an attempt may start now, and a *Denied where it may not.
 func (l *Limiter) Check(tx store.Tx, now time.Time, a Attempt) error {
 	var longest time.Duration
-	for _, c := range l.both(a) {
+	for _, c := range l.counters(a) {
 		r, _, err := c.read(tx, now)
 		if err != nil {
 			return err
@@ -148,23 +157,26 @@ func (l *Limiter) Check(tx store.Tx, now time.Time, a Attempt) error {
 	return nil
 }
 
-// Count counts an attempt that starts now, or is a *Denied and counts nothing.
-func (l *Limiter) Count(tx store.Tx, now time.Time, a Attempt) error {
+// Count counts an attempt that starts now, or is a *Denied and counts nothing. begins is whether the account is slowed down
+// from this attempt on.
+func (l *Limiter) Count(tx store.Tx, now time.Time, a Attempt) (begins bool, err error) {
 	if err := l.Check(tx, now, a); err != nil {
-		return err
+		return false, err
 	}
-	for _, c := range l.both(a) {
-		if err := c.count(tx, now); err != nil {
-			return err
+	for i, c := range l.counters(a) {
+		n, err := c.count(tx, now)
+		if err != nil {
+			return false, err
 		}
+		begins = begins || (i == 0 && n == c.free)
 	}
-	return nil
+	return begins, nil
 }
 
-func (c counter) count(tx store.Tx, now time.Time) error {
+func (c counter) count(tx store.Tx, now time.Time) (n int, err error) {
 	r, found, err := c.read(tx, now)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	r.Count++
 	if wait := c.after(r.Count); wait > 0 {
@@ -172,22 +184,26 @@ func (c counter) count(tx store.Tx, now time.Time) error {
 	}
 	r.Expires = now.Add(Forgotten).Unix()
 	if found { // its note of when to look stands already: one for a row, however often it is tried
-		return layout.Put(tx, c.key, r)
+		return r.Count, layout.Put(tx, c.key, r)
 	}
-	return layout.PutEphemeral(tx, c.key, r, r.Expires)
+	return r.Count, layout.PutEphemeral(tx, c.key, r, r.Expires)
 }
 
-// Succeeded forgets the attempts of an account whose owner got in, and returns how many others there were, for him to be
-// told. Of the address it forgets only his own: who has an account could otherwise guess on at others' from there.
-func (l *Limiter) Succeeded(tx store.Tx, now time.Time, a Attempt, own int) (others int, err error) {
-	r, _, err := l.account(a.Account).read(tx, now)
-	if err != nil {
-		return 0, err
+// Succeeded forgets the attempts of an account whose owner got in by so many of his own. Of the address it forgets only
+// these: who has an account could otherwise guess on at others' from there.
+func (l *Limiter) Succeeded(tx store.Tx, now time.Time, a Attempt, own int) error {
+	for i, c := range l.counters(a) {
+		if i == 0 {
+			if err := c.forget(tx); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := c.giveBack(tx, now, own); err != nil {
+			return err
+		}
 	}
-	if err := l.Unlock(tx, a.Account); err != nil {
-		return 0, err
-	}
-	return max(0, r.Count-own), l.address(a.Address).giveBack(tx, now, own)
+	return nil
 }
 
 func (c counter) giveBack(tx store.Tx, now time.Time, own int) error {
@@ -202,9 +218,7 @@ func (c counter) giveBack(tx store.Tx, now time.Time, own int) error {
 	return layout.Put(tx, c.key, r)
 }
 
-// Unlock forgets the attempts of an account: an owner did so, with a reason.
-func (l *Limiter) Unlock(tx store.Tx, name string) error {
-	c := l.account(name)
+func (c counter) forget(tx store.Tx) error {
 	r, found, err := layout.Get[row](tx, c.key)
 	if err != nil || !found {
 		return err
@@ -214,8 +228,13 @@ func (l *Limiter) Unlock(tx store.Tx, name string) error {
 	return layout.Put(tx, c.key, r)
 }
 
+// Unlock forgets the attempts of an account: an owner did so, with a reason.
+func (l *Limiter) Unlock(tx store.Tx, name string) error {
+	return l.account(Attempt{Account: name}).forget(tx)
+}
+
 // Status is how many attempts of an account did not get in, and how long the next one waits.
 func (l *Limiter) Status(tx store.Tx, now time.Time, name string) (count int, wait time.Duration, err error) {
-	r, _, err := l.account(name).read(tx, now)
+	r, _, err := l.account(Attempt{Account: name}).read(tx, now)
 	return r.Count, r.wait(now), err
 }

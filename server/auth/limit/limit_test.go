@@ -41,7 +41,7 @@ func (w *world) try(a limit.Attempt) time.Duration {
 	w.t.Helper()
 	err := w.store.View(context.Background(), layout.Accounts, func(tx store.Tx) error { return w.limit.Check(tx, w.now, a) })
 	if err == nil {
-		err = w.update(func(tx store.Tx) error { return w.limit.Count(tx, w.now, a) })
+		err = w.update(func(tx store.Tx) error { _, err := w.limit.Count(tx, w.now, a); return err })
 	}
 	var denied *limit.Denied
 	switch {
@@ -54,15 +54,11 @@ func (w *world) try(a limit.Attempt) time.Duration {
 	return 0
 }
 
-func (w *world) succeeded(a limit.Attempt, own int) (others int) {
+func (w *world) succeeded(a limit.Attempt, own int) {
 	w.t.Helper()
-	if err := w.update(func(tx store.Tx) (err error) {
-		others, err = w.limit.Succeeded(tx, w.now, a, own)
-		return err
-	}); err != nil {
+	if err := w.update(func(tx store.Tx) error { return w.limit.Succeeded(tx, w.now, a, own) }); err != nil {
 		w.t.Fatal(err)
 	}
-	return others
 }
 
 func (w *world) rows() (n int) {
@@ -159,21 +155,14 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestSucceeded: who gets in is told of the others, and starts anew; a thief cannot clear an address with an account of
-// his own.
+// TestSucceeded: who gets in starts anew; a thief cannot clear an address with an account of his own.
 func TestSucceeded(t *testing.T) {
 	w := newWorld(t)
 	for n := range 3 {
 		w.try(from("ada", 100+n))
 	}
-	w.try(from("ada", 1)) // hers: the password
-	w.try(from("ada", 1)) // and the code
-	if others := w.succeeded(from("ada", 1), 2); others != 3 {
-		t.Errorf("told of %d others, want 3", others)
-	}
-	if others := w.succeeded(from("ada", 1), 0); others != 0 {
-		t.Errorf("told of %d again", others)
-	}
+	w.try(from("ada", 1)) // hers
+	w.succeeded(from("ada", 1), 1)
 	for n := range limit.FreeOfAccount {
 		if wait := w.try(from("ada", 200+n)); wait != 0 {
 			t.Fatalf("attempt %d after a success waits %v", n, wait)
@@ -245,7 +234,11 @@ func TestCountRefuses(t *testing.T) {
 	counted := 0
 	for n := range 20 {
 		var denied *limit.Denied
-		err := w.update(func(tx store.Tx) error { return w.limit.Count(tx, w.now, from("ada", n)) })
+		var begins bool
+		err := w.update(func(tx store.Tx) (err error) { begins, err = w.limit.Count(tx, w.now, from("ada", n)); return err })
+		if begins != (n == limit.FreeOfAccount-1) {
+			t.Errorf("attempt %d: waits begin: %v", n, begins)
+		}
 		switch {
 		case err == nil:
 			counted++
@@ -271,6 +264,42 @@ func TestMorning(t *testing.T) {
 			w.succeeded(from(fmt.Sprint(n), 1), 1)
 		}
 		w.now = w.now.Add(time.Minute)
+	}
+}
+
+// TestSecondFactor: codes are counted apart from passwords, wherever they come from: neither makes the other wait.
+func TestSecondFactor(t *testing.T) {
+	w := newWorld(t)
+	code := func(name string, n int) limit.Attempt {
+		a := from(name, n)
+		a.Second = true
+		return a
+	}
+	for n := range 20 {
+		w.try(from("ada", n))
+	}
+	for n := range limit.FreeOfAccount {
+		if wait := w.try(code("ada", n)); wait != 0 {
+			t.Fatalf("code %d waits %v because somebody tries passwords", n, wait)
+		}
+	}
+	if w.try(code("ada", 99)) != time.Second || w.try(code("bob", 99)) != 0 {
+		t.Error("codes are not counted for their account")
+	}
+	for n := range limit.FreeOfAddress + 10 { // many people's codes come from one address
+		if wait := w.try(code(fmt.Sprint(n), 1)); wait != 0 {
+			t.Fatalf("the code of person %d waits %v", n, wait)
+		}
+	}
+	for range 20 {
+		w.try(code("carl", 1))
+	}
+	if wait := w.try(from("carl", 1)); wait != 0 {
+		t.Errorf("a password waits %v for codes", wait)
+	}
+	w.succeeded(code("ada", 5), 3)
+	if w.try(code("ada", 5)) != 0 || w.try(from("ada", 50)) == 0 {
+		t.Error("a code that counts forgets the wrong ones")
 	}
 }
 
