@@ -42,7 +42,7 @@ func (s *Server) finishEnrolment(c echo.Context, now time.Time) error {
 	}
 	out, token, err := s.auth.FinishEnrolment(c.Request().Context(), now, id, req)
 	if err == nil {
-		setCookie(c, accountCookie, token, max(s.config.Absolute, longest))
+		s.signedIn(c, token)
 	}
 	return reply(c, out, err)
 }
@@ -70,7 +70,7 @@ func (s *Server) finishSignIn(c echo.Context, now time.Time) error {
 	}
 	out, token, err := s.auth.FinishSignIn(c.Request().Context(), now, id, req, before)
 	if err == nil {
-		setCookie(c, accountCookie, token, max(s.config.Absolute, longest))
+		s.signedIn(c, token)
 	}
 	return reply(c, out, err)
 }
@@ -137,7 +137,7 @@ func (s *Server) prove(c echo.Context, now time.Time, who auth.Who) error {
 	if err != nil {
 		return err
 	}
-	out, err := s.auth.Prove(c.Request().Context(), now, who, req)
+	out, err := s.auth.Prove(c.Request().Context(), now, who, s.address(c), req)
 	return reply(c, out, err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -25,6 +26,11 @@ var answers = map[api.Code]struct {
 	api.CodeSessionEnded:   {http.StatusUnauthorized, "This session was ended elsewhere."},
 	api.CodeProveAgain:     {http.StatusForbidden, "Please show once more that it is you."},
 	api.CodeLastMethod:     {http.StatusConflict, "Without it nobody could get in any more."},
+	api.CodeTooMany:        {http.StatusTooManyRequests, "Too many attempts. Please wait."},
+	api.CodeCodeFailed:     {http.StatusUnauthorized, "This code does not count."},
+	api.CodeSecondFactor:   {http.StatusForbidden, "A second factor is needed."},
+	api.CodePasswordOld:    {http.StatusForbidden, "This firm asks for a newer password."},
+	api.CodeNameTaken:      {http.StatusConflict, "Somebody else has this name."},
 	api.CodeNotFromHere:    {http.StatusForbidden, "This firm lets nobody in from here."},
 	api.CodeNewKeys:        {http.StatusConflict, "Somebody has new keys: an owner must renew the keys here first."},
 	api.CodeSecondWay:      {http.StatusForbidden, "You need two ways to unlock first."},
@@ -74,7 +80,7 @@ func answer(err error) (int, *api.Error) {
 	var h *echo.HTTPError
 	switch {
 	case errors.As(err, &e):
-		out.Code, out.Chain = e.Code, e.Chain
+		out.Code, out.Chain, out.Wait = e.Code, e.Chain, e.Wait
 	case errors.As(err, &h):
 		out.Code = codeOf(h.Code)
 	default:
@@ -112,6 +118,9 @@ func (s *Server) failed(err error, c echo.Context) {
 	}
 	if c.Response().Committed {
 		return // bytes went out: the connection is cut, and the length that was promised tells the client
+	}
+	if body.Wait > 0 {
+		c.Response().Header().Set("Retry-After", strconv.Itoa(body.Wait))
 	}
 	if err := c.JSON(status, body); err != nil {
 		s.config.Logger.Debug("answer not sent", "route", c.Path())

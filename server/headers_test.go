@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"crypto/rand"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/server"
+	"github.com/underseal/underseal/server/auth"
 	"github.com/underseal/underseal/server/blob/memblob"
 	"github.com/underseal/underseal/server/ledger"
 	"github.com/underseal/underseal/server/store/memstore"
@@ -190,7 +192,7 @@ func TestOrigins(t *testing.T) {
 		"http://files.example": false, "https://files.example/": false, "files.example": false, "": false, "https://": false, "http://127.0.0.1:8420": false,
 		"https://10.0.0.1": false, "ftp://files.example": false, "https://user@files.example": false, "https://files.example?x": false,
 	} {
-		_, err := server.New(server.Config{Store: memstore.New(nil), Blobs: memblob.New(), Log: ledger.NewLog(&ledger.MemoryKeys{}, nil), Origin: origin})
+		_, err := server.New(server.Config{Store: memstore.New(nil), Blobs: memblob.New(), Log: ledger.NewLog(&ledger.MemoryKeys{}, nil), Keys: &auth.MemoryKeys{Random: rand.Reader}, Origin: origin})
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", origin, err)
 		}

@@ -39,6 +39,9 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST(api.RouteEnrolment, s.asAnybody(s.finishEnrolment))
 	e.POST(api.RouteSignIns, s.asAnybody(s.beginSignIn))
 	e.POST(api.RouteSignIn, s.asAnybody(s.finishSignIn))
+	e.POST(api.RoutePasswordSignIns, s.asAnybody(s.beginPassword))
+	e.POST(api.RoutePasswordSignIn, s.asAnybody(s.finishPassword))
+	e.POST(api.RouteEnrolmentPassword, s.asAnybody(s.enrolPassword))
 	e.POST(api.RouteSessions, s.asAnybody(s.openSession)) // by its ticket
 	e.GET(api.RouteInvite, s.asAnybody(s.invite))         // by its id
 	e.GET(api.RoutePublicLog, s.asAnybody(s.publicLog))   // which nobody can read
@@ -54,6 +57,12 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST(api.RoutePasskeys, s.asAccount(s.beginPasskey))
 	e.POST(api.RoutePasskey, s.asAccount(s.finishPasskey))
 	e.DELETE(api.RoutePasskey, s.asAccount(s.removePasskey))
+	e.POST(api.RoutePassword, s.asAccount(s.beginNewPassword))
+	e.PUT(api.RoutePassword, s.asAccount(s.putPassword))
+	e.DELETE(api.RoutePassword, s.asAccount(s.removePassword))
+	e.POST(api.RouteTOTP, s.asAccount(s.beginAuthenticator))
+	e.PUT(api.RouteTOTP, s.asAccount(s.putAuthenticator))
+	e.DELETE(api.RouteTOTP, s.asAccount(s.removeAuthenticator))
 	e.POST(api.RouteTickets, s.asAccount(s.ticket))
 	e.POST(api.RouteFirms, s.asAccount(s.found))
 
@@ -63,8 +72,8 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST(api.RouteMap, s.asMember(s.logMap))
 	e.GET(api.RouteTiles, s.asMember(s.memberTiles))
 	e.GET(api.RouteLeaves, s.asMember(s.leaves))
-	e.GET(api.RouteEvents, s.asMember(s.events))
-	e.GET(api.RouteNextEvent, s.asMember(s.nextEvent))
+	e.GET(api.RouteEvents, s.asMember(s.tell(s.events)))
+	e.GET(api.RouteNextEvent, s.asMember(s.tell(s.nextEvent)))
 	e.GET(api.RouteReceipt, s.asMember(s.receipt))
 	e.GET(api.RouteChains, s.asMember(s.chains))
 	e.POST(api.RouteChains, s.asMember(s.openChain))

@@ -18,6 +18,7 @@ import (
 var public = map[string]bool{
 	"GET " + api.RouteHealth: true, "POST " + api.RouteEnrolments: true, "POST " + api.RouteEnrolment: true, "POST " + api.RouteSignIns: true,
 	"POST " + api.RouteSignIn: true, "POST " + api.RouteSessions: true, "GET " + api.RouteInvite: true,
+	"POST " + api.RoutePasswordSignIns: true, "POST " + api.RoutePasswordSignIn: true, "POST " + api.RouteEnrolmentPassword: true,
 }
 
 // of an account, and of no firm.
@@ -25,6 +26,8 @@ var accounts = map[string]bool{
 	"GET " + api.RouteAccount: true, "DELETE " + api.RouteAccountSession: true, "PUT " + api.RouteKeyring: true, "PUT " + api.RouteVault: true,
 	"POST " + api.RouteTickets: true, "POST " + api.RouteFirms: true, "POST " + api.RouteProofs: true, "POST " + api.RoutePasskeys: true,
 	"GET " + api.RouteAccountSessions: true, "DELETE " + api.RouteAccountSessions: true, "DELETE " + api.RouteOneSession: true, "POST " + api.RoutePasskey: true, "DELETE " + api.RoutePasskey: true,
+	"POST " + api.RoutePassword: true, "PUT " + api.RoutePassword: true, "DELETE " + api.RoutePassword: true,
+	"POST " + api.RouteTOTP: true, "PUT " + api.RouteTOTP: true, "DELETE " + api.RouteTOTP: true,
 }
 
 // firmwide are routes that whoever has a session in the firm may call, also who was removed from a matter or was not

@@ -28,11 +28,12 @@ import (
 	"github.com/underseal/underseal/server/store"
 )
 
-// Config is what a server is made of. Store, Blobs, Origin and Log are required.
+// Config is what a server is made of. Store, Blobs, Origin, Log and Keys are required.
 type Config struct {
 	Store store.Store // opened with Log.Integrate as its hook
 	Blobs blob.Store
 	Log   *ledger.Log
+	Keys  auth.Keys
 
 	// Origin is where browsers find the server, such as https://files.example or http://localhost:8420. Plain http is
 	// for localhost alone: passkeys, cookies and this product do not work without a secure origin.
@@ -64,8 +65,8 @@ type Server struct {
 
 // New checks the configuration.
 func New(c Config) (*Server, error) {
-	if c.Store == nil || c.Blobs == nil || c.Log == nil {
-		return nil, errors.New("server: a store, a blob store and a log are needed")
+	if c.Store == nil || c.Blobs == nil || c.Log == nil || c.Keys == nil {
+		return nil, errors.New("server: a store, a blob store, a log and a key are needed")
 	}
 	if err := CheckOrigin(c.Origin); err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	c.fill()
-	a, err := auth.New(auth.Config{Store: c.Store, Origin: c.Origin, Random: c.Random, Log: c.Log, Policy: c.Policy, Idle: c.Idle, Absolute: c.Absolute})
+	a, err := auth.New(context.Background(), auth.Config{Store: c.Store, Origin: c.Origin, Random: c.Random, Log: c.Log, Keys: c.Keys, Policy: c.Policy, Idle: c.Idle, Absolute: c.Absolute})
 	if err != nil {
 		return nil, err
 	}

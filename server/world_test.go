@@ -24,6 +24,7 @@ import (
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server"
+	"github.com/underseal/underseal/server/auth"
 	"github.com/underseal/underseal/server/blob"
 	"github.com/underseal/underseal/server/blob/memblob"
 	"github.com/underseal/underseal/server/layout"
@@ -59,6 +60,7 @@ type world struct {
 	blobs  blob.Store
 	clock  *clock
 	server *server.Server
+	config server.Config
 	log    *ledger.Log
 	http   *httptest.Server
 	logs   *logs
@@ -74,10 +76,11 @@ func newWorldOn(t testing.TB, open func(store.Hook) store.Store, b blob.Store, c
 	l := ledger.NewLog(&ledger.MemoryKeys{Random: rand.Reader}, &ledger.MemoryGuard{})
 	s := open(l.Integrate)
 	w := &world{t: t, store: s, blobs: b, log: l, clock: &clock{t: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}, logs: &logs{of: map[wire.ChainID]*firmLog{}}}
-	c := server.Config{Store: s, Blobs: b, Log: l, Origin: testOrigin, Now: w.clock.now}
+	c := server.Config{Store: s, Blobs: b, Log: l, Keys: &auth.MemoryKeys{Random: rand.Reader}, Origin: testOrigin, Now: w.clock.now}
 	if change != nil {
 		change(&c)
 	}
+	w.config = c
 	var err error
 	if w.server, err = server.New(c); err != nil {
 		t.Fatal(err)

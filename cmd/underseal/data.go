@@ -3,13 +3,17 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
+	"github.com/underseal/underseal/server/auth"
 	"github.com/underseal/underseal/server/blob"
 	"github.com/underseal/underseal/server/blob/dirblob"
 	"github.com/underseal/underseal/server/ledger"
@@ -20,11 +24,12 @@ import (
 // errInUse says that a server runs on the data.
 var errInUse = errors.New("a server is running on this data folder: stop it first")
 
-// data is an open data folder: store/, blobs/, log.key and last-signed/.
+// data is an open data folder: store/, blobs/, log.key, sign-in.key and last-signed/.
 type data struct {
 	store *boltstore.Store
 	blobs *dirblob.Store
 	log   *ledger.Log
+	key   *signInKey
 	guard *guardFolder
 }
 
@@ -49,7 +54,7 @@ func openData(folder, lastSigned string) (*data, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &data{store: s, blobs: b, log: l, guard: guard}, nil
+	return &data{store: s, blobs: b, log: l, key: &signInKey{path: filepath.Join(folder, "sign-in.key")}, guard: guard}, nil
 }
 
 func (d *data) Close() error { return errors.Join(d.blobs.Close(), d.store.Close(), d.guard.Close()) }
@@ -118,21 +123,74 @@ func (k *keyFile) Make(_ context.Context, name string) (ledger.LogSeeds, error) 
 }
 
 // replaceFile puts a file in place whole and durably.
-func replaceFile(path string, b []byte) (err error) {
+func replaceFile(path string, b []byte) error {
+	if err := putFile(path, b); err != nil {
+		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
+	}
+	return nil
+}
+
+func putFile(path string, b []byte) (err error) {
 	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("writing log.key: %w", err)
+		return err
 	}
 	_, err = f.Write(b)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("writing log.key: %w", err)
+		return err
 	}
 	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("writing log.key: %w", err)
+		return err
 	}
 	folder, err := os.Open(filepath.Dir(path))
 	if err != nil {
-		return fmt.Errorf("writing log.key: %w", err)
+		return err
 	}
 	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// signInKey keeps the key of passwords in a file of its own, for the reason that keyFile does: a copy of the store tests no
+// password and makes no code.
+type signInKey struct {
+	path string
+	mu   sync.Mutex // guards the file
+}
+
+var _ auth.Keys = (*signInKey)(nil)
+
+// Key implements auth.Keys.
+func (k *signInKey) Key(context.Context) (auth.Key, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.read()
+}
+
+// read reads the file. k.mu is held.
+func (k *signInKey) read() (auth.Key, error) {
+	b, err := os.ReadFile(k.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return auth.Key{}, auth.ErrNoKey
+	}
+	if err != nil {
+		return auth.Key{}, fmt.Errorf("reading sign-in.key: %w", err)
+	}
+	key, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(string(b)))
+	if err != nil || len(key) != len(auth.Key{}) {
+		return auth.Key{}, errors.New("sign-in.key is damaged: put back the one that belongs to this data folder")
+	}
+	return auth.Key(key), nil
+}
+
+// Make implements auth.Keys.
+func (k *signInKey) Make(context.Context) (auth.Key, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	key, err := k.read()
+	if !errors.Is(err, auth.ErrNoKey) {
+		return key, err
+	}
+	if _, err := io.ReadFull(rand.Reader, key[:]); err != nil {
+		return auth.Key{}, err
+	}
+	return key, replaceFile(k.path, []byte(base64.StdEncoding.EncodeToString(key[:])+"\n"))
 }

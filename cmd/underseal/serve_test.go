@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/server/auth"
 )
 
 // output is what a program prints while it runs.
@@ -81,9 +84,10 @@ func TestServe(t *testing.T) {
 	if status, _ := enrol(t, origin, "A"+secret[1:]); secret[0] != 'A' && status != 410 {
 		t.Fatalf("another secret: %d", status)
 	}
-	info, err := os.Stat(filepath.Join(data, "log.key"))
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Fatalf("log.key: %v %v", info, err)
+	for _, name := range []string{"log.key", "sign-in.key"} {
+		if info, err := os.Stat(filepath.Join(data, name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Fatalf("%s: %v %v", name, info, err)
+		}
 	}
 
 	// While it runs, the data is its own.
@@ -157,5 +161,39 @@ func TestDamagedKeyFile(t *testing.T) {
 	}
 	if b, err := os.ReadFile(k.path); err != nil || string(b) != "{" {
 		t.Fatal("it is not as it was")
+	}
+}
+
+// TestSignInKey: S-PASSWORD-07. It is drawn once, survives, and a damaged one is neither read nor overwritten.
+func TestSignInKey(t *testing.T) {
+	k := &signInKey{path: filepath.Join(t.TempDir(), "sign-in.key")}
+	if _, err := k.Key(t.Context()); !errors.Is(err, auth.ErrNoKey) {
+		t.Fatalf("%v", err)
+	}
+	first, err := k.Make(t.Context())
+	if err != nil || first == (auth.Key{}) {
+		t.Fatal(err)
+	}
+	again := &signInKey{path: k.path}
+	for _, get := range []func(context.Context) (auth.Key, error){again.Key, again.Make, k.Make} {
+		if key, err := get(t.Context()); err != nil || key != first {
+			t.Fatalf("another key: %v", err)
+		}
+	}
+	if text := fmt.Sprintf("%v %+v %#v %s %x %d", first, first, first, first, first, first); strings.Count(text, "private") != 6 {
+		t.Error("it is printed")
+	}
+	for _, damaged := range []string{"", "AAAA", "!", strings.Repeat("A", 43), strings.Repeat("A", 88)} {
+		if err := os.WriteFile(k.path, []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, get := range []func(context.Context) (auth.Key, error){k.Key, k.Make} {
+			if _, err := get(t.Context()); err == nil || errors.Is(err, auth.ErrNoKey) {
+				t.Errorf("%q is taken: %v", damaged, err)
+			}
+		}
+		if b, err := os.ReadFile(k.path); err != nil || string(b) != damaged {
+			t.Error("it is not as it was")
+		}
 	}
 }

@@ -34,6 +34,7 @@ type AccountSession struct {
 	Expires int64         `json:"expires"`
 	Idle    int64         `json:"idle"`   // after which it ends, unused
 	Method  string        `json:"method"` // passkey, kit, passphrase or password: what signed in
+	MFA     bool          `json:"mfa"`    // two factors were shown, or a passkey, which is two
 	Current bool          `json:"current"`
 }
 
@@ -52,12 +53,15 @@ type Opened struct {
 // ProofSeconds is how long a proof with a factor lasts: what changes factors asks for one that is no older.
 const ProofSeconds = 5 * 60
 
-// Prove shows once more who is signed in: POST /v1/account/proofs. It answers a challenge from POST /v1/sign-ins as
-// SignInFinish does.
+// Prove shows once more who is signed in: POST /v1/account/proofs. Credential or Login answers a challenge from POST
+// /v1/sign-ins as SignInFinish does; KE3 finishes a sign-in from POST /v1/sign-ins/password; Code is an authenticator app's,
+// and has no SignIn. A passkey or a code makes two factors of a session that had one.
 type Prove struct {
-	SignIn     wire.ObjectID   `json:"signIn"`
+	SignIn     wire.ObjectID   `json:"signIn,omitzero"`
 	Credential json.RawMessage `json:"credential,omitempty"`
 	Login      *LoginProof     `json:"login,omitempty"`
+	KE3        []byte          `json:"ke3,omitempty"`
+	Code       string          `json:"code,omitempty"`
 }
 
 // PasskeyReply begins a further passkey: POST /v1/account/passkeys with an empty object. Creation is as in EnrolReply.

@@ -37,6 +37,8 @@ type Error struct {
 	Message string `json:"message"`
 	// Chain is where the chain stands, with CodeMoved.
 	Chain *ChainHead `json:"chain,omitempty"`
+	// Wait is after how many seconds to try again, with CodeTooMany.
+	Wait int `json:"wait,omitempty"`
 }
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
@@ -90,10 +92,11 @@ type LogKeys struct {
 	Policy string   `json:"policy"` // witness policy (c2sp.org/tlog-policy); empty: no witnesses
 }
 
-// EnrolFinish completes an account: POST /v1/enrolments/{enrolment}. It has a Credential or a Login.
+// EnrolFinish completes an account: POST /v1/enrolments/{enrolment}. It has a Credential, a Login or a Password.
 type EnrolFinish struct {
 	Credential json.RawMessage `json:"credential,omitempty"` // RegistrationResponseJSON without prf results
 	Login      *LoginProof     `json:"login,omitempty"`
+	Password   *EnrolPassword  `json:"password,omitempty"`
 	Vault      []VaultEntry    `json:"vault"`
 	Keyring    []byte          `json:"keyring"`    // sealed; its revision becomes 1
 	KeyringKey []byte          `json:"keyringKey"` // Ed25519: whose signature a later keyring needs
@@ -118,7 +121,7 @@ func LoginMessage(origin string, challenge []byte) []byte {
 // VaultEntry is the account root wrapped for one unlock method.
 type VaultEntry struct {
 	Method   uint8  `json:"method"`
-	ID       []byte `json:"id"`                 // credential id of a passkey; login public key of a kit or passphrase
+	ID       []byte `json:"id"`                 // credential id of a passkey; login public key of a kit or passphrase; LoginName of a password
 	Wrapped  []byte `json:"wrapped"`            //
 	LoginKey []byte `json:"loginKey,omitempty"` // of a kit or passphrase: the same as ID
 }
@@ -144,6 +147,10 @@ type Account struct {
 	Revision uint64         `json:"revision"` // of the keyring
 	Passkeys []Passkey      `json:"passkeys"`
 	Firms    []wire.ChainID `json:"firms"` // a hint: the keyring decides
+
+	PasswordSet int64   `json:"passwordSet,omitempty"` // seconds since 1970, server time; 0: there is no password
+	TOTPSet     int64   `json:"totpSet,omitempty"`     // the same of an authenticator app
+	Failed      *Failed `json:"failed,omitempty"`      // with a sign-in, where there were some
 }
 
 // Passkey is a credential as its owner sees it.

@@ -13,7 +13,12 @@ const (
 	CodeSignInFailed   Code = "sign-in-failed"  // one answer for every failed sign-in
 	CodeSessionEnded   Code = "session-ended"   // it was ended by somebody else, or by a firm's policy
 	CodeProveAgain     Code = "prove-again"     // signed in, but the last proof with a factor is too old for this
-	CodeLastMethod     Code = "last-method"     // no way to sign in, or none to unlock, would be left
+	CodeLastMethod     Code = "last-method"     // no way to sign in, none to unlock, or a password without a second factor, would be left
+	CodeTooMany        Code = "too-many"        // too many attempts: the answer says how many seconds to wait
+	CodeCodeFailed     Code = "code-failed"     // one answer for every code that does not count: another one, a used one, one of another time
+	CodeSecondFactor   Code = "second-factor"   // the firm's policy, or a password, wants two factors
+	CodePasswordOld    Code = "password-old"    // the firm's policy wants a newer password than the one that signed in
+	CodeNameTaken      Code = "name-taken"      // somebody else signs in with that name
 	CodeNotFromHere    Code = "not-from-here"   // the firm's policy admits no session from this address
 	CodeNewKeys        Code = "new-keys"        // somebody has newer keys than the roster, or than the epoch: an owner must renew the matter's keys
 	CodeSecondWay      Code = "second-way"      // who works in a firm needs two ways to unlock before anything is wrapped to him
@@ -68,7 +73,8 @@ const (
 
 // ServerCodes are the codes that a server may answer; a client takes no other.
 func ServerCodes() []Code {
-	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeLastMethod, CodeNotFromHere, CodeNewKeys, CodeSecondWay, CodeTooEarly, CodeRecoveryGone, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
+	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeLastMethod, CodeTooMany, CodeCodeFailed, CodeSecondFactor,
+		CodePasswordOld, CodeNameTaken, CodeNotFromHere, CodeNewKeys, CodeSecondWay, CodeTooEarly, CodeRecoveryGone, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
 		CodeInviteGone, CodeMoved, CodeGone, CodeDigest, CodeChunkConflict, CodeUploadGone, CodeUploadMissing, CodeNotReleased, CodeRange, CodeNoSpace,
 		CodeSecretReceived, CodeUnavailable, CodeInternal}
 }

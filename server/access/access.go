@@ -24,6 +24,13 @@ type Caller struct {
 	Session wire.ObjectID
 	Address netip.Addr // that the request came from; zero where it is not known
 	Ways    int        // to unlock that the account had when the session was opened
+	SignedIn
+}
+
+// SignedIn is how somebody signed in.
+type SignedIn struct {
+	MFA         bool  // two factors, or a passkey, which is two
+	PasswordSet int64 // seconds: when the password was set that he signed in with; 0 for another factor
 }
 
 // SeatState is where a seat stands.
@@ -396,7 +403,7 @@ func Forget(s *Seat, head api.ChainHead, sub chain.Submission, f *chain.ForgetEf
 	return noRows(sub)
 }
 
-// Policy: an owner signs the firm's rules in the firm's own chain, and does not shut himself out by them.
+// Policy: an owner signs the firm's rules in the firm's own chain, and does not shut himself out by them where he stands.
 func Policy(c Caller, s *Seat, head api.ChainHead, sub chain.Submission, p *chain.Policy) error {
 	if err := require(s, chain.RightManage, Seated); err != nil {
 		return err
@@ -407,7 +414,28 @@ func Policy(c Caller, s *Seat, head api.ChainHead, sub chain.Submission, p *chai
 	if err := From(*p, c.Address); err != nil {
 		return err
 	}
+	if p.StaffMFA && !c.MFA {
+		return Deny(api.CodeSecondFactor)
+	}
 	return noRows(sub)
+}
+
+const day = 24 * 3600
+
+// Enough: a firm's sessions were signed in with what its policy asks for: of its staff, who have a seat in its own chain, by the
+// one rule, of everybody else by the other.
+func Enough(p chain.Policy, staff *Seat, in SignedIn, now int64) error {
+	asks := p.ClientMFA
+	if staff.present(Seated, Waiting, Frozen) {
+		asks = p.StaffMFA
+	}
+	switch {
+	case asks && !in.MFA:
+		return Deny(api.CodeSecondFactor)
+	case p.PasswordDays > 0 && in.PasswordSet > 0 && now >= in.PasswordSet+int64(p.PasswordDays)*day:
+		return Deny(api.CodePasswordOld)
+	}
+	return nil
 }
 
 // From: a firm's sessions are used from where its policy says.

@@ -162,3 +162,35 @@ func TestKeysAndJoining(t *testing.T) {
 		}
 	}
 }
+
+// TestEnough: S-SESSION-08. Of staff and of everybody else a firm may ask for different things.
+func TestEnough(t *testing.T) {
+	const days = 24 * 3600
+	seat := func(s SeatState) *Seat { return &Seat{State: s} }
+	for name, c := range map[string]struct {
+		p    chain.Policy
+		seat *Seat
+		in   SignedIn
+		now  int64
+		code api.Code
+	}{
+		"nothing asked":              {chain.Policy{}, nil, SignedIn{}, 0, ""},
+		"staff, one factor":          {chain.Policy{StaffMFA: true}, seat(Seated), SignedIn{}, 0, api.CodeSecondFactor},
+		"staff, two factors":         {chain.Policy{StaffMFA: true}, seat(Seated), SignedIn{MFA: true}, 0, ""},
+		"staff who wait":             {chain.Policy{StaffMFA: true}, seat(Waiting), SignedIn{}, 0, api.CodeSecondFactor},
+		"who left, by staff's rule":  {chain.Policy{StaffMFA: true}, seat(Removed), SignedIn{}, 0, ""},
+		"who left, by clients' rule": {chain.Policy{ClientMFA: true}, seat(Removed), SignedIn{}, 0, api.CodeSecondFactor},
+		"clients, by staff's rule":   {chain.Policy{StaffMFA: true}, nil, SignedIn{}, 0, ""},
+		"clients, one factor":        {chain.Policy{ClientMFA: true}, nil, SignedIn{}, 0, api.CodeSecondFactor},
+		"staff, by clients' rule":    {chain.Policy{ClientMFA: true}, seat(Seated), SignedIn{}, 0, ""},
+		"a password in time":         {chain.Policy{PasswordDays: 2}, nil, SignedIn{PasswordSet: 10}, 2*days + 9, ""},
+		"an old password":            {chain.Policy{PasswordDays: 2}, nil, SignedIn{PasswordSet: 10, MFA: true}, 2*days + 10, api.CodePasswordOld},
+		"a password for ever":        {chain.Policy{}, nil, SignedIn{PasswordSet: 10}, 1 << 40, ""},
+		"no password":                {chain.Policy{PasswordDays: 2}, nil, SignedIn{MFA: true}, 1 << 40, ""},
+	} {
+		err := Enough(c.p, c.seat, c.in, c.now)
+		if (err == nil) != (c.code == "") || (err != nil && !Is(err, c.code)) {
+			t.Errorf("%s: %v, want %q", name, err, c.code)
+		}
+	}
+}

@@ -53,11 +53,17 @@ func readAccount(tx store.Tx, id wire.ObjectID) (api.Account, error) {
 	for _, p := range passkeys {
 		out.Passkeys = append(out.Passkeys, api.Passkey{ID: p.Credential.ID, Created: p.Created, LastUsed: p.LastUsed})
 	}
-	err = tx.Scan(layout.MembershipsOf(id), nil, 0, func(k, _ []byte) error {
-		firm, err := wire.ParseHash(layout.Last(k))
-		out.Firms = append(out.Firms, firm)
-		return err
-	})
+	password, _, err := layout.Get[layout.Password](tx, layout.PasswordKey(id))
+	if err != nil {
+		return out, err
+	}
+	app, _, err := layout.Get[layout.Authenticator](tx, layout.AuthenticatorKey(id))
+	if err != nil {
+		return out, err
+	}
+	out.PasswordSet, out.TOTPSet = password.Set, app.Set
+	firms, err := firmsOf(tx, id)
+	out.Firms = append(out.Firms, firms...)
 	return out, err
 }
 
@@ -104,7 +110,8 @@ func (a *Service) PutKeyring(ctx context.Context, who Who, req api.PutKeyring) (
 	return out, err
 }
 
-// PutVault adds a kit or a passphrase, or replaces the one before. Its login key signs a fresh challenge.
+// PutVault adds a kit or a passphrase, or replaces the one before, and ends the sessions that that one opened elsewhere. Its login
+// key signs a fresh challenge.
 func (a *Service) PutVault(ctx context.Context, now time.Time, who Who, req api.PutVault) (api.Account, error) {
 	var out api.Account
 	if err := who.justProved(now); err != nil {
@@ -114,20 +121,28 @@ func (a *Service) PutVault(ctx context.Context, now time.Time, who Who, req api.
 	if req.Login == nil || !bytes.Equal(req.Entry.ID, req.Login.PublicKey) || req.Entry.Method != req.Login.Method {
 		return out, access.Deny(api.CodeBadRequest)
 	}
+	var e ended
 	err := a.finish(ctx, now, layout.SignInKey(req.SignIn), func(tx store.Tx) error {
 		done, err := hasVault(tx, account, req.Entry)
 		if err != nil {
 			return err
 		}
+		var gone []layout.Factor
 		if !done {
-			if err := a.replaceVault(tx, now, account, req); err != nil {
+			if gone, err = a.replaceVault(tx, now, account, req); err != nil {
 				return err
 			}
+		}
+		if e, err = endRows(tx, now, account, endedByFactor, othersBy(who, gone...)); err != nil {
+			return err
 		}
 		out, err = readAccount(tx, account)
 		return err
 	})
-	return out, err
+	if err != nil {
+		return out, err
+	}
+	return out, a.endFirms(ctx, now, account, endedByFactor, e)
 }
 
 // hasVault reports whether this very method was put before: the same request, again, changes nothing.
@@ -136,42 +151,46 @@ func hasVault(tx store.Tx, account wire.ObjectID, e api.VaultEntry) (bool, error
 	return found && bytes.Equal(old.Wrapped, e.Wrapped), err
 }
 
-func (a *Service) replaceVault(tx store.Tx, now time.Time, account wire.ObjectID, req api.PutVault) error {
+// replaceVault is what it replaces.
+func (a *Service) replaceVault(tx store.Tx, now time.Time, account wire.ObjectID, req api.PutVault) ([]layout.Factor, error) {
 	s, err := takeSignIn(tx, now, req.SignIn)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !a.loginVerifies(*req.Login, s.Challenge) {
-		return access.Deny(api.CodeSignInFailed)
+		return nil, access.Deny(api.CodeSignInFailed)
 	}
-	if err := dropVault(tx, account, req.Entry.Method); err != nil {
-		return err
+	gone, err := dropVault(tx, account, req.Entry.Method)
+	if err != nil {
+		return nil, err
 	}
 	if err := putVault(tx, account, req.Entry); err != nil {
-		return err
+		return nil, err
 	}
-	return putLogin(tx, account, *req.Login)
+	return gone, putLogin(tx, account, *req.Login)
 }
 
 // dropVault ends the unlock methods of one kind, and their login keys with them.
-func dropVault(tx store.Tx, account wire.ObjectID, method uint8) error {
-	return tx.Scan(layout.VaultMethod(account, method), nil, 0, func(k, v []byte) error {
+func dropVault(tx store.Tx, account wire.ObjectID, method uint8) (gone []layout.Factor, err error) {
+	err = tx.Scan(layout.VaultMethod(account, method), nil, 0, func(k, v []byte) error {
 		var e api.VaultEntry
 		if err := json.Unmarshal(v, &e); err != nil {
 			return err
 		}
+		gone = append(gone, factor(kindOf[vault.Method(method)], e.ID))
 		if err := tx.Delete(layout.LoginKey(e.ID)); err != nil {
 			return err
 		}
 		return tx.Delete(k)
 	})
+	return gone, err
 }
 
 // putVault keeps a wrapped root. What is in it, only its owner knows.
 func putVault(tx store.Tx, account wire.ObjectID, e api.VaultEntry) error {
-	login := vault.Method(e.Method) != vault.MethodPasskey
+	login := vault.Method(e.Method) == vault.MethodKit || vault.Method(e.Method) == vault.MethodPassphrase
 	switch {
-	case e.Method < uint8(vault.MethodPasskey) || e.Method > uint8(vault.MethodPassphrase):
+	case kindOf[vault.Method(e.Method)] == "":
 		return access.Deny(api.CodeBadRequest)
 	case len(e.ID) == 0 || len(e.ID) > 1023 || len(e.Wrapped) == 0 || len(e.Wrapped) > maxWrapped:
 		return access.Deny(api.CodeBadRequest)

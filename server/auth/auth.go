@@ -1,8 +1,8 @@
-// Package auth says who is calling. It keeps accounts, their passkeys and login keys, the sealed vaults and keyrings that
-// the server cannot open, and sessions: one of the account, and one of each firm, which a ticket leads to.
+// Package auth says who is calling. It keeps accounts, their passkeys, login keys, passwords and apps, the sealed vaults and
+// keyrings that the server cannot open, and sessions: one of the account, and one of each firm, which a ticket leads to.
 //
-// No method takes a name, an address or a passphrase: the server is never told them. Tokens, tickets and setup secrets
-// are stored as hashes.
+// No method takes a name, a password or a passphrase: the server is never told them, but a hash of the name that goes with a
+// password. Tokens, tickets and setup secrets are stored as hashes. An address is hashed to count attempts, and forgotten.
 package auth
 
 import (
@@ -43,6 +43,7 @@ type Config struct {
 	Origin   string // of the pages, as browsers spell it
 	Random   io.Reader
 	Log      *ledger.Log
+	Keys     Keys
 	Policy   string        // witness policy that new firms get
 	Idle     time.Duration // of a session
 	Absolute time.Duration
@@ -51,12 +52,13 @@ type Config struct {
 // Service keeps accounts and sessions. It holds no state of its own.
 type Service struct {
 	Config
-	host string
-	rp   *webauthn.WebAuthn
+	host    string
+	rp      *webauthn.WebAuthn
+	secrets *secrets
 }
 
-// New checks the configuration.
-func New(c Config) (*Service, error) {
+// New checks the configuration, and takes the key of passwords or makes the first one.
+func New(ctx context.Context, c Config) (*Service, error) {
 	u, err := url.Parse(c.Origin)
 	if err != nil {
 		return nil, fmt.Errorf("auth: origin: %w", err)
@@ -77,7 +79,11 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth: %w", err)
 	}
-	return &Service{Config: c, host: u.Host, rp: rp}, nil
+	secrets, err := loadSecrets(ctx, c.Store, c.Keys, c.Origin)
+	if err != nil {
+		return nil, err
+	}
+	return &Service{Config: c, host: u.Host, rp: rp, secrets: secrets}, nil
 }
 
 func (a *Service) random(n int) ([]byte, error) {

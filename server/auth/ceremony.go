@@ -6,15 +6,18 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"github.com/underseal/underseal/keys/opaque"
 	"github.com/underseal/underseal/keys/vault"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/access"
+	"github.com/underseal/underseal/server/auth/totp"
 	"github.com/underseal/underseal/server/layout"
 	"github.com/underseal/underseal/server/store"
 )
@@ -91,6 +94,53 @@ func (a *Service) begin(ctx context.Context, now time.Time, e layout.Enrolment, 
 	})
 }
 
+// EnrolPassword gives an account that is being made a name to sign in with, and the app that goes with its password.
+func (a *Service) EnrolPassword(ctx context.Context, now time.Time, from netip.Addr, id wire.ObjectID, req api.PasswordRequest) (out api.EnrolPasswordReply, err error) {
+	e, err := a.enrolment(ctx, now, id)
+	if err != nil {
+		return out, err
+	}
+	if out.Response, err = a.registers(ctx, now, from, e.Account, req); err != nil {
+		return out, err
+	}
+	secret, err := totp.NewSecret(a.Random)
+	if err != nil {
+		return out, err
+	}
+	out.Secret = secret.Text()
+	code, err := a.conceal(e.Account, secret)
+	if err != nil {
+		return out, err
+	}
+	return out, a.update(ctx, now, func(tx store.Tx) error {
+		e, found, err := layout.Get[layout.Enrolment](tx, layout.EnrolmentKey(id))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return access.Deny(api.CodeSignInFailed)
+		}
+		// It takes a while to find an app and to look at it with a camera.
+		e.Name, e.Code, e.Expires = req.Name, code, now.Unix()+api.SetUpSeconds
+		return layout.PutEphemeral(tx, layout.EnrolmentKey(id), e, e.Expires)
+	})
+}
+
+// enrolment is one that goes on.
+func (a *Service) enrolment(ctx context.Context, now time.Time, id wire.ObjectID) (e layout.Enrolment, err error) {
+	err = a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
+		found := false
+		if e, found, err = layout.Get[layout.Enrolment](tx, layout.EnrolmentKey(id)); err != nil {
+			return err
+		}
+		if !found || now.Unix() >= e.Expires {
+			return access.Deny(api.CodeSignInFailed)
+		}
+		return nil
+	})
+	return e, err
+}
+
 // FinishEnrolment makes the account and signs it in.
 func (a *Service) FinishEnrolment(ctx context.Context, now time.Time, id wire.ObjectID, req api.EnrolFinish) (api.Account, Token, error) {
 	if len(req.Keyring) > api.MaxKeyring || len(req.Vault) > maxVault {
@@ -106,18 +156,14 @@ func (a *Service) FinishEnrolment(ctx context.Context, now time.Time, id wire.Ob
 		if err != nil {
 			return err
 		}
-		passkey, err := a.proved(now, e, req)
+		passkey, shown, err := a.proved(tx, now, e, req)
 		if err != nil {
 			return err
 		}
 		if err := a.makeAccount(tx, now, e, req, passkey); err != nil {
 			return err
 		}
-		method := vault.MethodPasskey
-		if req.Login != nil {
-			method = vault.Method(req.Login.Method)
-		}
-		if err := a.openAccountSession(tx, now, e.Account, method, token, nil); err != nil {
+		if err := a.openAccountSession(tx, now, e.Account, shown, token, nil); err != nil {
 			return err
 		}
 		out, err = readAccount(tx, e.Account)
@@ -126,34 +172,52 @@ func (a *Service) FinishEnrolment(ctx context.Context, now time.Time, id wire.Ob
 	return out, token, err
 }
 
-// proved verifies what an enrolment brings: every wrapped root is for a passkey or login key that was proved with it.
-func (a *Service) proved(now time.Time, e layout.Enrolment, req api.EnrolFinish) (passkey *webauthn.Credential, err error) {
-	if now.Unix() >= e.Expires || (req.Login == nil && req.Credential == nil) {
-		return nil, access.Deny(api.CodeSignInFailed)
+// proved verifies what an enrolment brings: every wrapped root is for a passkey, login key or password that was proved with
+// it. shown is what it is signed in by.
+func (a *Service) proved(tx store.Tx, now time.Time, e layout.Enrolment, req api.EnrolFinish) (passkey *webauthn.Credential, shown []layout.Factor, err error) {
+	if now.Unix() >= e.Expires || (req.Login == nil && req.Credential == nil && req.Password == nil) {
+		return nil, nil, access.Deny(api.CodeSignInFailed)
 	}
 	// Without it nothing could ever be put into the keyring again.
-	if len(req.KeyringKey) != ed25519.PublicKeySize {
-		return nil, access.Deny(api.CodeBadRequest)
+	if len(req.KeyringKey) != ed25519.PublicKeySize || (req.Password != nil && (req.Login != nil || req.Credential != nil)) {
+		return nil, nil, access.Deny(api.CodeBadRequest)
 	}
 	proved := map[string]bool{}
+	if p := req.Password; p != nil {
+		if shown, err = a.provedPassword(tx, now, e, *p); err != nil {
+			return nil, nil, err
+		}
+		proved[methodID(uint8(vault.MethodPassword), p.Name[:])] = true
+	}
 	if req.Credential != nil {
 		if passkey, err = a.register(e.Account, e.Session, req.Credential); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		shown = append(shown, factor(kindPasskey, passkey.ID))
 		proved[methodID(uint8(vault.MethodPasskey), passkey.ID)] = true
 	}
 	if req.Login != nil {
 		if !a.loginVerifies(*req.Login, e.Challenge) {
-			return nil, access.Deny(api.CodeSignInFailed)
+			return nil, nil, access.Deny(api.CodeSignInFailed)
 		}
+		shown = append(shown, factor(kindOf[vault.Method(req.Login.Method)], req.Login.PublicKey))
 		proved[methodID(req.Login.Method, req.Login.PublicKey)] = true
 	}
 	for _, v := range req.Vault {
 		if !proved[methodID(v.Method, v.ID)] {
-			return nil, access.Deny(api.CodeBadRequest)
+			return nil, nil, access.Deny(api.CodeBadRequest)
 		}
 	}
-	return passkey, nil
+	return passkey, shown, nil
+}
+
+// provedPassword is whether the app that an enrolment's password needs was set up. What the password is, only its record says.
+func (a *Service) provedPassword(tx store.Tx, now time.Time, e layout.Enrolment, p api.EnrolPassword) ([]layout.Factor, error) {
+	if e.Name != p.Name || e.Code.IsZero() || opaque.CheckRecord(p.Record) != nil {
+		return nil, access.Deny(api.CodeBadRequest)
+	}
+	code, err := a.useCode(tx, now, e.Account, e.Code, p.Code)
+	return []layout.Factor{factor(kindPassword, p.Name[:]), code}, err
 }
 
 func methodID(method uint8, id []byte) string { return string(append([]byte{method}, id...)) }
@@ -185,6 +249,14 @@ func (a *Service) makeAccount(tx store.Tx, now time.Time, e layout.Enrolment, re
 		}
 		// A passphrase may keep its wrapped root on the device: then this notes the login key alone.
 		if err := layout.Put(tx, layout.VaultKey(e.Account, req.Login.Method, req.Login.PublicKey), api.VaultEntry{Method: req.Login.Method, ID: req.Login.PublicKey}); err != nil {
+			return err
+		}
+	}
+	if p := req.Password; p != nil {
+		if err := layout.Put(tx, layout.AuthenticatorKey(e.Account), layout.Authenticator{Set: now.Unix(), Secret: e.Code}); err != nil {
+			return err
+		}
+		if err := a.setPassword(tx, now, e.Account, p.Name, p.Record); err != nil {
 			return err
 		}
 	}
@@ -223,11 +295,12 @@ func take[T any](tx store.Tx, key []byte) (v T, err error) {
 }
 
 // finish changes the accounts by a ceremony, whose challenge counts once: with what it proves, in one transaction, or,
-// where it proves nothing, by itself. When the store fails the ceremony stays, and may be finished by the same request.
+// where it proves nothing, by itself. When the store fails the ceremony stays, and may be finished by the same request; when a
+// code of an app does not count it stays as well, for the next one.
 func (a *Service) finish(ctx context.Context, now time.Time, key []byte, fn func(store.Tx) error) error {
 	err := a.update(ctx, now, fn)
 	var denied *api.Error
-	if !errors.As(err, &denied) {
+	if !errors.As(err, &denied) || denied.Code == api.CodeCodeFailed {
 		return err
 	}
 	if err := a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error { return tx.Delete(key) }); err != nil {
@@ -282,41 +355,42 @@ func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.Objec
 	}
 	var out api.Account
 	var account wire.ObjectID
-	var method vault.Method
+	var shown layout.Factor
 	err = a.finish(ctx, now, layout.SignInKey(id), func(tx store.Tx) error {
 		s, err := takeSignIn(tx, now, id)
 		if err != nil {
 			return err
 		}
-		account, method, err = a.whoSigned(tx, now, s, req)
+		account, shown, err = a.whoSigned(tx, now, s, req)
 		if err != nil {
 			return err
 		}
-		if err := a.openAccountSession(tx, now, account, method, token, before); err != nil {
+		if err := a.openAccountSession(tx, now, account, []layout.Factor{shown}, token, before); err != nil {
 			return err
 		}
-		out, err = readAccount(tx, account)
+		if out, err = readAccount(tx, account); err != nil {
+			return err
+		}
+		out.Failed, err = gotIn(tx, account, 0, 0)
 		return err
 	})
-	return out, token, a.signInFailed(ctx, now, account, method, err)
+	return out, token, a.signInFailed(ctx, now, account, shown.Kind, err)
 }
 
-// signInFailed tells the auditors of each firm of an account that somebody failed to sign in to it. The error stays what it
-// was for who tried.
-func (a *Service) signInFailed(ctx context.Context, now time.Time, account wire.ObjectID, method vault.Method, cause error) error {
-	if !access.Is(cause, api.CodeSignInFailed) || account.IsZero() {
+// signInFailed tells the auditors of each firm of an account that somebody failed to sign in to it, and with what. The error
+// stays what it was for who tried. A password is not among it: one that is wrong is never sent, and what is counted instead is
+// told when waits begin.
+func (a *Service) signInFailed(ctx context.Context, now time.Time, account wire.ObjectID, kind string, cause error) error {
+	if account.IsZero() || !(access.Is(cause, api.CodeSignInFailed) || access.Is(cause, api.CodeCodeFailed)) {
 		return cause
 	}
 	var firms []wire.ChainID
-	err := a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
-		return tx.Scan(layout.MembershipsOf(account), nil, 0, func(k, _ []byte) error {
-			firm, err := wire.ParseHash(layout.Last(k))
-			firms = append(firms, firm)
-			return err
-		})
+	err := a.Store.View(ctx, layout.Accounts, func(tx store.Tx) (err error) {
+		firms, err = firmsOf(tx, account)
+		return err
 	})
 	for _, firm := range firms {
-		err = errors.Join(err, a.failedIn(ctx, now, firm, account, methodNames[method]))
+		err = errors.Join(err, a.failedIn(ctx, now, firm, account, kind))
 	}
 	return errors.Join(cause, err)
 }
@@ -338,21 +412,20 @@ func (a *Service) failedIn(ctx context.Context, now time.Time, firm wire.ChainID
 
 // whoSigned is whose factor answered the challenge, and which. Where the answer is wrong, it is whose it should have been, if
 // that is known.
-func (a *Service) whoSigned(tx store.Tx, now time.Time, s layout.SignIn, req api.SignInFinish) (wire.ObjectID, vault.Method, error) {
+func (a *Service) whoSigned(tx store.Tx, now time.Time, s layout.SignIn, req api.SignInFinish) (wire.ObjectID, layout.Factor, error) {
 	if req.Credential != nil {
-		account, err := a.assertion(tx, now, s, req.Credential)
-		return account, vault.MethodPasskey, err
+		return a.assertion(tx, now, s, req.Credential)
 	}
 	// The signature first, then whose key it is: an unknown key and a wrong signature cost and say the same.
 	verifies := a.loginVerifies(*req.Login, s.Challenge)
 	login, found, err := layout.Get[layout.Login](tx, layout.LoginKey(req.Login.PublicKey))
 	if err != nil {
-		return wire.ObjectID{}, 0, err
+		return wire.ObjectID{}, layout.Factor{}, err
 	}
 	if !verifies || !found || login.Method != req.Login.Method {
 		err = access.Deny(api.CodeSignInFailed)
 	}
-	return login.Account, vault.Method(login.Method), err
+	return login.Account, factor(kindOf[vault.Method(login.Method)], req.Login.PublicKey), err
 }
 
 func (a *Service) loginVerifies(p api.LoginProof, challenge []byte) bool {
@@ -365,11 +438,12 @@ func (a *Service) loginVerifies(p api.LoginProof, challenge []byte) bool {
 
 // assertion verifies a passkey, whose user handle is the account, and counts its use. The account that a wrong one names comes
 // with the error.
-func (a *Service) assertion(tx store.Tx, now time.Time, s layout.SignIn, response json.RawMessage) (wire.ObjectID, error) {
+func (a *Service) assertion(tx store.Tx, now time.Time, s layout.SignIn, response json.RawMessage) (wire.ObjectID, layout.Factor, error) {
+	f := layout.Factor{Kind: kindPasskey}
 	failed := access.Deny(api.CodeSignInFailed)
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(response)
 	if err != nil {
-		return wire.ObjectID{}, failed
+		return wire.ObjectID{}, f, failed
 	}
 	var who user
 	var broken error
@@ -384,17 +458,25 @@ func (a *Service) assertion(tx store.Tx, now time.Time, s layout.SignIn, respons
 		return who, nil
 	}, s.Session, parsed)
 	if broken != nil {
-		return wire.ObjectID{}, broken
+		return wire.ObjectID{}, f, broken
 	}
+	if err != nil {
+		return who.id, f, failed
+	}
+	return who.id, factor(kindPasskey, credential.ID), used(tx, now, who, credential)
+}
+
+// used counts the use of a passkey that verified.
+func used(tx store.Tx, now time.Time, who user, credential *webauthn.Credential) error {
 	// A counter that went back means that somebody copied the authenticator.
-	if err != nil || credential.Authenticator.CloneWarning {
-		return who.id, failed
+	if credential.Authenticator.CloneWarning {
+		return access.Deny(api.CodeSignInFailed)
 	}
 	for _, p := range who.passkeys {
 		if bytes.Equal(p.Credential.ID, credential.ID) {
 			p.Credential, p.LastUsed = *credential, now.Unix()
-			return who.id, layout.Put(tx, layout.PasskeyKey(who.id, credential.ID), p)
+			return layout.Put(tx, layout.PasskeyKey(who.id, credential.ID), p)
 		}
 	}
-	return who.id, failed
+	return access.Deny(api.CodeSignInFailed)
 }

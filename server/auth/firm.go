@@ -44,7 +44,10 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 	if err != nil {
 		return FirmToken{}, err
 	}
-	s := layout.Session{Seen: t.Seen, Account: t.Account, Member: req.Member, Session: req.Session, PublicKey: req.PublicKey, AccountSession: t.AccountSession, Created: t.Created, Ways: t.Ways}
+	s := layout.Session{Seen: t.Seen, Account: t.Account, Member: req.Member, Session: req.Session, PublicKey: req.PublicKey, AccountSession: t.AccountSession, Created: t.Created, MFA: t.MFA, PasswordSet: t.PasswordSet, Ways: t.Ways}
+	if err := a.Tell(ctx, now, firm); err != nil {
+		return FirmToken{}, err
+	}
 	var l limits
 	err = a.Store.Update(ctx, layout.FirmPartition(firm), func(tx store.Tx) error {
 		var err error
@@ -61,6 +64,9 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 			return err
 		}
 		if err := access.From(policy, from); err != nil {
+			return err
+		}
+		if err := enough(tx, now, firm, s); err != nil {
 			return err
 		}
 		bundle, err := a.bundleOf(tx, now, firm, t.Account, req)

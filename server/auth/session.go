@@ -45,16 +45,40 @@ func (l limits) touches(seen int64, use Use, now time.Time) bool {
 	return use == Attended && now.Unix() >= seen+min(touchSeconds, l.idle/4)
 }
 
-var methodNames = map[vault.Method]string{vault.MethodPasskey: "passkey", vault.MethodKit: "kit", vault.MethodPassphrase: "passphrase", vault.MethodPassword: "password"}
+// Kinds of factors, as sessions are listed and auditors are told.
+const (
+	kindPasskey    = "passkey"
+	kindKit        = "kit"
+	kindPassphrase = "passphrase"
+	kindPassword   = "password"
+	kindCode       = "totp"
+)
 
-// openAccountSession opens a session of an account, in the transaction that found out whose it is. A browser that signs in
-// again goes on with its session's id, under a new token: before is the token that it had.
-func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.ObjectID, method vault.Method, token, before Token) error {
+var kindOf = map[vault.Method]string{vault.MethodPasskey: kindPasskey, vault.MethodKit: kindKit, vault.MethodPassphrase: kindPassphrase, vault.MethodPassword: kindPassword}
+
+// factor is something that was shown, by what tells it from others of its kind.
+func factor(kind string, id []byte) layout.Factor {
+	return layout.Factor{Kind: kind, ID: layout.Hash(id)}
+}
+
+// isMFA is whether it is two factors by itself: a passkey is held, and its user was verified. A code is never shown alone.
+func isMFA(f layout.Factor) bool { return f.Kind == kindPasskey || f.Kind == kindCode }
+
+// openAccountSession opens a session of an account, in the transaction that found out whose it is, by the factors that were
+// shown. A browser that signs in again goes on with its session's id, under a new token: before is the token that it had.
+func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.ObjectID, shown []layout.Factor, token, before Token) error {
 	l := a.defaults()
-	s := layout.AccountSession{Account: account, Created: now.Unix(), Seen: now.Unix(), Proved: now.Unix(), Method: uint8(method), Expires: now.Unix() + l.absolute, Idle: l.idle}
+	s := layout.AccountSession{Account: account, Created: now.Unix(), Seen: now.Unix(), Proved: now.Unix(), Factors: shown, MFA: slices.ContainsFunc(shown, isMFA), Expires: now.Unix() + l.absolute, Idle: l.idle}
 	var err error
 	if s.ID, err = wire.NewObjectID(a.Random); err != nil {
 		return err
+	}
+	if slices.ContainsFunc(shown, func(f layout.Factor) bool { return f.Kind == kindPassword }) {
+		p, _, err := layout.Get[layout.Password](tx, layout.PasswordKey(account))
+		if err != nil {
+			return err
+		}
+		s.PasswordSet = p.Set
 	}
 	if before != nil {
 		old, found, err := layout.Get[layout.AccountSession](tx, layout.SessionKey(before))
@@ -133,7 +157,7 @@ func (a *Service) AccountOf(ctx context.Context, now time.Time, token Token, use
 	if err != nil {
 		return Who{}, err
 	}
-	who := Who{Account: s.Account, Session: s.ID, Token: token, proved: s.Proved, created: s.Created, seen: s.Seen}
+	who := Who{Account: s.Account, Session: s.ID, Token: token, proved: s.Proved, created: s.Created, seen: s.Seen, mfa: s.MFA, passwordSet: s.PasswordSet}
 	if use == Attended {
 		who.seen = now.Unix()
 	}
@@ -162,7 +186,7 @@ func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, 
 	var l limits
 	var p chain.Policy
 	err := a.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) (err error) {
-		if s, l, err = a.firmSession(tx, row, now); err != nil {
+		if s, l, err = a.firmSession(tx, firm, row, now); err != nil {
 			return err
 		}
 		p, _, err = ledger.Policy(tx)
@@ -171,7 +195,7 @@ func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, 
 	if err != nil {
 		return access.Caller{}, err
 	}
-	c := access.Caller{Firm: firm, Account: s.Account, Member: s.Member, Session: s.Session, Address: from, Ways: s.Ways}
+	c := access.Caller{Firm: firm, Account: s.Account, Member: s.Member, Session: s.Session, Address: from, SignedIn: signedIn(s), Ways: s.Ways}
 	if err := access.From(p, from); err != nil {
 		return c, err
 	}
@@ -191,7 +215,7 @@ func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, 
 		return access.Caller{}, err
 	}
 	return c, a.Store.Update(ctx, layout.FirmPartition(firm), func(tx store.Tx) error {
-		s, _, err := a.firmSession(tx, row, now)
+		s, _, err := a.firmSession(tx, firm, row, now)
 		if err != nil {
 			return err
 		}
@@ -200,8 +224,9 @@ func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, 
 	})
 }
 
-// firmSession is a firm's session that goes on, and how long the firm lets it.
-func (a *Service) firmSession(tx store.Tx, row []byte, now time.Time) (layout.Session, limits, error) {
+// firmSession is a firm's session that goes on, and how long the firm lets it. One that was signed in with less than the
+// firm asks for by now does not.
+func (a *Service) firmSession(tx store.Tx, firm wire.ChainID, row []byte, now time.Time) (layout.Session, limits, error) {
 	s, found, err := layout.Get[layout.Session](tx, row)
 	if err != nil {
 		return s, limits{}, err
@@ -217,7 +242,28 @@ func (a *Service) firmSession(tx store.Tx, row []byte, now time.Time) (layout.Se
 	case !l.fresh(s.Created, s.Seen, now):
 		return s, l, access.Deny(api.CodeNotSignedIn)
 	}
-	return s, l, nil
+	return s, l, enough(tx, now, firm, s)
+}
+
+// enough is whether a session in a firm was signed in with what the firm asks for.
+func enough(tx store.Tx, now time.Time, firm wire.ChainID, s layout.Session) error {
+	p, found, err := ledger.Policy(tx)
+	if err != nil || !found {
+		return err
+	}
+	seat, found, err := layout.Get[access.Seat](tx, layout.SeatKey(firm, s.Member))
+	if err != nil {
+		return err
+	}
+	staff := &seat
+	if !found {
+		staff = nil
+	}
+	return access.Enough(p, staff, signedIn(s), now.Unix())
+}
+
+func signedIn(s layout.Session) access.SignedIn {
+	return access.SignedIn{MFA: s.MFA, PasswordSet: s.PasswordSet}
 }
 
 // firmLimits are how long a firm lets sessions last.
@@ -248,6 +294,7 @@ const (
 	endedBySignOut    = ""
 	endedByRevoking   = "revoked"     // by its owner, from another session
 	endedByOneSession = "one-session" // by the firm's policy: there is a newer one
+	endedByFactor     = "factor"      // what it was opened with was removed or replaced
 )
 
 // endSession ends one session of a firm. Whoever did not end it himself is told so for an hour.
@@ -301,7 +348,7 @@ func (a *Service) Sessions(ctx context.Context, now time.Time, who Who) (api.Acc
 				return err
 			}
 			out.Sessions = append(out.Sessions, api.AccountSession{ID: s.ID, Created: s.Created, Seen: s.Seen, Expires: s.Expires, Idle: s.Idle,
-				Method: methodNames[vault.Method(s.Method)], Current: s.ID == who.Session})
+				Method: openedBy(s), MFA: s.MFA, Current: s.ID == who.Session})
 			return nil
 		})
 	})
@@ -314,9 +361,16 @@ func (a *Service) Sessions(ctx context.Context, now time.Time, who Who) (api.Acc
 	return out, err
 }
 
+func openedBy(s layout.AccountSession) string {
+	if len(s.Factors) == 0 {
+		return ""
+	}
+	return s.Factors[0].Kind
+}
+
 // SignOut ends the caller's own session, and every firm's session that was opened from it.
 func (a *Service) SignOut(ctx context.Context, now time.Time, who Who) error {
-	return a.end(ctx, now, who, endedBySignOut, func(id wire.ObjectID) bool { return id == who.Session })
+	return a.end(ctx, now, who, endedBySignOut, func(s layout.AccountSession) bool { return s.ID == who.Session })
 }
 
 // EndOther ends another session of the account. The same request again is answered as it was.
@@ -334,7 +388,7 @@ func (a *Service) EndOther(ctx context.Context, now time.Time, who Who, id wire.
 	if err != nil {
 		return err
 	}
-	return a.end(ctx, now, who, endedByRevoking, func(other wire.ObjectID) bool { return other == id })
+	return a.end(ctx, now, who, endedByRevoking, func(s layout.AccountSession) bool { return s.ID == id })
 }
 
 // EndOthers ends every session of the account but the caller's.
@@ -342,50 +396,102 @@ func (a *Service) EndOthers(ctx context.Context, now time.Time, who Who) error {
 	if err := who.justProved(now); err != nil {
 		return err
 	}
-	return a.end(ctx, now, who, endedByRevoking, func(other wire.ObjectID) bool { return other != who.Session })
+	return a.end(ctx, now, who, endedByRevoking, othersOf(who))
+}
+
+// othersOf are all sessions but the caller's own.
+func othersOf(who Who) func(layout.AccountSession) bool {
+	return func(s layout.AccountSession) bool { return s.ID != who.Session }
+}
+
+// othersBy are those of them that were opened with a factor.
+func othersBy(who Who, gone ...layout.Factor) func(layout.AccountSession) bool {
+	return func(s layout.AccountSession) bool {
+		return s.ID != who.Session && slices.ContainsFunc(gone, func(f layout.Factor) bool { return slices.Contains(s.Factors, f) })
+	}
 }
 
 // end ends sessions of an account: first there, so that no ticket of them leads anywhere any more, then in every firm. It
 // returns when all of them did (SPEC S-SESSION-04).
-func (a *Service) end(ctx context.Context, now time.Time, who Who, why string, which func(wire.ObjectID) bool) error {
-	var firms []wire.ChainID
+func (a *Service) end(ctx context.Context, now time.Time, who Who, why string, which func(layout.AccountSession) bool) error {
+	return a.endBy(ctx, now, who, why, func(store.Tx) (func(layout.AccountSession) bool, error) { return which, nil })
+}
+
+// endBy is the same after a change, in its transaction, which says which are to end.
+func (a *Service) endBy(ctx context.Context, now time.Time, who Who, why string, change func(store.Tx) (func(layout.AccountSession) bool, error)) error {
+	var e ended
 	err := a.update(ctx, now, func(tx store.Tx) error {
-		firms = nil
-		rows := map[wire.ObjectID][]byte{}
-		err := tx.Scan(layout.AccountSessionsOf(who.Account), nil, 0, func(k, row []byte) error {
-			id, err := wire.ParseObjectID(layout.Last(k))
-			if err == nil && which(id) {
-				rows[id] = append([]byte(nil), row...)
-			}
-			return err
-		})
+		which, err := change(tx)
 		if err != nil {
 			return err
 		}
-		for id, row := range rows {
-			if err := endRow(tx, now, who.Account, id, row, why); err != nil {
-				return err
-			}
-		}
-		return tx.Scan(layout.MembershipsOf(who.Account), nil, 0, func(k, _ []byte) error {
-			firm, err := wire.ParseHash(layout.Last(k))
-			firms = append(firms, firm)
-			return err
-		})
+		e, err = endRows(tx, now, who.Account, why, which)
+		return err
 	})
-	for _, firm := range firms {
-		err = errors.Join(err, a.endIn(ctx, now, firm, who.Account, why, which))
+	if err != nil {
+		return err
+	}
+	return a.endFirms(ctx, now, who.Account, why, e)
+}
+
+// ended are the sessions of an account that came to an end, and where others were opened from them. Those that ended in the
+// last hour are among them: what did not reach a firm then does so when the same is asked again.
+type ended struct {
+	sessions map[wire.ObjectID]bool
+	firms    []wire.ChainID
+}
+
+// endRows ends sessions of an account in its own rows.
+func endRows(tx store.Tx, now time.Time, account wire.ObjectID, why string, which func(layout.AccountSession) bool) (ended, error) {
+	e := ended{sessions: map[wire.ObjectID]bool{}}
+	err := tx.Scan(layout.AccountSessionsOf(account), nil, 0, func(k, row []byte) error {
+		id, err := wire.ParseObjectID(layout.Last(k))
+		if err != nil {
+			return err
+		}
+		s, found, err := layout.Get[layout.AccountSession](tx, row)
+		if err != nil || !found {
+			return errors.Join(err, tx.Delete(layout.AccountSessionKey(account, id)))
+		}
+		if !s.Ended && !which(s) {
+			return nil
+		}
+		e.sessions[id] = true
+		return endRow(tx, now, s, row, why)
+	})
+	if err == nil {
+		e.firms, err = firmsOf(tx, account)
+	}
+	return e, err
+}
+
+// endFirms ends what was opened from them.
+func (a *Service) endFirms(ctx context.Context, now time.Time, account wire.ObjectID, why string, e ended) (err error) {
+	if len(e.sessions) == 0 {
+		return nil
+	}
+	for _, firm := range e.firms {
+		err = errors.Join(err, a.endIn(ctx, now, firm, account, why, func(id wire.ObjectID) bool { return e.sessions[id] }))
 	}
 	return err
 }
 
-func endRow(tx store.Tx, now time.Time, account, id wire.ObjectID, row []byte, why string) error {
-	s, found, err := layout.Get[layout.AccountSession](tx, row)
-	if err != nil || (found && s.Ended) {
+// firmsOf are the firms that an account has been in.
+func firmsOf(tx store.Tx, account wire.ObjectID) (firms []wire.ChainID, err error) {
+	err = tx.Scan(layout.MembershipsOf(account), nil, 0, func(k, _ []byte) error {
+		firm, err := wire.ParseHash(layout.Last(k))
+		firms = append(firms, firm)
 		return err
+	})
+	return firms, err
+}
+
+func endRow(tx store.Tx, now time.Time, s layout.AccountSession, row []byte, why string) error {
+	if s.Ended {
+		return nil
 	}
-	if !found || why == endedBySignOut {
-		return errors.Join(tx.Delete(layout.AccountSessionKey(account, id)), tx.Delete(row))
+	if why == endedBySignOut {
+		return errors.Join(tx.Delete(layout.AccountSessionKey(s.Account, s.ID)), tx.Delete(row))
 	}
 	s.Ended, s.Expires = true, now.Unix()+api.EndedSeconds
 	return layout.PutEphemeral(tx, row, s, s.Expires)
@@ -441,7 +547,7 @@ func (a *Service) Ticket(ctx context.Context, now time.Time, who Who, firm wire.
 	if err != nil {
 		return api.Ticket{}, err
 	}
-	t := layout.Ticket{Account: who.Account, Firm: firm, Expires: now.Unix() + ticketSeconds, AccountSession: who.Session, Created: who.created, Seen: who.seen}
+	t := layout.Ticket{Account: who.Account, Firm: firm, Expires: now.Unix() + ticketSeconds, AccountSession: who.Session, Created: who.created, Seen: who.seen, MFA: who.mfa, PasswordSet: who.passwordSet}
 	err = a.update(ctx, now, func(tx store.Tx) (err error) {
 		if t.Ways, err = ways(tx, who.Account); err != nil {
 			return err

@@ -17,6 +17,17 @@
 //	passkey/<account>/<hash>           Passkey, by SHA-256 of the credential's id
 //	credential/<hash>                  the account's id: a credential belongs to one account
 //	login/<hash>                       Login, by SHA-256 of the login key
+//	name/<name>                        the account's id: who signs in with that name (api.LoginName)
+//	password/<account>                 Password
+//	authenticator/<account>            Authenticator
+//	password-signin/<id>               PasswordSignIn  a sign-in with a password that is being made
+//	new-password/<id>                  NewPassword     a password that is being set
+//	new-authenticator/<id>             NewAuthenticator  an app that is being set up
+//	attempts/<account>                 Attempts     that its owner was not told of; of a name without an account, by another id
+//	notice/<firm>/<account>/<time>     Notice       what the firm's auditors are to be told
+//	limit/<kind>/<hash>                how often was tried: package limit
+//	totp/<account>/<hash>              which code was used last: package totp
+//	sign-in-key                        32 bytes: which key passwords were set with
 //	session/<hash>                     AccountSession, by SHA-256 of the cookie's token
 //	sessions-of/<account>/<session>    the key of its row
 //	ticket/<hash>                      Ticket
@@ -65,6 +76,7 @@
 //	auditors/<chain>                   Auditors     whom it is sealed to
 //	denials/<session>                  Denials      how many were recorded this minute
 //	failures/<account>                 Denials      how many failed sign-ins were recorded this minute
+//	noticed/<account>                  Notice       the newest that its auditors were told
 //	openings/<member>                  Denials      how many sessions were opened this minute
 //	key-link/<member>/<number>         chain.KeyLink
 //	log/size                           8 bytes
@@ -168,6 +180,38 @@ func CredentialKey(credential []byte) []byte { return key("credential", Hash(cre
 
 // LoginKey says whose a login key is.
 func LoginKey(public []byte) []byte { return key("login", Hash(public)) }
+
+// NameKey says who signs in with a name.
+func NameKey(name wire.Hash) []byte { return key("name", name.String()) }
+
+// PasswordKey is an account's password.
+func PasswordKey(account wire.ObjectID) []byte { return key("password", account.String()) }
+
+// AuthenticatorKey is an account's authenticator app.
+func AuthenticatorKey(account wire.ObjectID) []byte { return key("authenticator", account.String()) }
+
+// PasswordSignInKey is an unfinished sign-in with a password.
+func PasswordSignInKey(id wire.ObjectID) []byte { return key("password-signin", id.String()) }
+
+// NewPasswordKey is a password that is being set.
+func NewPasswordKey(id wire.ObjectID) []byte { return key("new-password", id.String()) }
+
+// NewAuthenticatorKey is an authenticator app that is being set up.
+func NewAuthenticatorKey(id wire.ObjectID) []byte { return key("new-authenticator", id.String()) }
+
+// AttemptsKey counts what an owner is to be told of.
+func AttemptsKey(account wire.ObjectID) []byte { return key("attempts", account.String()) }
+
+// NoticeKey is what a firm's auditors are to be told of an account.
+func NoticeKey(firm wire.ChainID, account wire.ObjectID, at int64) []byte {
+	return key("notice", firm.String(), account.String(), number(uint64(at)))
+}
+
+// NoticesOf is the prefix of what a firm's auditors are to be told.
+func NoticesOf(firm wire.ChainID) []byte { return key("notice", firm.String(), "") }
+
+// SignInKeyKey says which key passwords were set with.
+func SignInKeyKey() []byte { return key("sign-in-key") }
 
 // TicketKey is a ticket.
 func TicketKey(ticket []byte) []byte { return key("ticket", Hash(ticket)) }
@@ -449,6 +493,9 @@ func DenialsKey(session wire.ObjectID) []byte { return key("denials", session.St
 
 // FailuresKey is how many failed sign-ins of an account were recorded.
 func FailuresKey(account wire.ObjectID) []byte { return key("failures", account.String()) }
+
+// NoticedKey is the newest notice of an account that the firm's auditors were told.
+func NoticedKey(account wire.ObjectID) []byte { return key("noticed", account.String()) }
 
 // OpeningsKey is how many sessions of a member were opened.
 func OpeningsKey(member wire.ObjectID) []byte { return key("openings", member.String()) }

@@ -28,6 +28,8 @@ type Enrolment struct {
 	Challenge []byte               `json:"challenge"`
 	Session   webauthn.SessionData `json:"session"`
 	Setup     string               `json:"setup,omitempty"` // hash of the setup secret
+	Name      wire.Hash            `json:"name,omitzero"`   // that it is to sign in with, where it will have a password
+	Code      Masked               `json:"code,omitzero"`   // secret of the app that goes with it
 }
 
 // NewPasskey is a further passkey in the making. Who began it finishes it, in the same session.
@@ -43,6 +45,77 @@ type SignIn struct {
 	Expires   int64                `json:"expires"`
 	Challenge []byte               `json:"challenge"`
 	Session   webauthn.SessionData `json:"session"`
+}
+
+// Password is what an account signs in with by its name. Which password it is, the server cannot see.
+type Password struct {
+	Name   wire.Hash `json:"name"`
+	Set    int64     `json:"set"`
+	Record []byte    `json:"record"` // OPAQUE's
+}
+
+// Masked is a secret that whoever has the store alone cannot read.
+type Masked struct {
+	Nonce []byte `json:"nonce"`
+	Bytes []byte `json:"bytes"`
+}
+
+// IsZero reports whether there is none.
+func (m Masked) IsZero() bool { return len(m.Bytes) == 0 }
+
+// Authenticator is an app whose codes are a second factor.
+type Authenticator struct {
+	Set    int64  `json:"set"`
+	Secret Masked `json:"secret"`
+}
+
+// PasswordSignIn is a sign-in with a password in the making: first the password, then a second factor.
+type PasswordSignIn struct {
+	Expires int64                `json:"expires"`
+	Name    wire.Hash            `json:"name"`
+	Account wire.ObjectID        `json:"account"`         // nobody's, where nobody has the name
+	Record  string               `json:"record"`          // hash of the password: a newer one ends what was begun with it
+	State   []byte               `json:"state,omitempty"` // OPAQUE's, until the password was shown
+	Codes   int                  `json:"codes,omitempty"` // that were given
+	Session webauthn.SessionData `json:"session"`         // of a passkey as the second factor
+}
+
+// NewPassword is a password in the making. Who began it finishes it, in the same session.
+type NewPassword struct {
+	Expires        int64         `json:"expires"`
+	Account        wire.ObjectID `json:"account"`
+	AccountSession wire.ObjectID `json:"accountSession"`
+	Name           wire.Hash     `json:"name"`
+}
+
+// NewAuthenticator is an app in the making.
+type NewAuthenticator struct {
+	Expires        int64         `json:"expires"`
+	Account        wire.ObjectID `json:"account"`
+	AccountSession wire.ObjectID `json:"accountSession"`
+	Secret         Masked        `json:"secret"`
+	Done           bool          `json:"done,omitempty"` // it is set up: the same again changes nothing
+}
+
+// Attempts are those that did not get in, since the owner of an account was told last.
+type Attempts struct {
+	Expires   int64 `json:"expires"` // 0 where there is an account
+	Passwords int   `json:"passwords"`
+	Codes     int   `json:"codes"`
+}
+
+// Notice is that an account began to be slowed down: when, in milliseconds, and by what.
+type Notice struct {
+	Expires int64         `json:"expires"`
+	Account wire.ObjectID `json:"account"`
+	At      int64         `json:"at"`
+	Detail  string        `json:"detail"`
+}
+
+// Factor is something that somebody showed to get in.
+type Factor struct {
+	Kind string `json:"kind"` // passkey, kit, passphrase, password or totp
+	ID   string `json:"id"`   // hash of the credential's id, the login key, the name or the secret
 }
 
 // Account is somebody who signs in. What he is called is not known.
@@ -77,10 +150,13 @@ type AccountSession struct {
 	Account wire.ObjectID `json:"account"`
 	ID      wire.ObjectID `json:"id"`
 	Created int64         `json:"created"`
-	Method  uint8         `json:"method"` // that signed in, as keys/vault numbers them
-	Proved  int64         `json:"proved"` // when a factor was shown last
-	Idle    int64         `json:"idle"`   // seconds: the widest that a firm it entered allows
+	Factors []Factor      `json:"factors"` // that opened it, the first one first; it ends with any of them
+	MFA     bool          `json:"mfa"`     // two factors, or a passkey, which is two
+	Proved  int64         `json:"proved"`  // when a factor was shown last
+	Idle    int64         `json:"idle"`    // seconds: the widest that a firm it entered allows
 	Ended   bool          `json:"ended,omitempty"`
+
+	PasswordSet int64 `json:"passwordSet,omitempty"` // when the password was set that opened it
 }
 
 // Ticket leads from an account's session to a firm.
@@ -92,6 +168,8 @@ type Ticket struct {
 	Created        int64         `json:"created"` // of that session
 	Seen           int64         `json:"seen"`    // when a person used it
 	Ways           int           `json:"ways"`    // to unlock that the account has
+	MFA            bool          `json:"mfa"`
+	PasswordSet    int64         `json:"passwordSet,omitempty"`
 }
 
 // Firm is a firm.
@@ -137,6 +215,8 @@ type Session struct {
 
 	AccountSession wire.ObjectID `json:"accountSession"` // that it was opened from, and ends with
 	Created        int64         `json:"created"`        // of that one
+	MFA            bool          `json:"mfa"`            // as that one was when this was opened
+	PasswordSet    int64         `json:"passwordSet,omitempty"`
 	Ended          bool          `json:"ended,omitempty"`
 	Ways           int           `json:"ways"` // to unlock that the account had when it was opened
 }

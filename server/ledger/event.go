@@ -93,7 +93,24 @@ func (l *Log) SignInFailed(tx store.Tx, random io.Reader, now time.Time, firm wi
 	if err != nil || !within {
 		return err
 	}
-	e := chain.Event{Kind: chain.EventSignInFailed, Detail: detail}
+	return l.recordOf(tx, random, now, firm, account, chain.Event{Kind: chain.EventSignInFailed, Detail: detail})
+}
+
+// Locked records that an account was slowed down, because of too many attempts of a kind. Told twice, oldest first, it is recorded
+// once.
+func (l *Log) Locked(tx store.Tx, random io.Reader, firm wire.ChainID, n layout.Notice) error {
+	told, _, err := layout.Get[layout.Notice](tx, layout.NoticedKey(n.Account))
+	if err != nil || told.At >= n.At {
+		return err
+	}
+	if err := layout.Put(tx, layout.NoticedKey(n.Account), layout.Notice{Account: n.Account, At: n.At, Detail: n.Detail}); err != nil {
+		return err
+	}
+	return l.recordOf(tx, random, time.UnixMilli(n.At), firm, n.Account, chain.Event{Kind: chain.EventLocked, Detail: n.Detail})
+}
+
+// recordOf records something of an account's member, if it is one by now.
+func (l *Log) recordOf(tx store.Tx, random io.Reader, at time.Time, firm wire.ChainID, account wire.ObjectID, e chain.Event) error {
 	member, err := optional(tx.Get(layout.MemberOfKey(account)))
 	if err != nil {
 		return err
@@ -101,7 +118,7 @@ func (l *Log) SignInFailed(tx store.Tx, random io.Reader, now time.Time, firm wi
 	if len(member) == len(e.Member) {
 		e.Member = wire.ObjectID(member)
 	}
-	return l.Record(tx, random, now, firm, e)
+	return l.Record(tx, random, at, firm, e)
 }
 
 // Denied records that a member was refused.

@@ -25,6 +25,7 @@ import (
 	"github.com/underseal/underseal/protocol/document"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server"
+	"github.com/underseal/underseal/server/auth"
 	"github.com/underseal/underseal/server/blob/memblob"
 	"github.com/underseal/underseal/server/ledger"
 	"github.com/underseal/underseal/server/store/boltstore"
@@ -64,7 +65,7 @@ func newFullFirm(b *bench, matters int) *fullFirm {
 	var err error
 	f.store, err = boltstore.Open(boltstore.Config{Folder: filepath.Join(f.folder, "store"), Hook: l.Integrate})
 	b.must(err)
-	srv, err := server.New(server.Config{Store: f.store, Blobs: memblob.New(), Log: l, Origin: fullOrigin})
+	srv, err := server.New(server.Config{Store: f.store, Blobs: memblob.New(), Log: l, Keys: &auth.MemoryKeys{Random: rand.Reader}, Origin: fullOrigin})
 	b.must(err)
 	f.handler = srv.Handler()
 	link, err := srv.SetupLink(context.Background())

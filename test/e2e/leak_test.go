@@ -21,6 +21,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/underseal/underseal/server"
+	"github.com/underseal/underseal/server/auth"
 	"github.com/underseal/underseal/server/blob/dirblob"
 	"github.com/underseal/underseal/server/ledger"
 	"github.com/underseal/underseal/server/store/boltstore"
@@ -76,7 +77,7 @@ func leakServer(t testing.TB) (origin string, setup string, seen *recorder, data
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	origin = "http://localhost:" + port
-	s, err := server.New(server.Config{Store: store, Blobs: blobs, Log: l, Origin: origin, Assets: os.DirFS(pages)})
+	s, err := server.New(server.Config{Store: store, Blobs: blobs, Log: l, Keys: &auth.MemoryKeys{Random: rand.Reader}, Origin: origin, Assets: os.DirFS(pages)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server"
+	"github.com/underseal/underseal/server/auth"
 	"github.com/underseal/underseal/server/blob"
 	"github.com/underseal/underseal/server/blob/memblob"
 	"github.com/underseal/underseal/server/layout"
@@ -96,7 +97,7 @@ func NewWorld(t testing.TB, change func(*server.Config)) *World {
 	front := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
 	_, port, _ := strings.Cut(front.Listener.Addr().String(), ":")
 	w.Origin = "http://localhost:" + port
-	c := server.Config{Store: w.Store, Blobs: w.Blobs, Log: l, Origin: w.Origin}
+	c := server.Config{Store: w.Store, Blobs: w.Blobs, Log: l, Keys: &auth.MemoryKeys{Random: rand.Reader}, Origin: w.Origin}
 	if change != nil {
 		change(&c)
 	}

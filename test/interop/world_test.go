@@ -91,7 +91,7 @@ func found(t testing.TB, p plan) *firm {
 	f.log = ledger.NewLog(f.keys, &ledger.MemoryGuard{})
 	f.store = must[*boltstore.Store](t)(boltstore.Open(boltstore.Config{Folder: t.TempDir(), Hook: f.log.Integrate}))
 	blobs := memblob.New()
-	srv, err := server.New(server.Config{Store: f.store, Blobs: blobs, Log: f.log, Origin: origin, Policy: p.policy, LogToken: p.token})
+	srv, err := server.New(server.Config{Store: f.store, Blobs: blobs, Log: f.log, Keys: &auth.MemoryKeys{Random: rand.Reader}, Origin: origin, Policy: p.policy, LogToken: p.token})
 	ok(t, err)
 	f.http = httptest.NewServer(srv.Handler())
 	t.Cleanup(func() { f.http.Close(); f.store.Close(); blobs.Close() })

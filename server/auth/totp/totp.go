@@ -1,7 +1,7 @@
 // Package totp is the second factor of a password: codes of an authenticator app, RFC 6238 with what every app does (SHA-1,
 // six digits, thirty seconds).
 //
-// NewSecret and Secret.URL set an app up; Use accepts a code, once: it notes the step in the transaction of the caller, so
+// NewSecret and its Text set an app up (api.AuthenticatorURL); Use accepts a code, once: it notes the step in the transaction of the caller, so
 // that of two who use one code at the same time one wins, and a code that somebody saw is worth nothing. Attempts are
 // counted by package limit: six digits are few. The server knows the secret, so a code signs in and never unlocks.
 package totp
@@ -12,8 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -38,8 +36,6 @@ var (
 	// ErrCode is the one error for a code that does not count: another one, one of another time, one that was used, or no
 	// code at all.
 	ErrCode = errors.New("totp: code does not count")
-	// ErrName refuses names that a URL for an app cannot carry.
-	ErrName = errors.New("totp: name does not fit")
 
 	errPrivate = errors.New("totp: secrets are not serialised")
 )
@@ -58,22 +54,8 @@ func NewSecret(random io.Reader) (Secret, error) {
 
 var spelling = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// Text is the secret as a person types it into an app that has no camera.
+// Text is the secret as apps take it, and as a person types it into one that has no camera.
 func (s Secret) Text() string { return spelling.EncodeToString(s[:]) }
-
-// URL is what an app reads from a QR code: whose code it is, and the secret. A colon would move the border between the
-// two names, so there is none.
-func (s Secret) URL(issuer, name string) (string, error) {
-	for _, part := range []string{issuer, name} {
-		if part == "" || len(part) > 255 || strings.Contains(part, ":") {
-			return "", ErrName
-		}
-	}
-	query := url.Values{"secret": {s.Text()}, "issuer": {issuer}, "algorithm": {"SHA1"}, "digits": {strconv.Itoa(digits)}, "period": {strconv.Itoa(period)}}
-	// Apps read a plus as a plus, and the library's own encoder lets an ampersand of a name begin another parameter.
-	encoded := strings.ReplaceAll(query.Encode(), "+", "%20")
-	return (&url.URL{Scheme: "otpauth", Host: "totp", Path: "/" + issuer + ":" + name, RawQuery: encoded}).String(), nil
-}
 
 // Code is what an app with a right clock shows.
 func (s Secret) Code(now time.Time) string { return s.code(now.Unix() / period) }
