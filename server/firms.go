@@ -210,6 +210,10 @@ func (s *Server) append(c echo.Context, now time.Time, caller access.Caller) err
 	}
 	ctx, insists := c.Request().Context(), c.Request().Header.Get(api.HeaderSecondGuest) == "1"
 	out, err := update(ctx, s, caller.Firm, func(tx store.Tx) (ledger.Appended, error) { return ledger.Append(tx, now, caller, id, sub, insists) })
+	if err == nil && sub.Effect.Kind == chain.KindUnlock {
+		// After the entry, which stands whatever becomes of this: the same entry again does it again.
+		err = s.auth.Forgive(ctx, now, caller.Firm, sub.Effect.Unlock.Member)
+	}
 	if err == nil {
 		s.purge(ctx, caller.Firm)
 	}

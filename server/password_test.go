@@ -1185,3 +1185,44 @@ func TestNoticesReachAuditors(t *testing.T) {
 		t.Fatalf("%d notices stay", n)
 	}
 }
+
+// TestForgiven: S-UNLOCK-01. An owner's entry ends the waits of a member, of passwords and of codes, and nobody else's.
+func TestForgiven(t *testing.T) {
+	w := newWorld(t)
+	ada := w.founder()
+	clara := ada.matter().join(chain.RoleClient).player
+	a := clara.setApp()
+	clara.setPassword("clara", horses)
+	other := w.founder()
+	other.setApp()
+	other.setPassword("other", horses)
+	waits := func(typed string) bool {
+		t.Helper()
+		for range limit.FreeOfAccount {
+			if got := w.guess(typed); got.status != 200 && got.code() != api.CodeTooMany {
+				t.Fatalf("%d %s", got.status, got.body)
+			}
+		}
+		return w.guess(typed).code() == api.CodeTooMany
+	}
+	id, _ := clara.browser().showPassword("clara", horses)
+	for range limit.FreeOfAccount {
+		refused(t, clara.browser().finishPassword(id, api.PasswordFinish{Code: "000000"}), api.CodeCodeFailed)
+	}
+	if !waits("clara") || !waits("other") {
+		t.Fatal("nobody waits")
+	}
+	f := ada.replay(ada.firm)
+	sub, err := f.state.Unlock(ada.author, clara.author.Member, "She called from her own telephone.")
+	w.ok(err)
+	send := func() { want[api.ChainHead](t, f.send(f.path()+"/entries", sub)) }
+	send()
+	want[api.PasswordFinished](t, clara.browser().finishPassword(id, api.PasswordFinish{Code: w.code(&app{secret: a.secret, ahead: 30 * time.Second})}))
+	if got := w.guess("clara"); got.status != 200 {
+		t.Errorf("she waits: %s", got.body)
+	}
+	if w.guess("other").code() != api.CodeTooMany {
+		t.Error("somebody else was forgiven as well")
+	}
+	send() // again is answered as it was
+}

@@ -139,3 +139,27 @@ func gotIn(tx store.Tx, account wire.ObjectID, passwords, codes int) (*api.Faile
 	}
 	return &f, nil
 }
+
+// Forgive ends the waits of a member's account: an owner of the firm said so.
+func (a *Service) Forgive(ctx context.Context, now time.Time, firm wire.ChainID, member wire.ObjectID) error {
+	var m layout.Member
+	err := a.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) (err error) {
+		m, _, err = layout.Get[layout.Member](tx, layout.MemberKey(member))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return a.update(ctx, now, func(tx store.Tx) error {
+		p, found, err := layout.Get[layout.Password](tx, layout.PasswordKey(m.Account))
+		if err != nil {
+			return err
+		}
+		if found {
+			if err := a.secrets.limit.Unlock(tx, limit.Attempt{Account: p.Name.String()}); err != nil {
+				return err
+			}
+		}
+		return a.secrets.limit.Unlock(tx, secondOf(m.Account))
+	})
+}

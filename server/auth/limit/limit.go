@@ -228,10 +228,8 @@ func (c counter) forget(tx store.Tx) error {
 	return layout.Put(tx, c.key, r)
 }
 
-// Unlock forgets the attempts of an account: an owner did so, with a reason.
-func (l *Limiter) Unlock(tx store.Tx, name string) error {
-	return l.account(Attempt{Account: name}).forget(tx)
-}
+// Unlock forgets the attempts of an account, of the kind that a is: an owner did so, with a reason.
+func (l *Limiter) Unlock(tx store.Tx, a Attempt) error { return l.account(a).forget(tx) }
 
 // Status is how many attempts of an account did not get in, and how long the next one waits.
 func (l *Limiter) Status(tx store.Tx, now time.Time, name string) (count int, wait time.Duration, err error) {

@@ -321,13 +321,13 @@ func TestUnlock(t *testing.T) {
 		t.Errorf("%d attempts, %v to wait", count, wait)
 	}
 	before := w.rows()
-	if err := w.update(func(tx store.Tx) error { return w.limit.Unlock(tx, "ada") }); err != nil {
+	if err := w.update(func(tx store.Tx) error { return w.limit.Unlock(tx, limit.Attempt{Account: "ada"}) }); err != nil {
 		t.Fatal(err)
 	}
 	if count, wait := status(); count != 0 || wait != 0 || w.try(from("ada", 50)) != 0 {
 		t.Errorf("%d attempts, %v to wait after an unlock", count, wait)
 	}
-	if err := w.update(func(tx store.Tx) error { return w.limit.Unlock(tx, "nobody") }); err != nil {
+	if err := w.update(func(tx store.Tx) error { return w.limit.Unlock(tx, limit.Attempt{Account: "nobody"}) }); err != nil {
 		t.Error(err)
 	}
 	if after := w.rows(); after != before+2 { // the new address
