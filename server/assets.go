@@ -45,7 +45,7 @@ func newAssets(files fs.FS) (*assets, error) {
 
 // pages are the addresses that people see. The page itself decides what it shows.
 func (s *Server) pages(e *echo.Echo) {
-	for _, p := range []string{"/", "/setup", "/join", "/m/*", "/account"} {
+	for _, p := range []string{"/", "/setup", "/join", "/recover", "/m/*", "/account"} {
 		e.GET(p, s.index)
 		e.HEAD(p, s.index)
 	}

@@ -36,6 +36,7 @@ var answers = map[api.Code]struct {
 	api.CodeSecondWay:      {http.StatusForbidden, "You need two ways to unlock first."},
 	api.CodeTooEarly:       {http.StatusConflict, "It is too early: everybody has time to say no."},
 	api.CodeRecoveryGone:   {http.StatusGone, "This recovery is over, or was never begun."},
+	api.CodeRecovered:      {http.StatusForbidden, "Who you were in this firm was handed back in another account."},
 	api.CodeForbidden:      {http.StatusForbidden, "You may not do this."},
 	api.CodeSetupUsed:      {http.StatusGone, "This setup link was used already, or is too old."},
 	api.CodeInviteUsed:     {http.StatusConflict, "Somebody accepted this invite already."},

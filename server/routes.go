@@ -44,6 +44,7 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST(api.RouteEnrolmentPassword, s.asAnybody(s.enrolPassword))
 	e.POST(api.RouteSessions, s.asAnybody(s.openSession)) // by its ticket
 	e.GET(api.RouteInvite, s.asAnybody(s.invite))         // by its id
+	e.GET(api.RouteRecovery, s.asAnybody(s.recovery))     // by its id
 	e.GET(api.RoutePublicLog, s.asAnybody(s.publicLog))   // which nobody can read
 
 	e.GET(api.RouteAccount, s.asAccount(s.account))
@@ -65,6 +66,9 @@ func (s *Server) routes(e *echo.Echo) {
 	e.DELETE(api.RouteTOTP, s.asAccount(s.removeAuthenticator))
 	e.POST(api.RouteTickets, s.asAccount(s.ticket))
 	e.POST(api.RouteFirms, s.asAccount(s.found))
+	e.POST(api.RouteRecoveryClaim, s.asAccount(s.claimRecovery))
+	e.GET(api.RouteRecoveryStanding, s.asAccount(s.recoveryStanding))
+	e.POST(api.RouteRecoveryFinish, s.asAccount(s.finishRecovery))
 
 	e.DELETE(api.RouteSession, s.asMember(s.endSession))
 	e.POST(api.RouteLookup, s.asMember(s.lookup))
@@ -90,6 +94,8 @@ func (s *Server) routes(e *echo.Echo) {
 	e.PUT(api.RouteChunk, s.asMember(s.putChunk))
 	e.GET(api.RouteDigests, s.asMember(s.digests))
 	e.GET(api.RouteBody, s.asMember(s.body))
+	e.GET(api.RouteRecoveryClaim, s.asMember(s.recoveryClaim))
+	e.GET(api.RouteRecoveryShare, s.asMember(s.recoveryShare))
 
 	s.pages(e)
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/store"
 )
 
 // open to anybody: what they give is sealed, or proved by the request itself.
@@ -19,6 +21,7 @@ var public = map[string]bool{
 	"GET " + api.RouteHealth: true, "POST " + api.RouteEnrolments: true, "POST " + api.RouteEnrolment: true, "POST " + api.RouteSignIns: true,
 	"POST " + api.RouteSignIn: true, "POST " + api.RouteSessions: true, "GET " + api.RouteInvite: true,
 	"POST " + api.RoutePasswordSignIns: true, "POST " + api.RoutePasswordSignIn: true, "POST " + api.RouteEnrolmentPassword: true,
+	"GET " + api.RouteRecovery: true,
 }
 
 // of an account, and of no firm.
@@ -28,6 +31,7 @@ var accounts = map[string]bool{
 	"GET " + api.RouteAccountSessions: true, "DELETE " + api.RouteAccountSessions: true, "DELETE " + api.RouteOneSession: true, "POST " + api.RoutePasskey: true, "DELETE " + api.RoutePasskey: true,
 	"POST " + api.RoutePassword: true, "PUT " + api.RoutePassword: true, "DELETE " + api.RoutePassword: true,
 	"POST " + api.RouteTOTP: true, "PUT " + api.RouteTOTP: true, "DELETE " + api.RouteTOTP: true,
+	"POST " + api.RouteRecoveryClaim: true, "GET " + api.RouteRecoveryStanding: true, "POST " + api.RouteRecoveryFinish: true,
 }
 
 // firmwide are routes that whoever has a session in the firm may call, also who was removed from a matter or was not
@@ -42,6 +46,7 @@ type walk struct {
 	begun   file // an upload that is not committed
 	invited wire.ObjectID
 	known   wire.ObjectID // a member of this matter and of no other
+	handed  wire.ObjectID // a recovery of which the owner is a custodian
 }
 
 // request is one call of a route.
@@ -53,7 +58,7 @@ type request struct {
 
 func (w *walk) path(route string) string {
 	return strings.NewReplacer(":firm", w.firm.String(), ":chain", w.id.String(), ":member", w.known.String(), ":epoch", "0",
-		":invite", w.invited.String(), ":upload", w.begun.upload.String(), ":number", "0", ":document", w.file.change.Document.String(),
+		":invite", w.invited.String(), ":recovery", w.handed.String(), ":upload", w.begun.upload.String(), ":number", "0", ":document", w.file.change.Document.String(),
 		":version", w.file.change.Header.Version.String(), "*", "tile/entries/000.p/1", "/leaves", "/leaves?sequence=state", ":position", "0?sequence=state").Replace(route)
 }
 
@@ -117,7 +122,7 @@ func TestAttack85EveryRoute(t *testing.T) {
 
 	strangers := map[string]*player{"no session": w.player(), "another firm": eve, "another matter": paul, "removed": clara}
 	strangers["no session"].firm = ada.firm
-	target := &walk{matter: m, file: f, begun: begun, invited: link.Invite, known: dan.author.Member}
+	target := &walk{matter: m, file: f, begun: begun, invited: link.Invite, known: dan.author.Member, handed: ada.holds(dan)}
 	before, logged := dump(t, w, seenByServer...), len(ada.whole(""))
 	walked := 0
 	for _, route := range w.server.Routes() {
@@ -212,6 +217,20 @@ func TestAttack85EveryRoute(t *testing.T) {
 			t.Errorf("owner: %s: %d %s", key, got.status, got.body)
 		}
 	}
+}
+
+// holds has the player hold a share of somebody who is being handed back, and is which recovery.
+func (p *player) holds(other *player) wire.ObjectID {
+	p.t.Helper()
+	id, member := newID(p.t), other.author.Member
+	e := layout.Escrow{K: 2, Custodians: []chain.Custodian{{Member: p.author.Member}}, Hashes: []wire.Hash{{1}}}
+	p.ok(p.update(func(tx store.Tx) error {
+		if err := tx.Put(layout.ShareKey(member, p.author.Member), []byte("sealed")); err != nil {
+			return err
+		}
+		return layout.Put(tx, layout.RecoveryKey(id), layout.Recovery{Member: member, Until: 1 << 40, State: layout.RecoveryOpen, Escrow: e, Claim: other.bundle()})
+	}))
+	return id
 }
 
 // replayInto brings the state up to date, with where the trail stands.

@@ -15,7 +15,7 @@ import (
 // elsewhere is the same person, signed in with another browser.
 func (p *player) elsewhere() *player {
 	p.t.Helper()
-	q := &player{world: p.world, cookies: map[string]string{}, account: p.account, login: p.login, ring: p.ring, author: p.author, firm: p.firm}
+	q := &player{world: p.world, cookies: map[string]string{}, account: p.account, login: p.login, ring: p.ring, author: p.author, seed: p.seed, firm: p.firm}
 	want[api.Account](p.t, q.signIn())
 	return q
 }

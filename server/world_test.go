@@ -129,6 +129,7 @@ type player struct {
 	ring    ed25519.PrivateKey // signs the keyring
 	always  map[string]string  // header of every request
 	author  chain.Author
+	seed    [32]byte // of the author's identity
 	session *chain.Session
 	firm    wire.ChainID
 }
@@ -143,7 +144,7 @@ func (w *world) player() *player {
 	w.ok(err)
 	_, ring, err := ed25519.GenerateKey(rand.Reader)
 	w.ok(err)
-	return &player{world: w, cookies: map[string]string{}, login: login, ring: ring, author: chain.Author{Member: newID(w.t), Identity: identity, Random: rand.Reader, Now: w.clock.now, Ways: 2}}
+	return &player{world: w, cookies: map[string]string{}, login: login, ring: ring, seed: seed, author: chain.Author{Member: newID(w.t), Identity: identity, Random: rand.Reader, Now: w.clock.now, Ways: 2}}
 }
 
 func (w *world) ok(err error) {

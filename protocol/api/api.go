@@ -47,6 +47,8 @@ func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 type EnrolRequest struct {
 	Setup  string       `json:"setup,omitempty"` // what stands after # in the setup link
 	Invite *InviteProof `json:"invite,omitempty"`
+	// Recovery is of somebody who asks for his identity back.
+	Recovery *RecoveryProof `json:"recovery,omitempty"`
 }
 
 // InviteProof shows that its sender holds an invite's link.

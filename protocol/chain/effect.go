@@ -366,6 +366,9 @@ func ParseEffect(b []byte) (*Effect, error) {
 		e.Recover = readRecover(r)
 	case KindApprove:
 		e.Approve = &ApproveEffect{Recovery: readObject(r), Fingerprint: r.Hash()}
+		if e.Approve.Fingerprint.IsZero() {
+			r.Refuse() // nobody agrees to no keys
+		}
 	case KindVeto:
 		e.Veto = &VetoEffect{Recovery: readObject(r)}
 	default:

@@ -547,6 +547,7 @@ func effectVectors(t *testing.T) (v []Vector) {
 		{"unlock nobody", chain.KindUnlock, func(e *chain.Effect) { e.Unlock = &chain.UnlockEffect{} }},
 		{"recover nobody", chain.KindRecover, func(e *chain.Effect) { e.Recover = &chain.RecoverEffect{Recovery: id("recovery")} }},
 		{"approve nothing", chain.KindApprove, func(e *chain.Effect) { e.Approve = &chain.ApproveEffect{} }},
+		{"approve no keys", chain.KindApprove, func(e *chain.Effect) { e.Approve = &chain.ApproveEffect{Recovery: id("recovery")} }},
 		{"veto nothing", chain.KindVeto, func(e *chain.Effect) { e.Veto = &chain.VetoEffect{} }},
 	} {
 		e := base(c.kind)

@@ -578,6 +578,71 @@ func Approve(c Caller, s *Seat, head api.ChainHead, sub chain.Submission, holdsS
 	return oneRow(sub, chain.RowShare, c.Member)
 }
 
+// OpenRecovery: whoever holds the link of a recovery may be let near as long as it goes on.
+func OpenRecovery(open bool, until, now int64) error {
+	if !open || now >= until {
+		return Deny(api.CodeRecoveryGone)
+	}
+	return nil
+}
+
+// HoldsRecovery: who signs as a recovery's link does has the link.
+func HoldsRecovery(link []byte, purpose string, p api.RecoveryProof, subject []byte) error {
+	if len(link) != ed25519.PublicKeySize || !ed25519.Verify(link, api.RecoveryProofMessage(purpose, p, subject), p.Signature) {
+		return Deny(api.CodeForbidden)
+	}
+	return nil
+}
+
+// Claim: the holder of a link puts new keys of the member to it, from an account that is nobody in the firm yet. Once a
+// custodian agreed to other keys, or for another account, it is too late (attack 18).
+func Claim(c Caller, recovery, member wire.ObjectID, link []byte, claim chain.Claim, proof []byte, isMember, same, agreed bool) error {
+	if len(link) != ed25519.PublicKeySize || claim.Verify(c.Firm, recovery, member, [ed25519.PublicKeySize]byte(link)) != nil {
+		return Deny(api.CodeForbidden)
+	}
+	p := api.RecoveryProof{Firm: c.Firm, Recovery: recovery, Signature: proof}
+	if err := HoldsRecovery(link, api.ProofRecoveryClaim, p, api.ClaimSubject(c.Account, claim.Bundle.Bytes())); err != nil {
+		return err
+	}
+	if isMember || (agreed && !same) {
+		return Deny(api.CodeForbidden)
+	}
+	return nil
+}
+
+// SeesClaim: the member himself, owners and custodians see who claims.
+func SeesClaim(c Caller, s *Seat, member wire.ObjectID, custodians []chain.Custodian) error {
+	if err := require(s, 0, Seated); err != nil {
+		return err
+	}
+	if c.Member != member && !mayRecover(c, s, member, custodians) {
+		return Deny(api.CodeNotFound)
+	}
+	return nil
+}
+
+// Share: a custodian has his share when he may agree, and not before.
+func Share(c Caller, s *Seat, custodians []chain.Custodian, opens, now int64) error {
+	if err := require(s, 0, Seated); err != nil {
+		return err
+	}
+	if !holds(custodians, c.Member) {
+		return Deny(api.CodeNotFound)
+	}
+	if now < opens {
+		return Deny(api.CodeTooEarly)
+	}
+	return nil
+}
+
+// FinishRecovery: the link to the claimed keys, and to no others, binds the member, once enough custodians agreed.
+func FinishRecovery(firm wire.ChainID, member wire.ObjectID, claimed wire.Hash, link chain.KeyLink, enough bool) error {
+	if !enough || link.Firm != firm || link.Member != member || wire.Hash(link.Bundle.Keys.Fingerprint()) != claimed {
+		return Deny(api.CodeForbidden)
+	}
+	return nil
+}
+
 // Veto: the member himself, an owner or a custodian stops a recovery.
 func Veto(c Caller, s *Seat, head api.ChainHead, sub chain.Submission, member wire.ObjectID, custodians []chain.Custodian) error {
 	if err := inFirm(c, s, 0, head); err != nil {

@@ -44,19 +44,23 @@ func (u user) WebAuthnCredentials() []webauthn.Credential {
 // askPRF says that a prf output is expected. The salt is the client's own, and the results stay with it.
 func askPRF(e *protocol.AuthenticationExtensions) { e.PRF = &protocol.PRFInputs{} }
 
-// BeginEnrolment starts an account for whoever holds a setup link or an invite.
+// BeginEnrolment starts an account for whoever holds a setup link, an invite, or the link of a recovery.
 func (a *Service) BeginEnrolment(ctx context.Context, now time.Time, req api.EnrolRequest) (api.EnrolReply, error) {
 	var out api.EnrolReply
 	e := layout.Enrolment{Expires: now.Unix() + api.CeremonySeconds}
 	switch {
-	case req.Setup != "" && req.Invite == nil:
+	case req.Setup != "" && req.Invite == nil && req.Recovery == nil:
 		keys, err := a.useSetup(ctx, now, req.Setup)
 		if err != nil {
 			return out, err
 		}
 		out.Log, e.Setup = &keys, layout.Hash([]byte(req.Setup))
-	case req.Setup == "" && req.Invite != nil:
+	case req.Setup == "" && req.Invite != nil && req.Recovery == nil:
 		if err := a.useInvite(ctx, now, *req.Invite); err != nil {
+			return out, err
+		}
+	case req.Setup == "" && req.Invite == nil && req.Recovery != nil:
+		if err := a.useRecovery(ctx, now, *req.Recovery); err != nil {
 			return out, err
 		}
 	default:

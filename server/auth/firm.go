@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -191,7 +192,7 @@ func (a *Service) bundleOf(tx store.Tx, now time.Time, firm wire.ChainID, accoun
 	}
 	if found {
 		if m.Account != account {
-			return chain.Bundle{}, access.Deny(api.CodeForbidden)
+			return chain.Bundle{}, notHis(tx, account, req.Member)
 		}
 		b, err := tx.Get(layout.KeysKey(req.Member))
 		if err != nil {
@@ -203,6 +204,18 @@ func (a *Service) bundleOf(tx store.Tx, now time.Time, firm wire.ChainID, accoun
 		return chain.Bundle{}, access.Deny(api.CodeForbidden)
 	}
 	return a.bindGuest(tx, now, firm, account, req)
+}
+
+// notHis is the answer to an account for whom a member is somebody else. Whose he was is told what happened.
+func notHis(tx store.Tx, account, member wire.ObjectID) error {
+	was, err := tx.Get(layout.MemberWasKey(account))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return access.Deny(api.CodeForbidden)
+	case err == nil && bytes.Equal(was, member[:]):
+		return access.Deny(api.CodeRecovered)
+	}
+	return deny(err, api.CodeForbidden)
 }
 
 func (a *Service) bindGuest(tx store.Tx, now time.Time, firm wire.ChainID, account wire.ObjectID, req api.OpenSession) (chain.Bundle, error) {

@@ -295,6 +295,7 @@ const (
 	endedByRevoking   = "revoked"     // by its owner, from another session
 	endedByOneSession = "one-session" // by the firm's policy: there is a newer one
 	endedByFactor     = "factor"      // what it was opened with was removed or replaced
+	endedByRecovery   = "recovered"   // its member was handed to another account
 )
 
 // endSession ends one session of a firm. Whoever did not end it himself is told so for an hour.

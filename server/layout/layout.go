@@ -48,6 +48,7 @@
 //	handed/<recovery>/<custodian>      a share, wrapped to who claims
 //	member/<member>                    Member       whose account it is
 //	member-of/<account>                16 bytes     the one member it is
+//	member-was/<account>               16 bytes     the one member it was, before he was handed to another account
 //	keys/<member>                      chain.Bundle
 //	session/<hash>                     Session
 //	session-of/<member>/<hash>         16 bytes     the account's session that it was opened from
@@ -310,6 +311,9 @@ func MemberKey(member wire.ObjectID) []byte { return key("member", member.String
 
 // MemberOfKey is the one member that an account is in a firm: 16 bytes.
 func MemberOfKey(account wire.ObjectID) []byte { return key("member-of", account.String()) }
+
+// MemberWasKey is the member that an account was, before a recovery handed him to another one: 16 bytes.
+func MemberWasKey(account wire.ObjectID) []byte { return key("member-was", account.String()) }
 
 // KeysKey is a member's public keys.
 func KeysKey(member wire.ObjectID) []byte { return key("keys", member.String()) }

@@ -278,6 +278,10 @@ type Recovery struct {
 	Claim     []byte          `json:"claim,omitempty"`  // chain.Bundle
 	Signature []byte          `json:"signature,omitempty"`
 	Agreed    []wire.ObjectID `json:"agreed"` // custodians
+
+	Enrolments int           `json:"enrolments,omitempty"` // accounts that were begun with it
+	Before     wire.ObjectID `json:"before,omitzero"`      // whose the member was, once he is bound to Account
+	Link       wire.Hash     `json:"link,omitzero"`        // commit of the key link that bound him
 }
 
 // Accepted is the answer that an entry got.

@@ -125,10 +125,11 @@ func endRecovery(tx store.Tx, id wire.ObjectID, r *layout.Recovery, state layout
 	return layout.Put(tx, layout.RecoveryKey(id), r)
 }
 
-func agreed(r *layout.Recovery) bool { return len(r.Agreed) >= int(r.Escrow.K) }
+// Agreed reports whether enough custodians agreed.
+func Agreed(r *layout.Recovery) bool { return len(r.Agreed) >= int(r.Escrow.K) }
 
-// claimed is the fingerprint of the keys that a recovery's link was answered with; zeros where nobody did.
-func claimed(r *layout.Recovery) wire.Hash {
+// Claimed is the fingerprint of the keys that a recovery's link was answered with; zeros where nobody did.
+func Claimed(r *layout.Recovery) wire.Hash {
 	b, err := chain.ParseBundle(r.Claim)
 	if err != nil {
 		return wire.Hash{}
@@ -170,11 +171,7 @@ func (a *appending) recover() error {
 
 // openRecovery is a recovery that goes on.
 func (a *appending) openRecovery(id wire.ObjectID) (*layout.Recovery, error) {
-	r, err := pointer[layout.Recovery](a.tx, layout.RecoveryKey(id))
-	if err == nil && (r == nil || r.State != layout.RecoveryOpen || a.now >= r.Until) {
-		err = access.Deny(api.CodeRecoveryGone)
-	}
-	return r, err
+	return OpenRecovery(a.tx, a.now, id)
 }
 
 func (a *appending) approve() error {
@@ -190,7 +187,7 @@ func (a *appending) approve() error {
 	if a.now < r.Opens {
 		return access.Deny(api.CodeTooEarly)
 	}
-	if x.Fingerprint != claimed(r) {
+	if x.Fingerprint.IsZero() || x.Fingerprint != Claimed(r) {
 		return access.Deny(api.CodeForbidden)
 	}
 	r.Agreed = append(r.Agreed, a.caller.Member)
@@ -206,7 +203,8 @@ func (a *appending) veto() error {
 	if err != nil {
 		return err
 	}
-	if r == nil || r.State != layout.RecoveryOpen {
+	// Whom it was handed to has it: who would undo that ends his seat.
+	if r == nil || r.State != layout.RecoveryOpen || !r.Before.IsZero() {
 		return access.Deny(api.CodeRecoveryGone)
 	}
 	if err := access.Veto(a.caller, a.seat, a.head, a.Submission, r.Member, r.Escrow.Custodians); err != nil {

@@ -59,7 +59,7 @@ func (a *appending) renewed(fingerprint wire.Hash) error {
 		return err
 	}
 	state := layout.RecoveryEnded
-	if r != nil && agreed(r) && claimed(r) == fingerprint {
+	if r != nil && Agreed(r) && Claimed(r) == fingerprint {
 		state = layout.RecoveryDone
 	}
 	return dropEscrow(a.tx, a.caller.Member, state)

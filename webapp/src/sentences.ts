@@ -845,6 +845,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
   "second-way": { what: "You need a second way to unlock first.", todo: "Whoever works in a firm has two: if the only one is lost, so is what only you can open. Make your recovery kit, or add another passkey under Account, then go on." },
   "too-early": { what: "It is too early to agree to this recovery.", todo: "Everybody has time to say no first. The recovery says from when on custodians can agree." },
   "recovery-gone": { what: "This recovery is over.", todo: "It was stopped, it is done, it has expired, or it was never begun. Ask an owner or a custodian of the firm." },
+  recovered: { what: "Who you were in this firm was handed back to you in another account.", todo: "Custodians of the firm did it, because somebody said that you had lost your devices. If that was you, sign in with the new passkey. If it was not, telephone an owner of the firm now." },
   unavailable: { what: "The server cannot do this at the moment.", todo: "Wait a little and try again. Nothing was changed." },
   internal: { what: "The server ran into a fault of its own.", todo: "Try again. If it stays, tell whoever runs the server, with the code." },
 
