@@ -92,6 +92,13 @@ const (
 	LabelAccountSecret    Label = "underseal/v1/account/secret"
 )
 
+// Sign-in through an identity provider: what binds it to the browser that began it, from a secret which that browser keeps.
+const (
+	LabelSSOState    Label = "underseal/v1/sso/state"
+	LabelSSONonce    Label = "underseal/v1/sso/nonce"
+	LabelSSOVerifier Label = "underseal/v1/sso/verifier"
+)
+
 // Labels returns every label. A label that is declared and missing here fails
 // a test.
 func Labels() []Label {
@@ -115,5 +122,7 @@ func Labels() []Label {
 
 		LabelLoginKit, LabelLoginPassphrase,
 		LabelUnlockKit, LabelUnlockPassphrase, LabelUnlockPasskey, LabelUnlockPassword, LabelPasskeySalt, LabelAccountSecret,
+
+		LabelSSOState, LabelSSONonce, LabelSSOVerifier,
 	}
 }
