@@ -49,6 +49,8 @@ func (s *Server) pages(e *echo.Echo) {
 		e.GET(p, s.index)
 		e.HEAD(p, s.index)
 	}
+	e.GET("/sso/:firm", s.leaving)
+	e.HEAD("/sso/:firm", s.leaving)
 	e.GET("/*", s.nowhere)
 	e.GET("/manifest.json", s.manifest)
 	e.GET("/a/:name", s.asset)
@@ -60,6 +62,13 @@ func (s *Server) index(c echo.Context) error {
 		return c.String(http.StatusServiceUnavailable, "This server was built without its pages: run make.\n")
 	}
 	return s.static.serve(c, http.StatusOK, "index.html", "no-cache")
+}
+
+// leaving is the page that takes a browser to a firm's identity provider. It alone may lead off this origin, and opens nothing:
+// it runs no module and has no keys. From any other page a browser that knows Connection-Allowlist follows no redirect to there.
+func (s *Server) leaving(c echo.Context) error {
+	c.Response().Header().Del("Connection-Allowlist")
+	return s.index(c)
 }
 
 // nowhere answers an address that leads to nothing: a person who typed it gets the page, which says so, and a program

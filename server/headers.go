@@ -51,11 +51,12 @@ func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
 
 func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v1/") }
 
-// sameOrigin refuses a request that another site's page makes. The cookies are SameSite=Strict besides.
+// sameOrigin refuses a request that another site's page makes. The cookies are SameSite=Strict besides. An identity provider
+// alone sends browsers here from elsewhere, to one route, which asks for a secret of the browser's own.
 func (s *Server) sameOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		if !isAPI(r) {
+		if !isAPI(r) || (r.Method == http.MethodGet && c.Path() == api.RouteSSOFinish) {
 			return next(c)
 		}
 		if origin := r.Header.Get("Origin"); origin != "" && origin != s.config.Origin {

@@ -46,6 +46,8 @@ func (s *Server) routes(e *echo.Echo) {
 	e.GET(api.RouteInvite, s.asAnybody(s.invite))         // by its id
 	e.GET(api.RouteRecovery, s.asAnybody(s.recovery))     // by its id
 	e.GET(api.RoutePublicLog, s.asAnybody(s.publicLog))   // which nobody can read
+	e.GET(api.RouteSSOStart, s.asAnybody(s.startSSO))     // to sign in
+	e.GET(api.RouteSSOFinish, s.asAnybody(s.finishSSO))   // by what the identity provider says
 
 	e.GET(api.RouteAccount, s.asAccount(s.account))
 	e.DELETE(api.RouteAccountSession, s.asAccount(s.endAccountSession))
@@ -64,6 +66,9 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST(api.RouteTOTP, s.asAccount(s.beginAuthenticator))
 	e.PUT(api.RouteTOTP, s.asAccount(s.putAuthenticator))
 	e.DELETE(api.RouteTOTP, s.asAccount(s.removeAuthenticator))
+	e.GET(api.RouteSSO, s.asAccount(s.sso))
+	e.POST(api.RouteSSO, s.asAccount(s.allowSSO))
+	e.DELETE(api.RouteSSOLink, s.asAccount(s.unlinkSSO))
 	e.POST(api.RouteTickets, s.asAccount(s.ticket))
 	e.POST(api.RouteFirms, s.asAccount(s.found))
 	e.POST(api.RouteRecoveryClaim, s.asAccount(s.claimRecovery))

@@ -22,6 +22,7 @@ var public = map[string]bool{
 	"POST " + api.RouteSignIn: true, "POST " + api.RouteSessions: true, "GET " + api.RouteInvite: true,
 	"POST " + api.RoutePasswordSignIns: true, "POST " + api.RoutePasswordSignIn: true, "POST " + api.RouteEnrolmentPassword: true,
 	"GET " + api.RouteRecovery: true,
+	"GET " + api.RouteSSOStart: true, "GET " + api.RouteSSOFinish: true, // a browser's: see TestSSOAnswersPeople
 }
 
 // of an account, and of no firm.
@@ -32,6 +33,7 @@ var accounts = map[string]bool{
 	"POST " + api.RoutePassword: true, "PUT " + api.RoutePassword: true, "DELETE " + api.RoutePassword: true,
 	"POST " + api.RouteTOTP: true, "PUT " + api.RouteTOTP: true, "DELETE " + api.RouteTOTP: true,
 	"POST " + api.RouteRecoveryClaim: true, "GET " + api.RouteRecoveryStanding: true, "POST " + api.RouteRecoveryFinish: true,
+	"GET " + api.RouteSSO: true, "POST " + api.RouteSSO: true, "DELETE " + api.RouteSSOLink: true,
 }
 
 // firmwide are routes that whoever has a session in the firm may call, also who was removed from a matter or was not

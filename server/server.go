@@ -48,6 +48,8 @@ type Config struct {
 	// X-Forwarded-For. Empty: there is no proxy, and it is the connection's other end. A firm's policy may ask.
 	AddressHeader string
 
+	Providers auth.IdentityProviders // of firms whose staff may sign in through one; nil: none has one
+
 	Policy   string // witness policy (c2sp.org/tlog-policy) that new firms get; empty: no witnesses
 	LogToken string // who reads a public log must show it; empty: anybody may
 
@@ -78,7 +80,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	c.fill()
-	a, err := auth.New(context.Background(), auth.Config{Store: c.Store, Origin: c.Origin, Random: c.Random, Log: c.Log, Keys: c.Keys, Policy: c.Policy, Idle: c.Idle, Absolute: c.Absolute})
+	a, err := auth.New(context.Background(), auth.Config{Store: c.Store, Origin: c.Origin, Random: c.Random, Log: c.Log, Keys: c.Keys, Policy: c.Policy, Idle: c.Idle, Absolute: c.Absolute, Providers: c.Providers})
 	if err != nil {
 		return nil, err
 	}

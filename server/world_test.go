@@ -196,6 +196,27 @@ func (p *player) try(method, path, contentType string, body io.Reader, header ma
 	return answer{reply.StatusCode, reply.Header, b}, err
 }
 
+// noRedirect goes to an address as a browser does, and stays where that leads elsewhere.
+func (p *player) noRedirect(path string, header map[string]string) (answer, error) {
+	r, err := http.NewRequest("GET", p.http.URL+path, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	for name, value := range p.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	reply, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer reply.Body.Close()
+	b, err := io.ReadAll(reply.Body)
+	return answer{reply.StatusCode, reply.Header, b}, err
+}
+
 func (p *player) do(method, path, contentType string, body io.Reader, header map[string]string) answer {
 	p.t.Helper()
 	a, err := p.try(method, path, contentType, body, header)

@@ -33,6 +33,7 @@ func main() {
 	b.methods = b.table()
 	maps.Copy(b.methods, b.record())
 	maps.Copy(b.methods, b.account())
+	maps.Copy(b.methods, b.sso())
 	call := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		in := input{method: args[0].String(), params: []byte(args[1].String()), prf: bytesOf(args[2]), objects: args[3]}
 		return promise(func() (js.Value, error) { return b.call(context.Background(), in) })

@@ -124,6 +124,9 @@ func Upload(s *Seat) error { return require(s, chain.RightUpload, Seated) }
 // OpenChain: who may open a matter, by the seat in the firm's own chain.
 func OpenChain(s *Seat) error { return require(s, chain.RightManage, Seated) }
 
+// Staff: who works in a firm, by the seat in the firm's own chain.
+func Staff(s *Seat) error { return require(s, 0, Seated) }
+
 // Keys: whose public keys the caller may have: his own, and those of whoever shares, or shared, a chain with him.
 func Keys(ours, theirs *Seat) error {
 	if err := require(ours, 0, Seated, Waiting, Frozen); err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/server/access"
+	"github.com/underseal/underseal/server/auth/idp"
 	"github.com/underseal/underseal/server/layout"
 	"github.com/underseal/underseal/server/ledger"
 	"github.com/underseal/underseal/server/store"
@@ -37,7 +38,7 @@ const (
 // placeholder stands where a name would: the client replaces it on the device.
 const placeholder = "Underseal"
 
-// Config is what a Service needs. All of it is required.
+// Config is what a Service needs. All of it is required but Providers: nil, no firm has one.
 type Config struct {
 	Store    store.Store
 	Origin   string // of the pages, as browsers spell it
@@ -47,14 +48,17 @@ type Config struct {
 	Policy   string        // witness policy that new firms get
 	Idle     time.Duration // of a session
 	Absolute time.Duration
+
+	Providers IdentityProviders
 }
 
-// Service keeps accounts and sessions. It holds no state of its own.
+// Service keeps accounts and sessions. It holds no state of its own that may not be lost.
 type Service struct {
 	Config
 	host    string
 	rp      *webauthn.WebAuthn
 	secrets *secrets
+	party   *idp.Party
 }
 
 // New checks the configuration, and takes the key of passwords or makes the first one.
@@ -83,7 +87,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{Config: c, host: u.Host, rp: rp, secrets: secrets}, nil
+	return &Service{Config: c, host: u.Host, rp: rp, secrets: secrets, party: idp.New(nil)}, nil
 }
 
 func (a *Service) random(n int) ([]byte, error) {

@@ -52,6 +52,7 @@ const (
 	kindPassphrase = "passphrase"
 	kindPassword   = "password"
 	kindCode       = "totp"
+	kindSSO        = "sso" // no factor of the person's: a firm's identity provider says who he is
 )
 
 var kindOf = map[vault.Method]string{vault.MethodPasskey: kindPasskey, vault.MethodKit: kindKit, vault.MethodPassphrase: kindPassphrase, vault.MethodPassword: kindPassword}
@@ -72,6 +73,9 @@ func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.Ob
 	var err error
 	if s.ID, err = wire.NewObjectID(a.Random); err != nil {
 		return err
+	}
+	if slices.ContainsFunc(shown, isSSO) {
+		s.Proved = 0 // the person has shown nothing here
 	}
 	if slices.ContainsFunc(shown, func(f layout.Factor) bool { return f.Kind == kindPassword }) {
 		p, _, err := layout.Get[layout.Password](tx, layout.PasswordKey(account))
@@ -154,6 +158,9 @@ func (a *Service) AccountOf(ctx context.Context, now time.Time, token Token, use
 		s, err = alive(tx, layout.SessionKey(token), now)
 		return err
 	})
+	if err == nil {
+		err = a.linkHolds(ctx, s)
+	}
 	if err != nil {
 		return Who{}, err
 	}

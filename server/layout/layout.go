@@ -31,6 +31,10 @@
 //	session/<hash>                     AccountSession, by SHA-256 of the cookie's token
 //	sessions-of/<account>/<session>    the key of its row
 //	ticket/<hash>                      Ticket
+//	sso/<firm>/<hash>                  SSO          whose subject of the firm's identity provider that is, by SHA-256 of issuer and subject
+//	sso-of/<account>/<firm>            the hash of the one above
+//	sso-leave/<id>                     SSOLeave     leave to make one
+//	sso-begun/<hash>                   SSOBegun     a sign-in at an identity provider, by SHA-256 of the browser's secret
 //	membership/<account>/<firm>        empty
 //	log/<name>                         the firm's id: whose log has that name
 //	due/<seconds>/<key>                empty: when to look whether the row at key is past its time

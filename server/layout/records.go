@@ -114,8 +114,8 @@ type Notice struct {
 
 // Factor is something that somebody showed to get in.
 type Factor struct {
-	Kind string `json:"kind"` // passkey, kit, passphrase, password or totp
-	ID   string `json:"id"`   // hash of the credential's id, the login key, the name or the secret
+	Kind string `json:"kind"` // passkey, kit, passphrase, password, totp or sso
+	ID   string `json:"id"`   // hash of the credential's id, the login key, the name or the secret; of sso, the SSOSubject
 }
 
 // Account is somebody who signs in. What he is called is not known.

@@ -1,0 +1,129 @@
+package server_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/underseal/underseal/keys/vault"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/store"
+)
+
+// The whole of it, with a real identity provider, is in test/sso.
+
+// linkedBy puts a link into the store, as if an identity provider had been asked.
+func (p *player) linkedBy(subject string) {
+	p.t.Helper()
+	f := layout.NewSSOSubject(p.firm, "https://login.example", subject)
+	p.ok(p.store.Update(context.Background(), layout.Accounts, func(tx store.Tx) error {
+		if err := tx.Put(layout.SSOOfKey(p.account, p.firm), []byte(f.Hash)); err != nil {
+			return err
+		}
+		return layout.Put(tx, layout.SSOKey(f), layout.SSO{Account: p.account, Created: 1})
+	}))
+}
+
+// TestSSOIsNoWayIn: S-SSO-05, S-SESSION-02. A link with an identity provider does not count where the last way in is asked for.
+func TestSSOIsNoWayIn(t *testing.T) {
+	w := newWorld(t)
+	p := w.player()
+	secret := w.setup()
+	r := want[api.EnrolReply](t, p.json("POST", api.RouteEnrolments, api.EnrolRequest{Setup: secret}))
+	p.account = r.Account
+	passkey, bare := newAuthenticator(t), newAuthenticator(t)
+	entry := api.VaultEntry{Method: uint8(vault.MethodPasskey), ID: passkey.id, Wrapped: []byte("sealed")}
+	want[api.Account](t, p.json("POST", "/v1/enrolments/"+r.Enrolment.String(), api.EnrolFinish{Credential: passkey.create(t, r), Vault: []api.VaultEntry{entry}, Keyring: []byte("ring"), KeyringKey: p.ringKey()}))
+	req, _ := p.foundRequest(secret, *r.Log)
+	want[api.ChainHead](t, p.json("POST", api.RouteFirms, req))
+	p.linkedBy("248289761001")
+	refused(t, p.removePasskey(passkey.id), api.CodeLastMethod)
+	begun, _ := p.beginPasskey()
+	want[api.Account](t, p.finishPasskey(bare, begun, false))
+	refused(t, p.removePasskey(passkey.id), api.CodeLastMethod) // it signs in as the link does, and nothing would unlock
+	// The link itself goes, whatever is left.
+	want[struct{}](t, p.do("DELETE", api.SSOLinkPath(p.firm), "", nil, nil))
+	refused(t, p.do("DELETE", api.SSOLinkPath(p.firm), "", nil, nil), api.CodeNotFound)
+}
+
+// TestSSOOfAccount: nobody lists, allows or ends a link of an account but its own session, just proved.
+func TestSSOOfAccount(t *testing.T) {
+	w := newWorld(t)
+	ada, eve := w.founder(), w.founder()
+	ada.linkedBy("248289761001")
+	for _, p := range []*player{w.player(), eve} {
+		code := api.CodeNotFound
+		if p != eve {
+			code = api.CodeNotSignedIn
+		}
+		refused(t, p.do("DELETE", api.SSOLinkPath(ada.firm), "", nil, nil), code)
+		refused(t, p.json("POST", api.RouteSSO, api.SSORequest{Firm: ada.firm}), code)
+	}
+	if list := want[api.SSOList](t, eve.get(api.RouteSSO)); len(list.Firms) != 0 {
+		t.Errorf("%+v", list)
+	}
+	refused(t, ada.json("POST", api.RouteSSO, api.SSORequest{Firm: ada.firm}), api.CodeNotFound) // no firm has a provider here
+	for _, path := range []string{api.RouteSSO + "/x", api.RouteSSO + "/" + strings.ToUpper(ada.firm.String())} {
+		refused(t, ada.do("DELETE", path, "", nil, nil), api.CodeNotFound)
+	}
+	refused(t, ada.json("POST", api.RouteSSO, map[string]any{"firm": ada.firm, "issuer": "https://login.example"}), api.CodeBadRequest)
+	w.clock.advance(api.ProofSeconds * 1e9)
+	refused(t, ada.do("DELETE", api.SSOLinkPath(ada.firm), "", nil, nil), api.CodeProveAgain)
+	refused(t, ada.json("POST", api.RouteSSO, api.SSORequest{Firm: ada.firm}), api.CodeProveAgain)
+	want[api.Account](t, ada.showFactor(ada))
+	want[struct{}](t, ada.do("DELETE", api.SSOLinkPath(ada.firm), "", nil, nil))
+}
+
+// TestSSOAnswersPeople: what a browser goes to answers with an address of ours, and changes nothing, whoever comes from
+// wherever with whatever.
+func TestSSOAnswersPeople(t *testing.T) {
+	w := newPagesWorld(t, testOrigin)
+	ada := w.founder()
+	ada.linkedBy("248289761001")
+	before := dump(t, w)
+	firm := api.Firm(ada.firm)
+	for _, path := range []string{
+		firm + "/oidc/start", firm + "/oidc/start?then=//evil.example", firm + "/oidc/start?link=" + wire.ObjectID{1}.String(), firm + "/oidc/callback", firm + "/oidc/callback?code=x&state=y",
+		firm + "/oidc/callback?error=access_denied&error_description=" + strings.Repeat("a", 4000), "/v1/firms/x/oidc/start", "/v1/firms/x/oidc/callback",
+	} {
+		a, err := ada.noRedirect(path, map[string]string{"Sec-Fetch-Site": "same-origin"})
+		w.ok(err)
+		if a.status != 303 || a.header.Get("Location") != "/?sso=sign-in-failed" || a.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d %v", path, a.status, a.header)
+		}
+	}
+	// Other sites begin nothing. Only the way back is theirs, and only by going there.
+	cross := map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://login.example"}
+	refused(t, ada.do("GET", firm+"/oidc/start", "", nil, cross), api.CodeForbidden)
+	refused(t, ada.do("GET", api.RouteSSO, "", nil, cross), api.CodeForbidden)
+	refused(t, ada.do("POST", firm+"/oidc/callback", "application/x-www-form-urlencoded", strings.NewReader("code=x"), cross), api.CodeForbidden)
+	if a, err := ada.noRedirect(firm+"/oidc/callback", cross); err != nil || a.status != 303 {
+		t.Errorf("back from elsewhere: %d, %v", a.status, err)
+	}
+	if dump(t, w) != before {
+		t.Error("something was changed")
+	}
+}
+
+// TestLeavingPage: one page alone may lead off this origin, and it is no other one in any other way.
+func TestLeavingPage(t *testing.T) {
+	w := newPagesWorld(t, testOrigin)
+	p := w.player()
+	get := func(path string) answer {
+		return p.do("GET", path, "", nil, map[string]string{"Accept-Encoding": "identity"})
+	}
+	page, leaving := get("/"), get("/sso/"+strings.Repeat("a", 52))
+	if leaving.status != 200 || string(leaving.body) != string(page.body) {
+		t.Fatalf("%d %q", leaving.status, leaving.body)
+	}
+	for name := range page.header {
+		if got := leaving.header.Get(name); name != "Connection-Allowlist" && name != "Date" && got != page.header.Get(name) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if page.header.Get("Connection-Allowlist") == "" || leaving.header.Get("Connection-Allowlist") != "" {
+		t.Errorf("%q, %q", page.header.Get("Connection-Allowlist"), leaving.header.Get("Connection-Allowlist"))
+	}
+}
