@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/underseal/underseal/protocol/log"
+	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/auth"
 	"github.com/underseal/underseal/server/blob"
 	"github.com/underseal/underseal/server/layout"
@@ -135,22 +136,32 @@ func (s *Server) SetupLink(ctx context.Context) (string, error) {
 
 // HasFirm reports whether a firm was founded.
 func (s *Server) HasFirm(ctx context.Context) (bool, error) {
+	firms, err := s.Firms(ctx)
+	return len(firms) > 0, err
+}
+
+// Firms are the ids of those that were founded.
+func (s *Server) Firms(ctx context.Context) (firms []wire.ChainID, err error) {
 	partitions, err := s.config.Store.Partitions(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	for _, p := range partitions {
 		if p == layout.Accounts {
 			continue
 		}
-		found := false
-		err := s.config.Store.View(ctx, p, func(tx store.Tx) (err error) {
-			found, err = layout.Has(tx, layout.FirmKey())
+		err := s.config.Store.View(ctx, p, func(tx store.Tx) error {
+			founded, err := layout.Has(tx, layout.FirmKey())
+			if err != nil || !founded {
+				return err
+			}
+			firm, err := wire.ParseHash(p)
+			firms = append(firms, firm)
 			return err
 		})
-		if err != nil || found {
-			return found, err
+		if err != nil {
+			return nil, err
 		}
 	}
-	return false, nil
+	return firms, nil
 }

@@ -18,6 +18,9 @@ func admin(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return exitFine
 	}
+	if len(args) > 1 && args[0] == "oidc" {
+		return adminOIDC(ctx, args[1:], stdout, stderr)
+	}
 	if len(args) < 2 || args[0] != "firm" || args[1] != "new" {
 		fmt.Fprint(stderr, usage)
 		return exitUsage
@@ -28,7 +31,7 @@ func admin(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	if s.origin == "" {
-		s.origin = "http://localhost:" + defaultListen[strings.LastIndexByte(defaultListen, ':')+1:]
+		s.origin = localOrigin()
 	}
 	if err := server.CheckOrigin(s.origin); err != nil {
 		fmt.Fprintln(stderr, "underseal:", err)
@@ -39,6 +42,11 @@ func admin(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitError
 	}
 	return exitFine
+}
+
+// localOrigin is where a server is that was told nothing.
+func localOrigin() string {
+	return "http://localhost:" + defaultListen[strings.LastIndexByte(defaultListen, ':')+1:]
 }
 
 func (s *settings) newFirm(ctx context.Context, stdout io.Writer) (err error) {

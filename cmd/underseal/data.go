@@ -24,13 +24,15 @@ import (
 // errInUse says that a server runs on the data.
 var errInUse = errors.New("a server is running on this data folder: stop it first")
 
-// data is an open data folder: store/, blobs/, log.key, sign-in.key and last-signed/.
+// data is an open data folder: store/, blobs/, log.key, sign-in.key, last-signed/ and, where a firm has an identity provider, oidc.key.
 type data struct {
 	store *boltstore.Store
 	blobs *dirblob.Store
 	log   *ledger.Log
 	key   *signInKey
 	guard *guardFolder
+
+	providers *providerFile
 }
 
 // openData opens a data folder. An empty lastSigned is the folder of that name in it.
@@ -54,7 +56,8 @@ func openData(folder, lastSigned string) (*data, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &data{store: s, blobs: b, log: l, key: &signInKey{path: filepath.Join(folder, "sign-in.key")}, guard: guard}, nil
+	return &data{store: s, blobs: b, log: l, key: &signInKey{path: filepath.Join(folder, "sign-in.key")}, guard: guard,
+		providers: &providerFile{path: filepath.Join(folder, "oidc.key")}}, nil
 }
 
 func (d *data) Close() error { return errors.Join(d.blobs.Close(), d.store.Close(), d.guard.Close()) }

@@ -2,6 +2,7 @@
 //
 //	underseal serve              run the server
 //	underseal admin firm new     print a setup link for one more firm
+//	underseal admin oidc set     let a firm's staff sign in through its identity provider
 //	underseal ls, put, get, …    what a member does: see member.go
 package main
 
@@ -64,6 +65,8 @@ const usage = `underseal: files under seal, through a server that cannot read th
 Server:
   underseal serve [--listen ADDRESS] [--origin URL] [--data FOLDER] [--last-signed FOLDER] [--witness-policy FILE] [--log-token TOKEN] [--address-header NAME]
   underseal admin firm new [--origin URL] [--data FOLDER] [--last-signed FOLDER]     (the server stopped, and with the origin it has)
+  underseal admin oidc set --issuer URL --client-id ID --client-secret-file FILE [--firm ID] [--origin URL] [--data FOLDER]     (the same)
+  underseal admin oidc show|remove [--firm ID] [--origin URL] [--data FOLDER]     (the same)
   underseal --version
 
 Member:

@@ -141,7 +141,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) (err err
 }
 
 func newServer(s *settings, d *data, logger *slog.Logger) (*server.Server, error) {
-	c := server.Config{Store: d.store, Blobs: d.blobs, Log: d.log, Keys: d.key, Origin: s.origin, Logger: logger, Policy: s.policy, LogToken: s.logToken, AddressHeader: s.addressHeader}
+	c := server.Config{Store: d.store, Blobs: d.blobs, Log: d.log, Keys: d.key, Origin: s.origin, Logger: logger, Policy: s.policy, LogToken: s.logToken, AddressHeader: s.addressHeader, Providers: d.providers}
 	files, err := webapp.Files()
 	if err != nil {
 		logger.Warn(err.Error())

@@ -139,6 +139,8 @@ func TestUsage(t *testing.T) {
 		{"admin firm old", exitUsage, "firm new"},
 		{"admin firm new more", exitUsage, "more"},
 		{"admin firm new --origin x", exitUsage, "origin"},
+		{"admin oidc", exitUsage, "oidc set"},
+		{"admin oidc show --origin x", exitUsage, "origin"},
 	} {
 		var out, errs bytes.Buffer
 		code := run(t.Context(), strings.Fields(c.args), strings.NewReader(""), &out, &errs)

@@ -197,6 +197,14 @@ func (p provider) oauth(s Settings, redirect string) oauth2.Config {
 	return oauth2.Config{ClientID: s.ClientID, ClientSecret: s.ClientSecret, Endpoint: endpoint, RedirectURL: redirect, Scopes: []string{oidc.ScopeOpenID}}
 }
 
+// Ask asks a provider what it is, and no more: ErrAway where it does not answer as the issuer of these settings.
+func (p *Party) Ask(ctx context.Context, now time.Time, s Settings) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err := p.discover(ctx, now, s)
+	return err
+}
+
 // Anew asks the provider to have the person sign in there again, whoever was before.
 type Anew bool
 
