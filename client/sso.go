@@ -28,7 +28,7 @@ func (c *Client) SSO(ctx context.Context) ([]SSOView, error) {
 	}
 	reply, err := c.ssoList(ctx)
 	if err != nil {
-		return nil, err
+		return nil, c.refuse(ctx, "the firms of an account", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,13 +43,11 @@ func (c *Client) SSO(ctx context.Context) ([]SSOView, error) {
 
 func (c *Client) ssoList(ctx context.Context) ([]api.SSO, error) {
 	var reply api.SSOList
-	if err := c.call(ctx, methodGet, api.RouteSSO, nil, &reply); err != nil {
-		return nil, failureOf(err)
-	}
-	return reply.Firms, nil
+	err := c.call(ctx, methodGet, api.RouteSSO, nil, &reply)
+	return reply.Firms, err
 }
 
-// LinkSSO is where a browser goes, at this server, to have the account linked with the sign-in of a firm that it works in. It
+// LinkSSO is the page that a browser goes to, at this server, to have the account linked with the sign-in of a firm that it works in. It
 // needs a fresh proof. When the browser comes back no keys are here any more: TakeUp goes on.
 func (c *Client) LinkSSO(ctx context.Context, firm wire.ChainID) (path string, err error) {
 	a, err := c.who()
@@ -66,7 +64,7 @@ func (c *Client) LinkSSO(ctx context.Context, firm wire.ChainID) (path string, e
 	if err := c.call(ctx, methodPost, api.RouteSSO, api.SSORequest{Firm: firm}, &reply); err != nil {
 		return "", failureOf(err)
 	}
-	return api.SSOStartPath(firm, reply.Link), nil
+	return api.SSOLinkingPage(firm, reply.Link), nil
 }
 
 // UnlinkSSO ends the link, and every session that it opened. It needs a fresh proof.
@@ -88,11 +86,11 @@ func (c *Client) TakeUp(ctx context.Context) error {
 	}
 	var reply api.Account
 	if err := c.call(ctx, methodGet, api.RouteAccount, nil, &reply); err != nil {
-		return failureOf(err)
+		return c.refuse(ctx, "the account of a firm's sign-in", err)
 	}
 	list, err := c.ssoList(ctx)
 	if err != nil {
-		return err
+		return c.refuse(ctx, "the firms of an account", err)
 	}
 	c.mu.Lock()
 	c.ceremony = &ceremony{signedIn: &reply}
@@ -152,7 +150,7 @@ func (c *Client) UnlockPasskey(ctx context.Context, credential json.RawMessage, 
 		err = vault.ErrUnlock
 	}
 	if err != nil {
-		return failureOf(err)
+		return c.refuse(ctx, "a passkey's proof", err)
 	}
 	if prf == nil || !unlocks(reply.Vault, id) {
 		return fail(api.CodeUnlockElsewhere, "")

@@ -143,7 +143,7 @@ func (s *Server) unlinkSSO(c echo.Context, now time.Time, who auth.Who) error {
 func (s *Server) SSOAddress(firm wire.ChainID) string { return s.auth.SSOAddress(firm) }
 
 // SSOPage is what a firm hands out to its staff: the page that takes a browser to its identity provider.
-func (s *Server) SSOPage(firm wire.ChainID) string { return s.config.Origin + "/sso/" + firm.String() }
+func (s *Server) SSOPage(firm wire.ChainID) string { return s.config.Origin + api.SSOPage(firm) }
 
 // ForgetProvider ends every link with a firm's identity provider, and every session that it opened.
 func (s *Server) ForgetProvider(ctx context.Context, firm wire.ChainID) (links int, err error) {

@@ -41,14 +41,17 @@ type SSORequest struct {
 	Firm wire.ChainID `json:"firm"`
 }
 
-// SSOReply is leave to link: the browser goes to RouteSSOStart with it, once, within the time of a ceremony.
+// SSOReply is leave to link: the browser goes to SSOLinkingPage with it, once, within the time of a ceremony.
 type SSOReply struct {
 	Link wire.ObjectID `json:"link"`
 }
 
-// SSOStartPath is where a browser goes to link an account. It comes back to the account's page.
-func SSOStartPath(firm wire.ChainID, link wire.ObjectID) string {
-	return Firm(firm) + "/oidc/start?then=/account&link=" + link.String()
+// SSOPage is the page that takes a browser to RouteSSOStart: no other page leads off this origin.
+func SSOPage(firm wire.ChainID) string { return "/sso/" + firm.String() }
+
+// SSOLinkingPage is the same with leave to link. The browser comes back to the account's page.
+func SSOLinkingPage(firm wire.ChainID, link wire.ObjectID) string {
+	return SSOPage(firm) + "?then=/account&link=" + link.String()
 }
 
 // SSOLinkPath is one link.

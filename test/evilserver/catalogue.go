@@ -38,7 +38,7 @@ var Attacks = []Attack{
 	{17, "a whole vault in place of another", refused, later},
 	{18, "recovery enrolled to the attacker's key", refused, later},
 	{19, "other custodians, a lower threshold, old shares", refused, later},
-	{20, "talked into giving up the password for a connector", refused, later},
+	{20, "talked into giving up the password for a connector", refused, due},
 	{21, "one key used in two protocols", refused, due},
 	{22, "what signs in also decrypts", refused, due},
 	{23, "one ciphertext that tests many passwords", refused, later},

@@ -144,9 +144,13 @@ func (b *Tab) SetCookie(name, value string) {
 	b.cookies[name] = &http.Cookie{Name: name, Value: value, SameSite: http.SameSiteLaxMode}
 }
 
-// ToProvider goes where a path of the server's leads: to an identity provider.
+// ToProvider goes where a path of the server's leads: to an identity provider. A page that only goes on to there is passed over.
 func (b *Tab) ToProvider(path string) string {
 	b.Helper()
+	if rest, isPage := strings.CutPrefix(path, "/sso/"); isPage {
+		firm, query, _ := strings.Cut(rest, "?")
+		path = "/v1/firms/" + firm + "/oidc/start?" + query
+	}
 	return b.Go(b.Origin+path, Here)
 }
 

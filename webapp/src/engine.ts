@@ -158,7 +158,7 @@ export interface Transfer {
   failure: Failure | null;
 }
 
-export type SessionMethod = "passkey" | "kit" | "passphrase" | "password";
+export type SessionMethod = "passkey" | "kit" | "passphrase" | "password" | "sso";
 
 /** One place where this account is signed in. */
 export interface Session {
@@ -167,6 +167,16 @@ export interface Session {
   seenAt: number;
   method: SessionMethod;
   current: boolean;
+}
+
+/** The identity provider of a firm that this account works in. Times in ms; 0 is never. */
+export interface SSO {
+  firm: Id;
+  firmName: string;
+  issuer: string; // as the server says
+  linked: boolean;
+  linkedAt: number;
+  usedAt: number;
 }
 
 /** idle: nobody was here for long enough. absolute: the session reached its end. */
@@ -315,6 +325,13 @@ export interface Calls {
   signinKit(p: { kit: string }): Overview;
   /** After signinFinish was refused with "unlock-elsewhere": the session is there, and the kit unlocks. */
   unlockKit(p: { kit: string }): Overview;
+  /** After the browser came back from a firm's sign-in: whose session is there. Then unlockFinish or unlockKit. */
+  takeUp(): Record<string, never>;
+  unlockOptions(): { publicKey: unknown; prfSalt: ArrayBuffer };
+  /** Refused with "unlock-elsewhere" where this passkey cannot: then unlockKit. */
+  unlockFinish(p: { passkey: PasskeyResult }): Overview;
+  /** The firms whose sign-in this device knows. */
+  ssoFirms(): { firms: Id[] };
   signOut(): Record<string, never>;
   /** Wipes the keys from memory and keeps the session. Signing in again unlocks. */
   lock(p: { reason: LockReason }): Record<string, never>;
@@ -328,6 +345,10 @@ export interface Calls {
   passkeyAddFinish(p: { passkey: PasskeyResult; name: string }): Record<string, never>;
   passkeyRename(p: { id: string; name: string }): Record<string, never>;
   passkeyRemove(p: { id: string }): Record<string, never>;
+  sso(): { firms: SSO[] };
+  /** path is the page to go to: the browser comes back without keys. */
+  ssoLink(p: { firm: Id }): { path: string };
+  ssoUnlink(p: { firm: Id }): Record<string, never>;
   sessions(): { sessions: Session[] };
   sessionEnd(p: { id: Id }): Record<string, never>;
   /** All but this one. */

@@ -14,8 +14,9 @@ import { isPart, matterScreen } from "./screens/matter.ts";
 import { mattersScreen } from "./screens/matters.ts";
 import { rulesScreen } from "./screens/rules.ts";
 import { setupScreen } from "./screens/setup.ts";
-import { signinScreen, type Ended } from "./screens/signin.ts";
+import { signinScreen, unlockScreen, type Ended } from "./screens/signin.ts";
 import { say } from "./sentences.ts";
+import { leaves, takeOutcome, type Outcome } from "./sso.ts";
 import { Tabs, type Word } from "./tabs.ts";
 import { themeButton } from "./theme.ts";
 import { Transfers } from "./transfers.ts";
@@ -50,7 +51,7 @@ class Program implements App {
     this.#keep(fragment);
   }
 
-  async run() {
+  async run(outcome: Outcome | null) {
     byId("body").append(this.transfers.node, this.#countdown.node);
     this.engine.listen((event) => this.#event(event));
     document.addEventListener("click", (event) => this.#followLink(event));
@@ -59,6 +60,21 @@ class Program implements App {
     this.#drawHead();
     const { state } = await this.engine.call("start");
     if (state === "signed-in") this.signedIn(await this.engine.call("overview"));
+    if (outcome === null || this.#overview !== null) this.#route();
+    else await this.#cameBack(outcome);
+  }
+
+  // From a firm's sign-in: there may be a session now, and there are no keys.
+  async #cameBack(outcome: Outcome) {
+    try {
+      if (outcome === "in" || outcome === "linked") {
+        await this.engine.call("takeUp");
+        return this.show(unlockScreen(this, location.pathname, outcome));
+      }
+      this.#ended = { kind: "sso", code: outcome };
+    } catch (thrown) {
+      this.#ended = { kind: "told", failure: failureOf(thrown) };
+    }
     this.#route();
   }
 
@@ -277,11 +293,12 @@ function showStartProblem(thrown: unknown) {
   fill(byId("main"), page(say.product, problem(failureOf(thrown)), h("div", { class: "actions start" }, button(say.reload, {}, () => location.reload()))));
 }
 
+const outcome = takeOutcome();
 const fragment = takeFragment();
 if (!supported()) showUnsupported();
-else {
+else if (!leaves()) {
   try {
-    new Program(fragment).run().catch(showStartProblem);
+    new Program(fragment).run(outcome).catch(showStartProblem);
   } catch (thrown) {
     showStartProblem(thrown);
   }

@@ -102,6 +102,38 @@ export const say = {
     add: "Add a passkey",
   },
 
+  sso: {
+    title: "Your firm\u2019s sign-in",
+    hint: "Your firm has a sign-in of its own. Link it, and you can begin there. It only signs you in: what is sealed opens with your passkey or kit, which your firm\u2019s sign-in cannot replace.",
+    at: "At ",
+    since: ", linked ",
+    used: ", last used ",
+    neverUsed: ", not used since",
+    linked: "Linked",
+    notLinked: "Not linked",
+    link: "Link",
+    linkOne: (firm: string) => `Link the sign-in of ${firm}`,
+    leave: "Linking takes you there and back. Your keys are wiped meanwhile, so you unlock once more.",
+    unlink: "Unlink",
+    unlinkOne: (firm: string) => `Unlink the sign-in of ${firm}`,
+    unlinkTitle: (firm: string) => `Unlink the sign-in of ${firm}?`,
+    unlinkText: "It no longer signs you in here, and wherever you are signed in through it that ends at once. Your passkeys and your kit stay as they are.",
+    unlinkYes: "Unlink",
+    unlinked: "The firm\u2019s sign-in was unlinked.",
+    button: "Sign in with your firm",
+    buttonOf: (firm: string) => `Sign in with your firm (${firm}\u2026)`,
+    leaving: "To your firm\u2019s sign-in",
+    leavingText: "One moment\u2026",
+    lead: "Your firm\u2019s sign-in let you in. What is sealed opens only with something of your own: your passkey or your recovery kit.",
+    linkedLead: "Your firm\u2019s sign-in is linked to your account. Unlock once more to go on.",
+    why: "Neither your firm\u2019s sign-in nor this server can open what is sealed. Nobody will ever ask you to hand over your passkey, your kit or a password to them.",
+    other: "Sign in another way",
+    explain: {
+      "sign-in-failed": { what: "Your firm\u2019s sign-in did not let you in here.", todo: "Use your passkey or your recovery kit. If your firm\u2019s sign-in is not linked to your account yet, link it under Account after that. If it was, try again; if that stays, ask whoever runs your firm\u2019s sign-in." },
+      "unavailable": { what: "Your firm\u2019s sign-in cannot be reached at the moment.", todo: "Nothing was changed. Use your passkey or your recovery kit, or try again in a few minutes." },
+    },
+  },
+
   countdown: {
     label: "Before this page locks",
     what: { idle: "This page locks, and wipes your keys from memory, in", absolute: "Your session reaches its longest time, and this page locks, in" },
@@ -768,7 +800,7 @@ export const trailKind: Record<TrailKind, string> = {
 };
 
 /** How a session was opened, after "Signed in". */
-export const methodName: Record<SessionMethod, string> = { passkey: "with a passkey", kit: "with the recovery kit", passphrase: "with the passphrase of a command line", password: "with a password" };
+export const methodName: Record<SessionMethod, string> = { passkey: "with a passkey", kit: "with the recovery kit", passphrase: "with the passphrase of a command line", password: "with a password", sso: "through your firm" };
 
 export const modeName: Record<InviteMode, string> = { "opens-at-once": "At once", "after-i-confirm": "After I confirm" };
 
@@ -802,7 +834,7 @@ export const phase: Record<Transfer["phase"], string> = {
 };
 
 /** What happened, and what to do about it. */
-interface Explanation {
+export interface Explanation {
   what: string;
   todo: string;
 }

@@ -4,7 +4,7 @@ import { byId, drawing, fill, h, type Child, type Props } from "./dom.ts";
 import type { Failure } from "./engine.ts";
 import { failureOf } from "./engine-client.ts";
 import { name } from "./format.ts";
-import { explain, known, say } from "./sentences.ts";
+import { explain, known, say, type Explanation } from "./sentences.ts";
 
 /** Says text to a screen reader, without moving anything. */
 export function announce(text: string) {
@@ -14,9 +14,9 @@ export function announce(text: string) {
 // Nobody is at fault and nothing is lost: said in a quieter colour.
 const gentle: ReadonlySet<string> = new Set(["no-prf", "no-passkeys", "passkey-canceled", "offline", "not-signed-in", "waiting", "prove-again", "last-method", "session-ended", "unlock-elsewhere"]);
 
-/** What happened and what to do, where it happened. */
-export function problem(failure: Failure): HTMLElement {
-  const { what, todo } = explain(failure);
+/** What happened and what to do, where it happened. as says it in other words than the code's. */
+export function problem(failure: Failure, as?: Explanation): HTMLElement {
+  const { what, todo } = as ?? explain(failure);
   const code = known(failure.code);
   return h("div", { class: gentle.has(code) ? "problem gentle" : "problem", role: "alert", "data-code": code },
     h("p", { class: "problem-what" }, what),

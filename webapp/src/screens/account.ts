@@ -11,6 +11,7 @@ import { announce, busy, button, copyable, problem, problemSlot, words } from ".
 import { judging } from "./lied.ts";
 import { passkeysSection } from "./passkeys.ts";
 import { sessionsSection } from "./sessions.ts";
+import { ssoSection } from "./sso.ts";
 import { savePolicy, witnessItems } from "./verify.ts";
 
 const t = say.account;
@@ -20,7 +21,7 @@ export function accountScreen(app: App): Screen {
   const load = async () => {
     try {
       const account = await app.engine.call("account");
-      fill(body, kit(app, account), passkeysSection(app, account), sessionsSection(app), identities(account), firmLogs(app, account), refusals(app, account), h("p", { class: "hint id" }, t.id + ": ", h("code", {}, account.account)));
+      fill(body, kit(app, account), passkeysSection(app, account), ssoSection(app), sessionsSection(app), identities(account), firmLogs(app, account), refusals(app, account), h("p", { class: "hint id" }, t.id + ": ", h("code", {}, account.account)));
     } catch (thrown) {
       fill(body, problem(failureOf(thrown)), button(say.tryAgain, {}, () => void load()));
     } finally {
