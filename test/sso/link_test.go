@@ -189,7 +189,7 @@ func TestUnlink(t *testing.T) {
 	if firms := first.SSOFirms(ctx); len(firms) != 0 {
 		t.Errorf("the device remembers %v", firms)
 	}
-	o.ok(first.UnlinkSSO(ctx, o.firm)) // again
+	o.refused(first.UnlinkSSO(ctx, o.firm), api.CodeNotFound)
 	// In the firm, where a cookie of its own was, and outside.
 	if got := o.ask(elsewhere, "GET", api.Firm(o.firm)+"/chains", nil); got != api.CodeSessionEnded {
 		t.Errorf("in the firm: %q", got)
@@ -376,4 +376,21 @@ func TestTimes(t *testing.T) {
 	if page := b.ToProvider(path); page != "/account?sso=sign-in-failed" {
 		t.Errorf("with old leave: %s", page)
 	}
+}
+
+// TestOneFactor: S-SSO-04. Where the firm asks its staff for two factors, its own sign-in is not enough at its door.
+func TestOneFactor(t *testing.T) {
+	o := newOffice(t)
+	ctx := evilserver.Soon(t)
+	o.linked()
+	b := o.Tab()
+	o.in(b, b.Through(o.provider, evilserver.SSOPath(o.firm), userAda), "/")
+	o.ok(b.UnlockKit(ctx, o.kit))
+	o.Edit(layout.FirmPartition(o.firm), func(tx store.Tx) error {
+		p := chain.DefaultPolicy()
+		p.StaffMFA = true
+		return layout.Put(tx, layout.PolicyKey(), p)
+	})
+	_, err := b.Policy(ctx, o.firm)
+	o.refused(err, api.CodeSecondFactor)
 }

@@ -41,7 +41,7 @@ var mutations = []mutation{
 		{account, "			return failureOf(vault.ErrUnlock)\n		}\n		return c.opened", "			return failureOf(err)\n		}\n		return c.opened"}}},
 	{number: "16", without: "the account in a device's own record and in the keyring's seal", edits: []edit{
 		{account, "if reply.Account != id {", "if false {"}, {keyring, "	w.Fixed(account[:])\n	w.Uint64(revision)", "	w.Uint64(revision)"}}},
-	{number: "20", without: "a session that is no proof", edits: []edit{{"server/auth/sso.go", "s.Proved, s.SSO = 0, &f", "s.SSO = &f"}}},
+	{number: "20", without: "a session that is no proof", edits: []edit{{"server/auth/session.go", "		s.Proved = 0 // the person has shown nothing here\n", ""}}},
 	{number: "20", without: "strict answers", edits: []edit{{"client/client.go", "	d.DisallowUnknownFields()\n", ""}}},
 	{number: "20", without: "the one kind of each way", edits: []edit{{account, "if e.Method != uint8(method) || !bytes.Equal(e.ID, id) {", "if !bytes.Equal(e.ID, id) {"}}},
 	{number: "21", without: "a label of its own", edits: []edit{{labels, `"underseal/v1/epoch/trail-link"`, `"underseal/v1/epoch/state-link"`}}},
