@@ -70,7 +70,7 @@ var rules = []rule{
 	{below: []string{"client"}, linking: []string{"server", "wasm", "webapp", "cmd"}},
 	{below: []string{"wasm"}, linking: []string{"server", "webapp", "cmd"}},
 	{below: []string{"server"}, linking: []string{"client", "wasm", "webapp", "cmd"}},
-	{below: []string{"keys", "protocol", "client", "wasm"}, linking: []string{"github.com/labstack/echo", "go.etcd.io/bbolt", "github.com/go-webauthn/webauthn"}},
+	{below: []string{"keys", "protocol", "client", "wasm"}, linking: []string{"github.com/labstack/echo", "go.etcd.io/bbolt", "github.com/go-webauthn/webauthn", "github.com/coreos/go-oidc", "golang.org/x/oauth2"}},
 	{below: []string{"keys", "protocol", "wasm"}, linking: []string{"net/http"}},
 	{below: []string{"client"}, except: []string{"client/native"}, linking: []string{"net/http"}},
 	// Who checks the server reads little: what signs, seals or serves is not in it.
