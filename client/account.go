@@ -26,8 +26,12 @@ type ceremony struct {
 	link         *chain.Link // of a guest
 	pkg          chain.Package
 
-	signedIn   *api.Account      // by a passkey that cannot unlock: another method is to
+	signedIn   *api.Account      // by what cannot unlock here: another method is to
 	newPasskey *api.PasskeyReply // a further one of who is signed in
+	newApp     *api.TOTPReply    // an authenticator app of who is signed in
+
+	password    *passwordStep     // was shown: a second factor is to come
+	newPassword *enrolledPassword // of an enrolment
 }
 
 // Options are what the page hands to navigator.credentials.
@@ -40,6 +44,7 @@ type Options struct {
 type Unlocker struct {
 	Credential json.RawMessage // of a passkey, without its PRF output
 	PRF        []byte          // its PRF output; nil where it has none
+	Code       string          // of the app that goes with the password that EnrolPassword set
 	Passphrase *vault.Passphrase
 	// Keep, with a passphrase, stores the root before the server knows the account: nobody else will have it. Where it fails
 	// no account is made; where the program ends after it, the account may or may not exist.
@@ -194,6 +199,10 @@ func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocke
 		}
 		a.local = true
 		finish.Login = c.loginProof(vault.MethodPassphrase, u.Passphrase.LoginKey(), cer.enrol.Challenge)
+	case u.Code != "":
+		if err := c.enrolPassword(a, cer.newPassword, u.Code, &finish); err != nil {
+			return err
+		}
 	case u.PRF == nil:
 		return fail(api.CodeNoPRF, "")
 	default:
@@ -214,8 +223,15 @@ func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocke
 	if err := c.call(ctx, methodPost, path, finish, &reply); err != nil {
 		return failureOf(err)
 	}
-	a.revision, a.passkeys, a.vault = 1, reply.Passkeys, reply.Vault
-	return c.signedIn(ctx, a)
+	a.revision = 1
+	c.took(a, reply)
+	if err := c.signedIn(ctx, a); err != nil {
+		return err
+	}
+	if p := cer.newPassword; u.Code != "" {
+		return failureErr(c.enrolDevice(ctx, a, p.login))
+	}
+	return nil
 }
 
 // signedIn puts an opened account in place.
@@ -227,6 +243,9 @@ func (c *Client) signedIn(ctx context.Context, a *account) error {
 		return err
 	}
 	if err := c.rememberRevision(ctx, a); err != nil {
+		return err
+	}
+	if err := c.enrolDevice(ctx, a, ""); err != nil {
 		return err
 	}
 	return c.loadTransfers(ctx, a)
@@ -396,7 +415,7 @@ func (c *Client) opened(ctx context.Context, reply api.Account, root vault.Root)
 
 func (c *Client) openedBy(ctx context.Context, a *account, reply api.Account) error {
 	c.rootSecrets(a.root)
-	a.passkeys, a.vault = reply.Passkeys, reply.Vault
+	c.took(a, reply)
 	if err := c.takeKeyring(ctx, a, reply); err != nil {
 		return c.refuseFor(ctx, a, "the account's own record", err)
 	}

@@ -94,8 +94,13 @@ type account struct {
 	revision uint64
 	passkeys []api.Passkey
 	vault    []api.VaultEntry
-	pending  *vault.Kit // made and not yet confirmed as saved
-	local    bool       // a passphrase unlocks it on this device, too: no server knows of that wrap
+
+	passwordSet int64 // seconds; 0: there is none
+	appSet      int64
+	failed      api.Failed // that its owner was not shown yet
+
+	pending *vault.Kit // made and not yet confirmed as saved
+	local   bool       // a passphrase unlocks it on this device, too: no server knows of that wrap
 }
 
 // ways is how many ways to unlock an account has.
@@ -163,16 +168,27 @@ func (c *Client) inFirm(ctx context.Context, firm wire.ChainID, r Request) ([]by
 		return nil, err
 	}
 	body, err := c.send(ctx, r)
-	if !hasCode(err, api.CodeNotSignedIn) {
+	switch {
+	case hasCode(err, api.CodeNotSignedIn):
+	case hasCode(err, api.CodeSecondFactor), hasCode(err, api.CodePasswordOld):
+		// Opened anew it is let in, once what is wanted was shown.
+		c.leaveFirm(firm)
+		return body, err
+	default:
 		return body, err
 	}
-	c.mu.Lock()
-	delete(c.sessions, firm)
-	c.mu.Unlock()
+	c.leaveFirm(firm)
 	if err := c.ensureSession(ctx, firm); err != nil {
 		return nil, err
 	}
 	return c.send(ctx, r)
+}
+
+// leaveFirm forgets a session in a firm.
+func (c *Client) leaveFirm(firm wire.ChainID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.sessions, firm)
 }
 
 func (c *Client) getFirm(ctx context.Context, firm wire.ChainID, path string, out any) error {

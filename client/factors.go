@@ -15,6 +15,10 @@ func (c *Client) took(a *account, reply api.Account) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a.passkeys, a.vault = reply.Passkeys, reply.Vault
+	a.passwordSet, a.appSet = reply.PasswordSet, reply.TOTPSet
+	if reply.Failed != nil {
+		a.failed = *reply.Failed
+	}
 }
 
 // ProveOptions begins a proof that it is still the same person: what changes factors fails with CodeProveAgain without one.
@@ -52,6 +56,10 @@ func (c *Client) prove(ctx context.Context, answer func(*api.SignInReply) api.Pr
 	}
 	proof := answer(cer.signIn)
 	proof.SignIn = cer.signIn.SignIn
+	return c.showProof(ctx, a, proof)
+}
+
+func (c *Client) showProof(ctx context.Context, a *account, proof api.Prove) error {
 	var reply api.Account
 	if err := c.call(ctx, methodPost, api.RouteProofs, proof, &reply); err != nil {
 		return failureOf(err)

@@ -20,6 +20,7 @@ import (
 type Failure struct {
 	Code   api.Code `json:"code"`
 	Detail string   `json:"detail"`
+	Wait   int      `json:"wait,omitempty"` // seconds, with CodeTooMany
 	cause  error
 }
 
@@ -67,7 +68,7 @@ func failureOf(err error) *Failure {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &e):
-		return &Failure{Code: e.Code, cause: err}
+		return &Failure{Code: e.Code, Wait: e.Wait, cause: err}
 	case errors.As(err, &kit):
 		return &Failure{Code: api.CodeKitTypo, Detail: "Group " + strconv.Itoa(kit.Group), cause: err}
 	case errors.Is(err, context.Canceled):
@@ -90,6 +91,9 @@ func failureOf(err error) *Failure {
 // FailureOf is the failure that err is: every error of this package has one.
 func FailureOf(err error) *Failure { return failureOf(err) }
 
+// maxWait bounds what a server may tell somebody to wait, in seconds: no honest one says more.
+const maxWait = 15 * 60
+
 // ReplyError is the error that an answer with a status of no success is. A Pump, which reads its answers itself, uses it so
 // that both sides know the same codes, and no others.
 func ReplyError(body []byte) error {
@@ -100,6 +104,7 @@ func ReplyError(body []byte) error {
 	for _, c := range api.ServerCodes() {
 		if c == e.Code {
 			e.Message = "" // the server's sentences are not shown: they could say anything
+			e.Wait = min(max(e.Wait, 0), maxWait)
 			return &e
 		}
 	}

@@ -28,6 +28,12 @@ type keyring struct {
 	Matters  []matterSeat `json:"matters"`
 	// Passkeys are what their owner calls them: no server learns it.
 	Passkeys []passkeyName `json:"passkeys,omitempty"`
+	Password *passwordNote `json:"password,omitempty"`
+}
+
+// passwordNote is all that is remembered of a password: that there is one, and when it was set.
+type passwordNote struct {
+	SetAt int64 `json:"setAt"`
 }
 
 // passkeyName is one passkey, by its credential's id.

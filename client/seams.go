@@ -90,12 +90,47 @@ type Fetch struct {
 	Renew func(ctx context.Context) error
 }
 
+// Passwords is the client's side of passwords (keys/opaque, and how good one is). It is large and most people never use it: a
+// browser loads it when somebody does, and forgets it afterwards. name is the text of an api.LoginName. Passwords are exact
+// bytes: whoever reads one from a person has normalised it (NFC, every space a plain one). An error says that it failed and
+// nothing else.
+type Passwords interface {
+	Register(ctx context.Context, name, origin string, password []byte) (PasswordRegistration, error)
+	SignIn(ctx context.Context, name, origin string, password []byte) (PasswordSignIn, error)
+	// Strength judges a password; words are what a guesser knows of the person.
+	Strength(ctx context.Context, password []byte, words []string) (Strength, error)
+}
+
+// PasswordRegistration is between the two messages of setting a password.
+type PasswordRegistration interface {
+	Message() []byte
+	// Finish takes the server's answer, once. The export key is for this device alone.
+	Finish(ctx context.Context, response []byte) (record, exportKey []byte, err error)
+}
+
+// PasswordSignIn is between the two messages of a sign-in.
+type PasswordSignIn interface {
+	Message() []byte
+	// Finish takes the server's answer, once: another password, or another server, is an error.
+	Finish(ctx context.Context, ke2 []byte) (ke3, exportKey []byte, err error)
+}
+
+// Strength is how good a password is: zxcvbn's score from 0 to 4, the decimal logarithm of how many guesses it withstands, and
+// codes of what is wrong with it and what would help.
+type Strength struct {
+	Score       int      `json:"score"`
+	Guesses     float64  `json:"guesses"`
+	Warning     string   `json:"warning"`
+	Suggestions []string `json:"suggestions"`
+}
+
 // Config is what a Client is made of.
 type Config struct {
 	Origin    string // of the server, as the person sees it
 	Transport Transport
 	Device    Device
 	Pump      Pump
+	Passwords Passwords // may be nil: then nobody uses one here
 	Random    io.Reader
 	Now       func() time.Time
 	Events    func(Event) // may be nil; must not call back into the Client

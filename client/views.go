@@ -92,7 +92,7 @@ type MatterSummary struct {
 	Documents int    `json:"documents"`
 	People    int    `json:"people"`
 	ChangedAt uint64 `json:"changedAt"`
-	State     string `json:"state"` // open, waiting, removed, refused, review
+	State     string `json:"state"` // open, waiting, removed, refused, review, second-factor, password-old
 }
 
 // FirmView is a firm of the account.
@@ -109,6 +109,7 @@ type OverviewView struct {
 	Matters  []MatterSummary `json:"matters"`
 	KitSaved bool            `json:"kitSaved"`
 	KitDue   bool            `json:"kitDue"`
+	Failed   *api.Failed     `json:"failed"` // sign-ins that were tried since the last one; told once
 }
 
 // InvitationView is what a link opens to.
@@ -139,11 +140,18 @@ type IdentityView struct {
 	Words    []string `json:"words"`
 }
 
+// FactorView is a password or an app: when it was set, in milliseconds.
+type FactorView struct {
+	SetAt int64 `json:"setAt"`
+}
+
 // AccountView is the account screen.
 type AccountView struct {
 	Name       string         `json:"name"`
 	Account    string         `json:"account"`
 	Passkeys   []PasskeyView  `json:"passkeys"`
+	Password   *FactorView    `json:"password"` // nil: there is none
+	App        *FactorView    `json:"app"`      // the authenticator app
 	KitSaved   bool           `json:"kitSaved"`
 	Identities []IdentityView `json:"identities"`
 	Refusals   []Refusal      `json:"refusals"`
@@ -193,6 +201,10 @@ func (c *Client) Overview(ctx context.Context) (OverviewView, error) {
 	}
 	c.mu.Lock()
 	view.KitSaved, view.KitDue = a.ring.KitSaved, a.ring.Read && !a.ring.KitSaved
+	if a.failed != (api.Failed{}) {
+		failed := a.failed
+		view.Failed, a.failed = &failed, api.Failed{}
+	}
 	c.mu.Unlock()
 	return view, nil
 }
@@ -238,6 +250,10 @@ func stateOf(err error) string {
 		return "offline"
 	case api.CodeReviewOnly:
 		return "review"
+	case api.CodeSecondFactor:
+		return "second-factor"
+	case api.CodePasswordOld:
+		return "password-old"
 	}
 	return "unavailable"
 }
@@ -410,6 +426,15 @@ func (c *Client) Account() (AccountView, error) {
 			x.LastUsedAt = &used
 		}
 		v.Passkeys = append(v.Passkeys, x)
+	}
+	if a.passwordSet > 0 {
+		v.Password = &FactorView{SetAt: a.passwordSet * 1000}
+		if note := a.ring.Password; note != nil {
+			v.Password.SetAt = note.SetAt // which no server could change
+		}
+	}
+	if a.appSet > 0 {
+		v.App = &FactorView{SetAt: a.appSet * 1000}
 	}
 	for _, f := range a.ring.Firms {
 		v.Identities = append(v.Identities, IdentityView{Firm: f.Firm.String(), FirmName: f.Name, Words: keys.Fingerprint(f.Fingerprint).Words()})

@@ -29,6 +29,7 @@ var answers = map[api.Code]struct {
 	api.CodeTooMany:        {http.StatusTooManyRequests, "Too many attempts. Please wait."},
 	api.CodeCodeFailed:     {http.StatusUnauthorized, "This code does not count."},
 	api.CodeSecondFactor:   {http.StatusForbidden, "A second factor is needed."},
+	api.CodeNoSecond:       {http.StatusConflict, "A password needs a second factor."},
 	api.CodePasswordOld:    {http.StatusForbidden, "This firm asks for a newer password."},
 	api.CodeNameTaken:      {http.StatusConflict, "Somebody else has this name."},
 	api.CodeNotFromHere:    {http.StatusForbidden, "This firm lets nobody in from here."},

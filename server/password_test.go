@@ -203,7 +203,7 @@ func TestPassword(t *testing.T) {
 	w := newWorld(t)
 	ada := w.founder()
 	key := newAuthenticator(t)
-	if a := ada.json("POST", api.RoutePassword, api.PasswordRequest{Name: loginName(t, "ada"), Request: make([]byte, 32)}); a.code() != api.CodeSecondFactor || a.status != 403 {
+	if a := ada.json("POST", api.RoutePassword, api.PasswordRequest{Name: loginName(t, "ada"), Request: make([]byte, 32)}); a.code() != api.CodeNoSecond || a.status != 409 {
 		t.Errorf("a password without a second factor: %d %s", a.status, a.body)
 	}
 	passkey, _ := ada.beginPasskey()
@@ -494,7 +494,7 @@ func TestLastSecondFactor(t *testing.T) {
 	want[api.Account](t, bob.finishPasskey(other, begun, false))
 	put := bob.newPassword("bob", horses)
 	want[api.Account](t, bob.removePasskey(other.id))
-	refused(t, bob.putPassword(put), api.CodeSecondFactor)
+	refused(t, bob.putPassword(put), api.CodeNoSecond)
 	for range 2 {
 		if got := want[api.Account](t, ada.do("DELETE", api.RoutePassword, "", nil, nil)); got.PasswordSet != 0 || len(got.Vault) != 1 {
 			t.Fatalf("%+v", got)

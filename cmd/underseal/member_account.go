@@ -87,7 +87,7 @@ func (s *session) newClient(origin string) error {
 	}
 	s.origin = transport.Origin()
 	s.client = client.New(client.Config{Origin: transport.Origin(), Transport: transport, Device: device, Pump: native.NewPump(transport, rand.Reader),
-		Random: rand.Reader, Now: time.Now, Events: s.show.event})
+		Passwords: native.Passwords{}, Random: rand.Reader, Now: time.Now, Events: s.show.event})
 	return nil
 }
 

@@ -648,7 +648,7 @@ func TestOutputFile(t *testing.T) {
 func TestSentences(t *testing.T) {
 	for _, code := range append(api.ServerCodes(), api.CodeOffline, api.CodeServerLied, api.CodeUnlockFailed, api.CodeBadLink, api.CodeBadName, api.CodeFileChanged,
 		api.CodeFileUnreadable, api.CodeFileExists, api.CodeNoRoom, api.CodeRemoved, api.CodeWaiting, api.CodeNotAllowed, api.CodeNotHere, api.CodeCancelled,
-		api.CodeNotWitnessed, api.CodeNewKeys, api.CodeReviewOnly) {
+		api.CodeNotWitnessed, api.CodeNewKeys, api.CodeReviewOnly, api.CodePasswordFailed, api.CodePasswordShort, api.CodePasswordWeak, api.CodeBadLoginName) {
 		if _, ok := sentences()[code]; !ok {
 			t.Errorf("no sentence for %s", code)
 		}

@@ -16,7 +16,8 @@ const (
 	CodeLastMethod     Code = "last-method"     // no way to sign in, none to unlock, or a password without a second factor, would be left
 	CodeTooMany        Code = "too-many"        // too many attempts: the answer says how many seconds to wait
 	CodeCodeFailed     Code = "code-failed"     // one answer for every code that does not count: another one, a used one, one of another time
-	CodeSecondFactor   Code = "second-factor"   // the firm's policy, or a password, wants two factors
+	CodeSecondFactor   Code = "second-factor"   // the firm's policy wants two factors, and the session has one
+	CodeNoSecond       Code = "no-second"       // a password needs a second factor, and the account has none
 	CodePasswordOld    Code = "password-old"    // the firm's policy wants a newer password than the one that signed in
 	CodeNameTaken      Code = "name-taken"      // somebody else signs in with that name
 	CodeNotFromHere    Code = "not-from-here"   // the firm's policy admits no session from this address
@@ -69,12 +70,16 @@ const (
 	CodeUsage           Code = "usage"            // a command that cannot be
 	CodeNotWitnessed    Code = "not-witnessed"    // the firm's witnesses have not vouched for the log lately: nothing is sealed on less
 	CodeReviewOnly      Code = "review-only"      // a reviewer's seat: it checks and opens nothing
-	CodeUnlockElsewhere Code = "unlock-elsewhere" // signed in, by a passkey that cannot unlock: another method does
+	CodeUnlockElsewhere Code = "unlock-elsewhere" // signed in, by what cannot unlock here: another method does
+	CodePasswordFailed  Code = "password-failed"  // one answer for every sign-in with a password that does not work
+	CodePasswordShort   Code = "password-short"   // the detail is how many characters it needs
+	CodePasswordWeak    Code = "password-weak"    // easy to guess
+	CodeBadLoginName    Code = "bad-login-name"   // not a name to sign in with
 )
 
 // ServerCodes are the codes that a server may answer; a client takes no other.
 func ServerCodes() []Code {
-	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeLastMethod, CodeTooMany, CodeCodeFailed, CodeSecondFactor,
+	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeLastMethod, CodeTooMany, CodeCodeFailed, CodeSecondFactor, CodeNoSecond,
 		CodePasswordOld, CodeNameTaken, CodeNotFromHere, CodeNewKeys, CodeSecondWay, CodeTooEarly, CodeRecoveryGone, CodeRecovered, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
 		CodeInviteGone, CodeMoved, CodeGone, CodeDigest, CodeChunkConflict, CodeUploadGone, CodeUploadMissing, CodeNotReleased, CodeRange, CodeNoSpace,
 		CodeSecretReceived, CodeUnavailable, CodeInternal}

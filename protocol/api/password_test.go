@@ -40,7 +40,7 @@ func TestLoginNames(t *testing.T) {
 
 const secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
-// TestAuthenticatorURL: what a camera reads is the secret that was asked for, for an app, whatever a server says.
+// TestAuthenticatorURL: S-PASSWORD-10. What a camera reads is the secret that was asked for, for an app, whatever a server says.
 func TestAuthenticatorURL(t *testing.T) {
 	text, err := api.AuthenticatorURL("Rieger & S\u00f6hne", "ada lovelace/1?#", secret)
 	if err != nil {

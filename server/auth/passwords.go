@@ -62,7 +62,7 @@ func (a *Service) BeginNewPassword(ctx context.Context, now time.Time, who Who, 
 	err = a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
 		has, err := hasSecond(tx, who.Account)
 		if err == nil && !has {
-			err = access.Deny(api.CodeSecondFactor)
+			err = access.Deny(api.CodeNoSecond)
 		}
 		return err
 	})
@@ -164,7 +164,7 @@ func (a *Service) setPassword(tx store.Tx, now time.Time, account wire.ObjectID,
 		return err
 	}
 	if !has {
-		return access.Deny(api.CodeSecondFactor)
+		return access.Deny(api.CodeNoSecond)
 	}
 	if err := a.secrets.bind(tx); err != nil {
 		return err

@@ -161,8 +161,9 @@ type Person struct {
 	Device    client.Device
 	Transport *native.Transport
 	Random    io.Reader
-	Now       func() time.Time // nil: time.Now
+	Now       func() time.Time // nil: the world's clock
 	Firm      wire.ChainID
+	App       *App // nil: there is none
 
 	secrets *secrets
 	pass    *vault.Passphrase
@@ -203,9 +204,9 @@ func (p *Person) start() {
 	p.Transport = t
 	now := p.Now
 	if now == nil {
-		now = time.Now
+		now = p.Clock.Now
 	}
-	p.Client = client.New(client.Config{Origin: p.Origin, Transport: t, Device: p.Device, Pump: native.NewPump(t, p.Random), Random: p.Random, Now: now,
+	p.Client = client.New(client.Config{Origin: p.Origin, Transport: t, Device: p.Device, Pump: native.NewPump(t, p.Random), Passwords: native.Passwords{}, Random: p.Random, Now: now,
 		Secret: func(name string, value []byte) {
 			p.secrets.mu.Lock()
 			defer p.secrets.mu.Unlock()
@@ -277,7 +278,7 @@ func (p *Person) Elsewhere() *Person { return p.on(NewMemory()) }
 
 func (p *Person) on(d client.Device) *Person {
 	p.Helper()
-	q := &Person{World: p.World, Called: p.Called, Device: d, Random: p.Random, Now: p.Now, Firm: p.Firm, secrets: p.secrets, pass: p.pass, account: p.account, root: p.root}
+	q := &Person{World: p.World, Called: p.Called, Device: d, Random: p.Random, Now: p.Now, Firm: p.Firm, App: p.App, secrets: p.secrets, pass: p.pass, account: p.account, root: p.root, kit: p.kit}
 	q.start()
 	return q
 }
@@ -300,7 +301,7 @@ func (p *Person) NewMatter(name string) wire.ChainID {
 // InviteTo makes a link.
 func (p *Person) InviteTo(matter wire.ChainID, name string, role chain.Role, mode chain.InviteMode) string {
 	p.Helper()
-	link, _, err := p.Invite(Soon(p), matter, name, role, mode, time.Now().Add(time.Hour))
+	link, _, err := p.Invite(Soon(p), matter, name, role, mode, p.Clock.Now().Add(time.Hour))
 	p.ok(err)
 	return link
 }
@@ -458,7 +459,7 @@ func (p *Person) Closed(matter wire.ChainID) {
 	if _, err := p.Put(matter, "after.txt", []byte("after")); client.FailureOf(err) == nil || client.FailureOf(err).Code != api.CodeServerLied {
 		p.Errorf("a file was taken into a matter that lied: %v", err)
 	}
-	if _, _, err := p.Invite(Soon(p), matter, "After", chain.RoleClient, chain.ModeOpensAtOnce, time.Now().Add(time.Hour)); err == nil {
+	if _, _, err := p.Invite(Soon(p), matter, "After", chain.RoleClient, chain.ModeOpensAtOnce, p.Clock.Now().Add(time.Hour)); err == nil {
 		p.Error("somebody was invited to a matter that lied")
 	}
 	for _, x := range p.Since(mark) {

@@ -80,6 +80,8 @@ type World struct {
 	Blobs  blob.Store
 	Server *server.Server
 	Ledger *ledger.Log // with its private keys: they are the attacker's
+	Key    *auth.MemoryKeys
+	Clock  Clock
 
 	config  server.Config
 	handler http.Handler
@@ -93,11 +95,11 @@ type World struct {
 func NewWorld(t testing.TB, change func(*server.Config)) *World {
 	t.Helper()
 	l := ledger.NewLog(&ledger.MemoryKeys{Random: rand.Reader}, nil)
-	w := &World{TB: t, Store: memstore.New(l.Integrate), Blobs: memblob.New(), Ledger: l, told: -1}
+	w := &World{TB: t, Store: memstore.New(l.Integrate), Blobs: memblob.New(), Ledger: l, Key: &auth.MemoryKeys{Random: rand.Reader}, told: -1}
 	front := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
 	_, port, _ := strings.Cut(front.Listener.Addr().String(), ":")
 	w.Origin = "http://localhost:" + port
-	c := server.Config{Store: w.Store, Blobs: w.Blobs, Log: l, Keys: &auth.MemoryKeys{Random: rand.Reader}, Origin: w.Origin}
+	c := server.Config{Store: w.Store, Blobs: w.Blobs, Log: l, Keys: w.Key, Origin: w.Origin, Now: w.Clock.Now}
 	if change != nil {
 		change(&c)
 	}
