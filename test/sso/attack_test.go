@@ -111,6 +111,12 @@ func TestTokens(t *testing.T) {
 	}
 	b := o.Tab()
 	o.in(b, b.Through(o.provider, evilserver.SSOPath(o.firm), userAda), "/")
+	// Nobody links what is no subject, either.
+	o = newOffice(t)
+	o.provider.Claims(func(c map[string]any) { c["sub"] = strings.Repeat("a", 256) })
+	if page := o.link(o.tab(o.kit), userAda); page != "/account?sso=sign-in-failed" {
+		t.Errorf("a subject without end: %s", page)
+	}
 }
 
 // TestSubjectAlone: S-SSO-01. A provider that says somebody has Ada's address and name, or her subject at another issuer, lets

@@ -130,8 +130,8 @@ export const say = {
     other: "Sign in another way",
     explain: {
       "sign-in-failed": { what: "Your firm\u2019s sign-in did not let you in here.", todo: "Use your passkey or your recovery kit. If your firm\u2019s sign-in is not linked to your account yet, link it under Account after that. If it was, try again; if that stays, ask whoever runs your firm\u2019s sign-in." },
-      "unavailable": { what: "Your firm\u2019s sign-in cannot be reached at the moment.", todo: "Nothing was changed. Use your passkey or your recovery kit, or try again in a few minutes." },
-    },
+      "unavailable": { what: "Your firm\u2019s sign-in cannot be reached at the moment.", todo: "Nothing was changed. Use your passkey or your recovery kit, or try again in a few minutes.", gentle: true },
+    } as Readonly<Record<"sign-in-failed" | "unavailable", Explanation>>,
   },
 
   countdown: {
@@ -837,6 +837,8 @@ export const phase: Record<Transfer["phase"], string> = {
 export interface Explanation {
   what: string;
   todo: string;
+  /** Nobody is at fault and nothing is lost, whatever the code says elsewhere. */
+  gentle?: boolean;
 }
 
 // One entry a code of the closed set in protocol/api/codes.go (a test holds this list to it), then what only this page

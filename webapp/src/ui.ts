@@ -16,9 +16,9 @@ const gentle: ReadonlySet<string> = new Set(["no-prf", "no-passkeys", "passkey-c
 
 /** What happened and what to do, where it happened. as says it in other words than the code's. */
 export function problem(failure: Failure, as?: Explanation): HTMLElement {
-  const { what, todo } = as ?? explain(failure);
+  const { what, todo, gentle: quiet } = as ?? explain(failure);
   const code = known(failure.code);
-  return h("div", { class: gentle.has(code) ? "problem gentle" : "problem", role: "alert", "data-code": code },
+  return h("div", { class: (quiet ?? gentle.has(code)) ? "problem gentle" : "problem", role: "alert", "data-code": code },
     h("p", { class: "problem-what" }, what),
     h("p", {}, todo),
     failure.detail !== "" && h("div", { class: "problem-detail" }, failure.detail.split("\n").map((line) => h("p", {}, name(line)))),
