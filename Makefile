@@ -29,8 +29,8 @@ tools: # what tests need beside Go: Chromium from Debian's packages, axe from np
 test: tools build check ## every test, in real Chromium where it is about the browser
 	@echo "== test: the product"
 	$(GO) test ./...
-	@echo "== test: across packages, kill -9, attacks"
-	cd test && $(GO) test -p 1 -timeout 60m ./client ./crash ./evilserver ./password
+	@echo "== test: across packages, kill -9, attacks, an identity provider"
+	cd test && $(GO) test -p 1 -timeout 60m ./client ./crash ./evilserver ./password ./sso
 	@echo "== test: other people's software reads and witnesses our log"
 	cd test/interop && $(GO) test ./...
 	@echo "== test: an operator's changes by hand are noticed"
