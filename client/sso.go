@@ -79,7 +79,7 @@ func (c *Client) UnlinkSSO(ctx context.Context, firm wire.ChainID) error {
 }
 
 // TakeUp goes on with the session that this browser has of an account since it came back from an identity provider. It brings
-// no keys: UnlockPasskey or UnlockKit does, with what the person has. The device remembers whose sign-in led here.
+// no keys: UnlockPasskey, UnlockPassword or UnlockKit does, with what the person has. The device remembers whose sign-in led here.
 func (c *Client) TakeUp(ctx context.Context) error {
 	if c.SignedIn() {
 		return fail(api.CodeBadRequest, "")
@@ -104,9 +104,9 @@ func (c *Client) TakeUp(ctx context.Context) error {
 	return c.rememberSSO(ctx, firms)
 }
 
-// UnlockOptions begins an unlocking by passkey after a sign-in that could not.
+// UnlockOptions begins an unlocking by passkey after a sign-in that could not, or after a lock.
 func (c *Client) UnlockOptions(ctx context.Context) (Options, error) {
-	signedIn, err := c.awaitsUnlock()
+	signedIn, err := c.accountToUnlock(ctx)
 	if err != nil {
 		return Options{}, err
 	}
@@ -115,7 +115,7 @@ func (c *Client) UnlockOptions(ctx context.Context) (Options, error) {
 		return Options{}, failureOf(err)
 	}
 	c.mu.Lock()
-	c.ceremony = &ceremony{signedIn: signedIn, signIn: &reply}
+	c.ceremony = &ceremony{signedIn: &signedIn, signIn: &reply}
 	c.mu.Unlock()
 	return Options{PublicKey: reply.Request, PRFSalt: vault.PasskeySalt()}, nil
 }
@@ -123,14 +123,10 @@ func (c *Client) UnlockOptions(ctx context.Context) (Options, error) {
 // UnlockPasskey completes it. The passkey proves to the server, besides, whose session it is. Another account's is one that
 // does not unlock; one without PRF leaves it to the kit.
 func (c *Client) UnlockPasskey(ctx context.Context, credential json.RawMessage, prf []byte) error {
-	signedIn, err := c.awaitsUnlock()
-	if err != nil {
-		return err
-	}
 	c.mu.Lock()
 	cer := c.ceremony
 	c.mu.Unlock()
-	if cer == nil || cer.signIn == nil {
+	if cer == nil || cer.signIn == nil || cer.signedIn == nil {
 		return fail(api.CodeBadRequest, "")
 	}
 	id, err := credentialID(credential)
@@ -146,7 +142,7 @@ func (c *Client) UnlockPasskey(ctx context.Context, credential json.RawMessage, 
 	}
 	var reply api.Account
 	err = c.call(ctx, methodPost, api.RouteProofs, api.Prove{SignIn: cer.signIn.SignIn, Credential: credential}, &reply)
-	if hasCode(err, api.CodeForbidden) || (err == nil && reply.Account != signedIn.Account) {
+	if hasCode(err, api.CodeForbidden) || (err == nil && reply.Account != cer.signedIn.Account) {
 		err = vault.ErrUnlock
 	}
 	if err != nil {
@@ -156,16 +152,6 @@ func (c *Client) UnlockPasskey(ctx context.Context, credential json.RawMessage, 
 		return fail(api.CodeUnlockElsewhere, "")
 	}
 	return c.open(ctx, reply, vault.MethodPasskey, id, unlock)
-}
-
-// awaitsUnlock is who signed in, where keys are still to come.
-func (c *Client) awaitsUnlock() (*api.Account, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ceremony == nil || c.ceremony.signedIn == nil {
-		return nil, fail(api.CodeBadRequest, "")
-	}
-	return c.ceremony.signedIn, nil
 }
 
 // ssoRecord is where a device keeps the ids of firms whose sign-in led to it. It is not sealed: it is read before anybody is

@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/underseal/underseal/client"
+	"github.com/underseal/underseal/client/native"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/auth"
@@ -50,7 +50,7 @@ func (w *World) Tab() *Tab {
 
 // Reload loads the page again: the keys are gone.
 func (b *Tab) Reload() {
-	b.Client = client.New(client.Config{Origin: b.Origin, Transport: b, Device: b.Device, Random: rand.Reader, Now: time.Now,
+	b.Client = client.New(client.Config{Origin: b.Origin, Transport: b, Device: b.Device, Passwords: native.Passwords{}, Random: rand.Reader, Now: b.Clock.Now,
 		Secret: func(name string, value []byte) {
 			b.secrets.mu.Lock()
 			defer b.secrets.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/wire"
-	"github.com/underseal/underseal/server"
 	"github.com/underseal/underseal/server/layout"
 	"github.com/underseal/underseal/server/store"
 	"github.com/underseal/underseal/test/evilserver"
@@ -341,30 +339,22 @@ func TestForgetProvider(t *testing.T) {
 
 // TestTimes: a sign-in is over ten minutes after it began, and a session that a provider opened ends like any other.
 func TestTimes(t *testing.T) {
-	o := &office{providers: &evilserver.Providers{}}
-	var later atomic.Int64 // seconds
-	o.World = evilserver.NewWorld(t, func(c *server.Config) {
-		c.Providers = o.providers
-		c.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load()) * time.Second) }
-	})
-	o.ada, o.kit = o.founder("Ada")
-	o.firm = o.ada.Firm
-	o.provider = o.register(o.firm)
-	o.provider.Claims(func(c map[string]any) { c["exp"] = time.Now().Unix() + later.Load() + 60 })
+	o := newOffice(t)
+	o.provider.Claims(func(c map[string]any) { c["exp"] = o.Clock.Now().Unix() + 60 })
 	o.linked()
 
 	b := o.Tab()
 	back := o.provider.Visit(t, b.ToProvider(evilserver.SSOPath(o.firm)), userAda)
-	later.Add(601)
+	o.Clock.Advance(601 * time.Second)
 	o.out(b, b.Go(back, evilserver.Elsewhere))
 	back = o.provider.Visit(t, b.ToProvider(evilserver.SSOPath(o.firm)), userAda)
-	later.Add(590)
+	o.Clock.Advance(590 * time.Second)
 	o.in(b, b.Go(back, evilserver.Elsewhere), "/")
-	later.Add(899)
+	o.Clock.Advance(899 * time.Second)
 	if got := o.ask(b, "GET", api.RouteAccount, nil); got != "" {
 		t.Errorf("within the idle time: %q", got)
 	}
-	later.Add(901)
+	o.Clock.Advance(901 * time.Second)
 	if got := o.ask(b, "GET", api.RouteAccount, nil); got != api.CodeNotSignedIn {
 		t.Errorf("after it: %q", got)
 	}
@@ -372,7 +362,7 @@ func TestTimes(t *testing.T) {
 	o.ok(b.SignInKit(evilserver.Soon(t), o.kit))
 	path, err := b.LinkSSO(evilserver.Soon(t), o.firm)
 	o.ok(err)
-	later.Add(api.CeremonySeconds)
+	o.Clock.Advance(api.CeremonySeconds * time.Second)
 	if page := b.ToProvider(path); page != "/account?sso=sign-in-failed" {
 		t.Errorf("with old leave: %s", page)
 	}
@@ -393,4 +383,42 @@ func TestOneFactor(t *testing.T) {
 	})
 	_, err := b.Policy(ctx, o.firm)
 	o.refused(err, api.CodeSecondFactor)
+}
+
+// TestUnlockByPassword: where this device knows the account, the password unlocks after the firm's sign-in; elsewhere the kit does.
+// A password beside it is no second factor.
+func TestUnlockByPassword(t *testing.T) {
+	o := newOffice(t)
+	ctx := evilserver.Soon(t)
+	const password = "a long password of Ada's own"
+	first := o.linked()
+	o.ok(first.TakeUp(ctx))
+	o.ok(first.UnlockKit(ctx, o.kit))
+	o.ok(first.ProveKit(ctx, o.kit))
+	begun, err := first.AuthenticatorBegin(ctx)
+	o.ok(err)
+	app := o.App(begun.Secret)
+	o.ok(first.AuthenticatorFinish(ctx, app.Code()))
+	o.ok(first.SetPassword(ctx, "ada", []byte(password)))
+
+	o.in(first, first.Through(o.provider, evilserver.SSOPath(o.firm), userAda), "/")
+	o.refused(first.UnlockPassword(ctx, []byte("another password than hers")), api.CodePasswordFailed)
+	o.ok(first.UnlockPassword(ctx, []byte(password)))
+	_, err = first.Overview(ctx)
+	o.ok(err)
+	fresh := o.Tab()
+	o.in(fresh, fresh.Through(o.provider, evilserver.SSOPath(o.firm), userAda), "/")
+	o.refused(fresh.UnlockPassword(ctx, []byte(password)), api.CodeUnlockElsewhere)
+	o.ok(fresh.UnlockKit(ctx, o.kit))
+
+	o.Edit(layout.FirmPartition(o.firm), func(tx store.Tx) error {
+		p := chain.DefaultPolicy()
+		p.StaffMFA = true
+		return layout.Put(tx, layout.PolicyKey(), p)
+	})
+	_, err = fresh.Policy(ctx, o.firm)
+	o.refused(err, api.CodeSecondFactor)
+	o.ok(fresh.ProveCode(ctx, app.Code()))
+	_, err = fresh.Policy(ctx, o.firm)
+	o.ok(err)
 }
