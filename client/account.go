@@ -27,6 +27,7 @@ type ceremony struct {
 	pkg          chain.Package
 
 	signedIn   *api.Account      // by what cannot unlock here: another method is to
+	shown      *shown            // that, where it could unlock and may have nothing wrapped to it any more
 	newPasskey *api.PasskeyReply // a further one of who is signed in
 	newApp     *api.TOTPReply    // an authenticator app of who is signed in
 
@@ -318,24 +319,25 @@ func (c *Client) SignInPasskey(ctx context.Context, credential json.RawMessage, 
 	if err != nil {
 		return err
 	}
-	var unlock [32]byte
-	if prf != nil {
-		c.secret("PRF output", prf)
-		if unlock, err = vault.PasskeyUnlockKey(prf); err != nil {
-			return fail(api.CodeNoPRF, "")
-		}
+	shown, err := c.shownPasskey(credential, prf)
+	if err != nil {
+		return err
 	}
 	reply, err := c.finishSignIn(ctx, api.SignInFinish{Credential: credential})
 	if err != nil {
 		return failureOf(err)
 	}
-	if prf == nil || !unlocks(reply.Vault, id) {
+	if shown == nil || !unlocks(reply.Vault, id) {
 		c.mu.Lock()
-		c.ceremony = &ceremony{signedIn: &reply}
+		c.ceremony = &ceremony{signedIn: &reply, shown: shown}
 		c.mu.Unlock()
 		return fail(api.CodeUnlockElsewhere, "")
 	}
-	return c.open(ctx, reply, vault.MethodPasskey, id, unlock)
+	if err := c.open(ctx, reply, vault.MethodPasskey, id, shown.unlock); err != nil {
+		return err
+	}
+	c.wasShown(shown)
+	return nil
 }
 
 // unlocks reports whether a passkey has the root wrapped to it.
@@ -357,7 +359,11 @@ func (c *Client) UnlockKit(ctx context.Context, text string) error {
 	if cer == nil || cer.signedIn == nil {
 		return fail(api.CodeBadRequest, "")
 	}
-	return c.open(ctx, *cer.signedIn, vault.MethodKit, kit.LoginKey().Public().(ed25519.PublicKey), kit.UnlockKey())
+	if err := c.open(ctx, *cer.signedIn, vault.MethodKit, kit.LoginKey().Public().(ed25519.PublicKey), kit.UnlockKey()); err != nil {
+		return err
+	}
+	c.wrapAgain(ctx, cer.shown)
+	return nil
 }
 
 // SignInKit signs in and unlocks with a recovery kit, as it was printed.
@@ -378,8 +384,9 @@ func (c *Client) SignInKit(ctx context.Context, text string) error {
 	return c.open(ctx, reply, vault.MethodKit, login.PublicKey, kit.UnlockKey())
 }
 
-// SignInRoot signs in with a passphrase's login key and a root that this device keeps.
-func (c *Client) SignInRoot(ctx context.Context, login ed25519.PrivateKey, id wire.ObjectID, root vault.Root) error {
+// SignInRoot signs in with a passphrase's login key and a root that this device keeps. Where the program ended while the root was
+// replaced there are two: the one that opens the account's record is in force.
+func (c *Client) SignInRoot(ctx context.Context, login ed25519.PrivateKey, id wire.ObjectID, roots ...vault.Root) error {
 	begun, err := c.beginSignIn(ctx)
 	if err != nil {
 		return err
@@ -388,10 +395,16 @@ func (c *Client) SignInRoot(ctx context.Context, login ed25519.PrivateKey, id wi
 	if err != nil {
 		return failureOf(err)
 	}
-	if reply.Account != id {
-		return c.refuseFor(ctx, &account{id: id, root: root}, "the account that this device belongs to", ErrAccountKeys)
+	a := &account{id: id, local: true}
+	for _, a.root = range roots {
+		if openKeyring(&account{id: id, root: a.root}, reply.Revision, reply.Keyring) == nil {
+			break
+		}
 	}
-	return c.openedBy(ctx, &account{id: reply.Account, root: root, local: true}, reply)
+	if reply.Account != id {
+		return c.refuseFor(ctx, a, "the account that this device belongs to", ErrAccountKeys)
+	}
+	return c.openedBy(ctx, a, reply)
 }
 
 // open unwraps the root and takes the account into use. Every failure to unlock is the same one (attack 15).

@@ -19,6 +19,7 @@ import (
 type Client struct {
 	config Config
 
+	renewal sync.Mutex // held over a renewal, so that one goes on at a time; taken before all others
 	ringing sync.Mutex // held over an update of the keyring, so that one is made at a time; taken before mu
 
 	mu        sync.Mutex // guards all below
@@ -29,6 +30,8 @@ type Client struct {
 	lasts     map[wire.ChainID]api.Opened   // how long those last
 	rules     map[wire.ChainID]chain.Policy // of firms whose chains were read
 	locked    bool                          // keys were wiped, and the account's session kept
+	behind    map[wire.ChainID]bool         // firms whose directories have former keys of this account's
+	renewing  map[wire.ChainID]*Failure     // what was in the way of new keys in a chain, if anything
 	logs      map[wire.ChainID]*firmLog
 	carried   map[wire.ChainID][]byte // the newest checkpoint of a firm's log, as entries carry it
 	transfers map[wire.ObjectID]*transfer
@@ -54,7 +57,8 @@ func (c *Client) reset() {
 		c.stop()
 	}
 	c.account, c.ceremony, c.locked = nil, nil, false
-	c.lasts, c.rules = map[wire.ChainID]api.Opened{}, map[wire.ChainID]chain.Policy{}
+	c.lasts, c.rules, c.behind = map[wire.ChainID]api.Opened{}, map[wire.ChainID]chain.Policy{}, map[wire.ChainID]bool{}
+	c.renewing = map[wire.ChainID]*Failure{}
 	c.matters, c.sessions, c.transfers = map[wire.ChainID]*matter{}, map[wire.ChainID]*chain.Session{}, map[wire.ObjectID]*transfer{}
 	c.logs, c.carried = map[wire.ChainID]*firmLog{}, map[wire.ChainID][]byte{}
 	c.order, c.slots, c.refusals = nil, make(chan struct{}, transfersAtOnce), nil
@@ -100,6 +104,7 @@ type account struct {
 	failed      api.Failed // that its owner was not shown yet
 
 	pending *vault.Kit // made and not yet confirmed as saved
+	shown   *shown     // what unlocked or proved last
 	local   bool       // a passphrase unlocks it on this device, too: no server knows of that wrap
 }
 
@@ -233,12 +238,16 @@ func (c *Client) openSession(ctx context.Context, firm wire.ChainID, guest *chai
 	if err != nil {
 		return err
 	}
+	newest := wire.Hash(author.Identity.Public().Fingerprint())
 	var ticket api.Ticket
 	if err := c.call(ctx, methodPost, api.RouteTickets, api.TicketRequest{Firm: firm}, &ticket); err != nil {
 		if hasCode(err, api.CodeNotSignedIn) {
 			c.SignOut(ctx)
 			c.event(Event{Event: "signed-out", Failure: failureOf(err)})
 		}
+		return err
+	}
+	if author, err = certifying(author, ticket.Keys); err != nil {
 		return err
 	}
 	s, err := chain.NewSession(author, firm, sessionLifetime)
@@ -258,8 +267,24 @@ func (c *Client) openSession(ctx context.Context, firm wire.ChainID, guest *chai
 	}
 	c.mu.Lock()
 	c.sessions[firm], c.lasts[firm] = s, opened
+	c.behind[firm] = ticket.Keys != wire.Hash{} && ticket.Keys != newest
 	c.mu.Unlock()
 	return nil
+}
+
+// certifying is an author with the identity that a firm's directory has for him, which certifies his sessions there: his
+// newest one, or a former one where the newest did not come there yet. Another's is nobody's.
+func certifying(a chain.Author, fingerprint wire.Hash) (chain.Author, error) {
+	if fingerprint.IsZero() {
+		return a, nil
+	}
+	for _, identity := range append([]*keys.Identity{a.Identity}, a.Former...) {
+		if wire.Hash(identity.Public().Fingerprint()) == fingerprint {
+			a.Identity = identity
+			return a, nil
+		}
+	}
+	return a, ErrAccountKeys
 }
 
 // author is this person in a firm.
@@ -273,18 +298,35 @@ func (c *Client) author(firm wire.ChainID) (chain.Author, error) {
 	if seat == nil {
 		return chain.Author{}, fail(api.CodeNotHere, "")
 	}
-	if seat.identity == nil {
-		identity, err := keys.NewIdentity(c.account.root.IdentitySeed(seat.Salt))
-		if err != nil {
+	if err := identify(&seat.identity, c.account.root.IdentitySeed(seat.Salt), seat.Fingerprint); err != nil {
+		return chain.Author{}, err
+	}
+	author := chain.Author{Member: seat.Member, Identity: seat.identity, Ways: c.account.ways(), Random: c.config.Random, Now: c.config.Now, Checkpoint: c.carried[firm]}
+	for i := range seat.Former {
+		f := &seat.Former[i]
+		if err := identify(&f.identity, f.Seed, f.Fingerprint); err != nil {
 			return chain.Author{}, err
 		}
-		// Public halves are recomputed and compared with the ones that were enrolled (attacks 14, 16).
-		if wire.Hash(identity.Public().Fingerprint()) != seat.Fingerprint {
-			return chain.Author{}, ErrAccountKeys
-		}
-		seat.identity = identity
+		author.Former = append(author.Former, f.identity)
 	}
-	return chain.Author{Member: seat.Member, Identity: seat.identity, Ways: c.account.ways(), Random: c.config.Random, Now: c.config.Now, Checkpoint: c.carried[firm]}, nil
+	return author, nil
+}
+
+// identify computes an identity, where it was not yet. Public halves are recomputed and compared with the ones that were
+// enrolled (attacks 14, 16).
+func identify(known **keys.Identity, seed [32]byte, fingerprint wire.Hash) error {
+	if *known != nil {
+		return nil
+	}
+	identity, err := keys.NewIdentity(seed)
+	if err != nil {
+		return err
+	}
+	if wire.Hash(identity.Public().Fingerprint()) != fingerprint {
+		return ErrAccountKeys
+	}
+	*known = identity
+	return nil
 }
 
 // twoWays is whether somebody who works in a firm may go on: who has one way to unlock, and loses it, takes what he alone can

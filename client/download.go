@@ -158,6 +158,10 @@ func (c *Client) release(ctx context.Context, id wire.ChainID, doc, version wire
 		if err := c.sync(ctx, m); err != nil {
 			return err
 		}
+		// What a session says that former keys certified counts only where the seat has them still.
+		if err := c.renewSeat(ctx, m); err != nil {
+			return err
+		}
 		var head api.ChainHead
 		if err := c.getFirm(ctx, m.firm, api.Chain(m.firm, m.id), &head); err != nil {
 			return err

@@ -24,9 +24,32 @@ func (c *Client) took(a *account, reply api.Account) {
 // ProveOptions begins a proof that it is still the same person: what changes factors fails with CodeProveAgain without one.
 func (c *Client) ProveOptions(ctx context.Context) (Options, error) { return c.SignInOptions(ctx) }
 
-// ProvePasskey completes it.
-func (c *Client) ProvePasskey(ctx context.Context, credential json.RawMessage) error {
-	return c.prove(ctx, func(*api.SignInReply) api.Prove { return api.Prove{Credential: credential} })
+// ProvePasskey completes it. Its PRF output, where it has one, is what the root may be wrapped to anew while the proof lasts.
+func (c *Client) ProvePasskey(ctx context.Context, credential json.RawMessage, prf []byte) error {
+	shown, err := c.shownPasskey(credential, prf)
+	if err != nil {
+		return err
+	}
+	if err := c.prove(ctx, func(*api.SignInReply) api.Prove { return api.Prove{Credential: credential} }); err != nil {
+		return err
+	}
+	c.wasShown(shown)
+	return nil
+}
+
+// shownPasskey is a passkey that is shown now; nil where it cannot unlock.
+func (c *Client) shownPasskey(credential json.RawMessage, prf []byte) (*shown, error) {
+	id, err := credentialID(credential)
+	if err != nil || prf == nil {
+		return nil, err
+	}
+	c.secret("PRF output", prf)
+	unlock, err := vault.PasskeyUnlockKey(prf)
+	if err != nil {
+		return nil, fail(api.CodeNoPRF, "")
+	}
+	c.secret("passkey unlock key", unlock[:])
+	return &shown{method: vault.MethodPasskey, id: id, unlock: unlock, at: c.config.Now()}, nil
 }
 
 // ProveKit proves with a recovery kit, as it was printed.

@@ -55,6 +55,7 @@ func TestPasskeyThatCannotUnlock(t *testing.T) {
 	}{"no PRF and no wrap": {reply, nil}, "no PRF here": {withPRF, nil}, "no wrap": {reply, prf}} {
 		t.Run(name, func(t *testing.T) {
 			signIns, ended := 0, false
+			var wrapped api.PutVault
 			c2 := New(Config{Origin: "http://localhost", Device: newShelf(), Random: rand.Reader, Now: time.Now, Transport: answerer(func(r Request) (Response, error) {
 				if bytes.Contains(r.Body, []byte(base64.StdEncoding.EncodeToString(prf))) {
 					t.Error("a PRF output was sent")
@@ -67,6 +68,9 @@ func TestPasskeyThatCannotUnlock(t *testing.T) {
 				case strings.HasPrefix(r.Path, api.RouteSignIns+"/"):
 					signIns++
 					return answer(200, c.reply)
+				case r.Method == methodPut && r.Path == api.RouteVault:
+					must(t, json.Unmarshal(r.Body, &wrapped))
+					return answer(200, withPRF)
 				}
 				return refusal(api.CodeNotFound)
 			})})
@@ -95,6 +99,13 @@ func TestPasskeyThatCannotUnlock(t *testing.T) {
 			must(t, c2.UnlockKit(ctx, kit.String()))
 			if !c2.SignedIn() || signIns != 2 {
 				t.Fatalf("signed in %v, by %d sign-ins", c2.SignedIn(), signIns)
+			}
+			// S-ROOT-02. One that could have unlocked, and had nothing wrapped to it, will the next time.
+			switch got, err := vault.Unwrap(unlock, vault.MethodPasskey, id, wrapped.Entry.Wrapped); {
+			case name == "no wrap" && (err != nil || got != root || !bytes.Equal(wrapped.Entry.ID, credential)):
+				t.Errorf("nothing was wrapped to it: %v", err)
+			case name != "no wrap" && err == nil:
+				t.Error("something was wrapped to it")
 			}
 		})
 	}
@@ -150,12 +161,12 @@ func TestPasskeyNamesStayHere(t *testing.T) {
 	if _, err := c.PasskeyAddOptions(ctx); !hasCode(err, api.CodeProveAgain) {
 		t.Fatalf("%v", err)
 	}
-	if err := c.ProvePasskey(ctx, credentialOf(credential)); !hasCode(err, api.CodeBadRequest) {
+	if err := c.ProvePasskey(ctx, credentialOf(credential), nil); !hasCode(err, api.CodeBadRequest) {
 		t.Fatalf("a proof without a challenge: %v", err)
 	}
 	_, err := c.ProveOptions(ctx)
 	must(t, err)
-	must(t, c.ProvePasskey(ctx, credentialOf(credential)))
+	must(t, c.ProvePasskey(ctx, credentialOf(credential), nil))
 	_, err = c.PasskeyAddOptions(ctx)
 	must(t, err)
 	if err := c.PasskeyAddFinish(ctx, Unlocker{Credential: credentialOf(credential)}, "a/b\x00"); !hasCode(err, api.CodeBadName) {

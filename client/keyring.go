@@ -29,6 +29,10 @@ type keyring struct {
 	// Passkeys are what their owner calls them: no server learns it.
 	Passkeys []passkeyName `json:"passkeys,omitempty"`
 	Password *passwordNote `json:"password,omitempty"`
+	// Renewing are the chains that this account's newest keys are still to be entered into.
+	Renewing []wire.ChainID `json:"renewing,omitempty"`
+	// Caches are keys of what devices keep, of roots before this one, newest first: what a device saw of a log it sees still.
+	Caches [][32]byte `json:"caches,omitempty"`
 }
 
 // passwordNote is all that is remembered of a password: that there is one, and when it was set.
@@ -62,6 +66,16 @@ type firmSeat struct {
 	Staff       bool          `json:"staff"`    // has a seat in the firm's own chain
 	Position    uint64        `json:"position"` // of the firm's own chain: the newest entry seen on any device
 	Head        wire.Hash     `json:"head"`
+	// Former are the identities before, newest first. They are kept for good: they open what was wrapped to them.
+	Former []formerIdentity `json:"former,omitempty"`
+
+	identity *keys.Identity
+}
+
+// formerIdentity is an identity that another one took the place of.
+type formerIdentity struct {
+	Seed        [32]byte  `json:"seed"`
+	Fingerprint wire.Hash `json:"fingerprint"`
 
 	identity *keys.Identity
 }
@@ -122,6 +136,10 @@ func keyringContext(account wire.ObjectID, revision uint64) []byte {
 // clone shares nothing that a change may write to.
 func (k keyring) clone() keyring {
 	k.Firms, k.Matters, k.Passkeys = slices.Clone(k.Firms), slices.Clone(k.Matters), slices.Clone(k.Passkeys)
+	k.Renewing, k.Caches = slices.Clone(k.Renewing), slices.Clone(k.Caches)
+	for i := range k.Firms {
+		k.Firms[i].Former = slices.Clone(k.Firms[i].Former)
+	}
 	return k
 }
 
@@ -182,18 +200,22 @@ func (c *Client) updateKeyring(ctx context.Context, change func(*keyring)) error
 		if !hasCode(err, api.CodeMoved) {
 			return err
 		}
-		var fresh api.Account
-		if err := c.call(ctx, methodGet, api.RouteAccount, nil, &fresh); err != nil {
-			return err
-		}
-		c.mu.Lock()
-		err = c.takeKeyring(ctx, a, fresh)
-		c.mu.Unlock()
-		if err != nil {
+		if err := c.freshKeyring(ctx, a); err != nil {
 			return err
 		}
 	}
 	return fail(api.CodeUnavailable, "")
+}
+
+// freshKeyring reads what another device wrote.
+func (c *Client) freshKeyring(ctx context.Context, a *account) error {
+	var fresh api.Account
+	if err := c.call(ctx, methodGet, api.RouteAccount, nil, &fresh); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.takeKeyring(ctx, a, fresh)
 }
 
 // takeKeyring opens a keyring the server handed out, and refuses one older than this device has seen.
@@ -201,7 +223,7 @@ func (c *Client) takeKeyring(ctx context.Context, a *account, fresh api.Account)
 	if fresh.Revision < a.revision {
 		return ErrRolledBack
 	}
-	if known, err := c.record(ctx, a, "revision"); err == nil {
+	if known, err := c.config.Device.Get(ctx, recordName(a, "revision")); err == nil {
 		if n, err := strconv.ParseUint(string(known), 10, 64); err == nil && fresh.Revision < n {
 			return ErrRolledBack
 		}
@@ -215,8 +237,13 @@ func (c *Client) takeKeyring(ctx context.Context, a *account, fresh api.Account)
 	return nil
 }
 
+// rememberRevision keeps the number unsealed: a server that brings a root of before a renewal back brings the keys of what is
+// sealed back, too, and the device is to know all the same that it saw more.
 func (c *Client) rememberRevision(ctx context.Context, a *account) error {
-	return c.keep(ctx, a, "revision", []byte(strconv.FormatUint(a.revision, 10)))
+	if err := c.config.Device.Put(ctx, recordName(a, "revision"), []byte(strconv.FormatUint(a.revision, 10))); err != nil {
+		return &Failure{Code: api.CodeNoRoom, cause: err}
+	}
+	return nil
 }
 
 // Records on the device: sealed under a key of the root, each bound to its name.
@@ -250,12 +277,15 @@ func (c *Client) record(ctx context.Context, a *account, name string) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	key := a.root.CacheKey()
-	plain, err := openRecord(key, recordContext(a.id, name), sealed)
-	if err != nil {
-		return nil, ErrAbsent
+	c.mu.Lock()
+	caches := append([][32]byte{a.root.CacheKey()}, a.ring.Caches...)
+	c.mu.Unlock()
+	for _, key := range caches {
+		if plain, err := openRecord(key, recordContext(a.id, name), sealed); err == nil {
+			return plain, nil
+		}
 	}
-	return plain, nil
+	return nil, ErrAbsent
 }
 
 // sealRecord seals in body segments: a matter's record has megabytes, and in a browser each segment is a call to wait

@@ -74,6 +74,13 @@ func TestOlderKeyringIsRefused(t *testing.T) {
 	if err := c.takeKeyring(ctx, fresh, old); !errors.Is(err, ErrRolledBack) || len(fresh.ring.Matters) != 0 {
 		t.Errorf("after a restart: %v", err)
 	}
+	// A server that brings the root of before a renewal back, with what was sealed under it, is refused by the same number.
+	before := &account{id: wire.ObjectID{1}, root: testRoot(t)}
+	sealed, err := c.sealKeyring(before, ringOf("old"), 4)
+	must(t, err)
+	if err := c.takeKeyring(ctx, before, api.Account{Revision: 4, Keyring: sealed}); !errors.Is(err, ErrRolledBack) {
+		t.Errorf("under an older root: %v", err)
+	}
 	must(t, c.takeKeyring(ctx, fresh, same))
 	if code := failureOf(ErrRolledBack).Code; code != api.CodeServerLied {
 		t.Errorf("code %s", code)

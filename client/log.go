@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/directory"
@@ -588,73 +589,106 @@ func (c *Client) accuse(ctx context.Context, m *matter, err error) error {
 }
 
 // people verifies the newest public keys of members in the firm's directory, and that they are the ones the chain has: what
-// is sealed to somebody is sealed to his newest keys or not at all (attacks 1, 2, 4). It remembers how many links each had.
-func (c *Client) people(ctx context.Context, firm wire.ChainID, l *firmLog, want map[wire.ObjectID]*chain.Member) error {
-	ids := make([]wire.ObjectID, 0, len(want))
-	for id := range want {
-		ids = append(ids, id)
-	}
-	for len(ids) > 0 {
-		n := min(len(ids), api.MaxKeyMembers)
-		if err := c.lookup(ctx, firm, l, ids[:n], want); err != nil {
+// is sealed to somebody is sealed to his newest keys or not at all (attacks 1, 2, 4).
+func (c *Client) people(ctx context.Context, firm wire.ChainID, l *firmLog, want []*chain.Member) error {
+	for len(want) > 0 {
+		part := want[:min(len(want), api.MaxKeyMembers)]
+		want = want[len(part):]
+		ids := make([]wire.ObjectID, len(part))
+		for i, member := range part {
+			ids[i] = member.ID
+		}
+		all, err := c.lookup(ctx, firm, l, ids)
+		if err != nil {
 			return err
 		}
-		ids = ids[n:]
+		for i, member := range part {
+			if err := newestOf(all[i], member); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-func (c *Client) lookup(ctx context.Context, firm wire.ChainID, l *firmLog, ids []wire.ObjectID, want map[wire.ObjectID]*chain.Member) error {
-	for range 5 {
-		if err := c.lookupOnce(ctx, firm, l, ids, want); !errors.Is(err, errMeanwhile) {
-			return err
-		}
+// newestOf is whether a member has the newest keys that the directory has for him.
+func newestOf(links []chain.KeyLink, member *chain.Member) error {
+	if links[len(links)-1].Bundle.Keys.Equal(member.Keys) {
+		return nil
 	}
-	return fail(api.CodeUnavailable, "")
+	// Keys that the directory had before are old; others never were his.
+	if slices.ContainsFunc(links, func(x chain.KeyLink) bool { return x.Bundle.Keys.Equal(member.Keys) }) {
+		return fail(api.CodeNewKeys, member.Name)
+	}
+	return directory.ErrLookup
 }
 
-func (c *Client) lookupOnce(ctx context.Context, firm wire.ChainID, l *firmLog, ids []wire.ObjectID, want map[wire.ObjectID]*chain.Member) error {
+// lookup is all key links of people, verified, oldest first. It remembers how many each had.
+func (c *Client) lookup(ctx context.Context, firm wire.ChainID, l *firmLog, ids []wire.ObjectID) ([][]chain.KeyLink, error) {
+	for range 5 {
+		if all, err := c.lookupOnce(ctx, firm, l, ids); !errors.Is(err, errMeanwhile) {
+			return all, err
+		}
+	}
+	return nil, fail(api.CodeUnavailable, "")
+}
+
+func (c *Client) lookupOnce(ctx context.Context, firm wire.ChainID, l *firmLog, ids []wire.ObjectID) ([][]chain.KeyLink, error) {
 	var reply api.KeysReply
 	since := l.seen()
 	req := api.KeysRequest{Members: ids, Seen: since.Size}
 	if err := c.ask(ctx, firm, "/keys", req, &reply); err != nil {
-		return err
+		return nil, err
 	}
 	cp, _, err := c.mapRoot(ctx, firm, l, reply.MapRoot, since, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(reply.Lookups) != len(ids) {
-		return ErrUnknownReply
+		return nil, ErrUnknownReply
 	}
+	all := make([][]chain.KeyLink, len(ids))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, id := range ids {
-		links, err := reply.Lookups[i].Verify(l.trust.VRFKey, firm, id, reply.Root)
-		if err != nil {
-			return err
+		if all[i], err = reply.Lookups[i].Verify(l.trust.VRFKey, firm, id, reply.Root); err != nil {
+			return nil, err
 		}
 		before := l.kept.People[id]
-		if cp.Size < before.Size && uint32(len(links)) < before.Links {
+		if cp.Size < before.Size && uint32(len(all[i])) < before.Links {
 			// Another answer overtook this one, and shows more: this one hides nothing, and is too old to seal on. The next
 			// is to extend what was seen by now.
-			return errMeanwhile
+			return nil, errMeanwhile
 		}
-		seen, err := before.Extend(links)
+		seen, err := before.Extend(all[i])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		l.kept.People[id] = seenPerson{seen, max(cp.Size, before.Size)}
-		newest := links[len(links)-1].Bundle.Keys
-		if member := want[id]; member != nil && !newest.Equal(member.Keys) {
-			// Keys that the directory had before are old; others never were his.
-			if slices.ContainsFunc(links, func(x chain.KeyLink) bool { return x.Bundle.Keys.Equal(member.Keys) }) {
-				return fail(api.CodeNewKeys, member.Name)
-			}
-			return directory.ErrLookup
-		}
 	}
-	return c.keepLog(ctx, firm, l)
+	return all, c.keepLog(ctx, firm, l)
+}
+
+// ownLinks are this person's own key links, oldest first. The newest are keys of his: where they are former ones, the newest
+// of all did not come into the directory yet.
+func (c *Client) ownLinks(ctx context.Context, firm wire.ChainID, l *firmLog, author chain.Author) ([]chain.KeyLink, error) {
+	all, err := c.lookup(ctx, firm, l, []wire.ObjectID{author.Member})
+	if err != nil {
+		return nil, err
+	}
+	links := all[0]
+	newest := links[len(links)-1].Bundle.Keys
+	if newest.Equal(author.Identity.Public()) {
+		return links, nil
+	}
+	was := func(k *keys.PublicKeys) bool {
+		return slices.ContainsFunc(author.Former, func(f *keys.Identity) bool { return f.Public().Equal(k) })
+	}
+	ours := func(x chain.KeyLink) bool { return x.Bundle.Keys.Equal(author.Identity.Public()) }
+	if !was(newest) || slices.ContainsFunc(links, ours) {
+		return nil, directory.ErrLookup // newer keys of ours that are not ours, or revoked ones that came back
+	}
+	return links, nil
 }
 
 // watchSelf looks this person's own keys up: others are shown what stands there (attacks 1 to 4).
@@ -674,15 +708,11 @@ func (c *Client) watchSelf(ctx context.Context, m *matter) error {
 	if !due {
 		return nil
 	}
-	self := &chain.Member{ID: author.Member, Keys: author.Identity.Public()}
-	err = c.people(ctx, m.firm, l, map[wire.ObjectID]*chain.Member{author.Member: self})
-	if hasCode(err, api.CodeNewKeys) {
-		return directory.ErrLookup // newer keys of ours that are not ours
+	if _, err := c.ownLinks(ctx, m.firm, l, author); err != nil {
+		return err
 	}
-	if err == nil {
-		l.mu.Lock()
-		l.selfAt = now
-		l.mu.Unlock()
-	}
-	return err
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.selfAt = now
+	return nil
 }

@@ -199,13 +199,17 @@ func (c *Client) checkLog(ctx context.Context, m *matter, changed bool) error {
 }
 
 // checkOwnSeat compares the keys that our seat has with ours: a member who plays with the server could seat our id under
-// others, and what is sealed to us would be sealed to them.
+// others, and what is sealed to us would be sealed to them. Keys that we had are ours, too, until the newest are entered.
 func (c *Client) checkOwnSeat(m *matter) error {
 	author, err := c.author(m.firm)
 	if err != nil {
 		return err
 	}
-	if me := m.state.Members[author.Member]; me == nil || !me.Keys.Equal(author.Identity.Public()) {
+	me := m.state.Members[author.Member]
+	if me == nil {
+		return chain.ErrRoster
+	}
+	if _, err := certifying(author, wire.Hash(me.Keys.Fingerprint())); err != nil {
 		return chain.ErrRoster
 	}
 	return nil
@@ -570,6 +574,17 @@ func (c *Client) changeTo(ctx context.Context, id wire.ChainID, to func(*chain.S
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := c.sync(ctx, m); err != nil {
+		return nil, err
+	}
+	if err := c.renew(ctx, m); err != nil {
+		return nil, failureOf(err)
+	}
+	return c.changeHeld(ctx, m, to, build)
+}
+
+// changeHeld is changeTo while m.mu is held.
+func (c *Client) changeHeld(ctx context.Context, m *matter, to func(*chain.State) []*chain.Member, build func(*chain.State, chain.Author) (chain.Submission, error)) (*chain.State, error) {
 	for range 16 {
 		if err := c.sync(ctx, m); err != nil {
 			return nil, err
@@ -596,7 +611,7 @@ func (c *Client) changeTo(ctx context.Context, id wire.ChainID, to func(*chain.S
 			if err := c.saveCache(ctx, m); err != nil {
 				return nil, err
 			}
-			c.event(Event{Event: "matter", Matter: id.String()})
+			c.event(Event{Event: "matter", Matter: m.id.String()})
 			return s.Clone(), nil
 		}
 		if !hasCode(err, api.CodeMoved) {
@@ -611,13 +626,9 @@ func (c *Client) changeTo(ctx context.Context, id wire.ChainID, to func(*chain.S
 func (c *Client) sealable(ctx context.Context, m *matter, to func(*chain.State) []*chain.Member) error {
 	err := c.current(ctx, m, true)
 	if err == nil && to != nil {
-		want := map[wire.ObjectID]*chain.Member{}
-		for _, member := range to(m.state) {
-			want[member.ID] = member
-		}
 		var l *firmLog
 		if l, err = c.logOf(ctx, m.firm, m.state.Charter.Log()); err == nil {
-			err = c.people(ctx, m.firm, l, want)
+			err = c.people(ctx, m.firm, l, to(m.state))
 		}
 	}
 	if err == nil {
@@ -759,6 +770,9 @@ func (c *Client) firmTrust(ctx context.Context, firm wire.ChainID) (chain.LogTru
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := c.sync(ctx, m); err != nil {
+		return chain.LogTrust{}, err
+	}
+	if err := c.renew(ctx, m); err != nil {
 		return chain.LogTrust{}, err
 	}
 	return m.state.Charter.Log(), c.sealable(ctx, m, nil)

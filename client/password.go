@@ -194,20 +194,31 @@ func (c *Client) signInSecond(ctx context.Context, f api.PasswordFinish, credent
 	if err != nil {
 		return fail(api.CodeUnlockElsewhere, "")
 	}
-	return c.open(ctx, *reply.Account, vault.MethodPasskey, credential, unlock)
+	c.mu.Lock()
+	var password *shown
+	if c.ceremony != nil {
+		password = c.ceremony.shown
+	}
+	c.mu.Unlock()
+	if err := c.open(ctx, *reply.Account, vault.MethodPasskey, credential, unlock); err != nil {
+		return err
+	}
+	c.wrapAgain(ctx, password)
+	return nil
 }
 
 // openPassword unlocks with a password that signed in. Without the record of this device it cannot, which is no failure of
 // anybody's: another method does, and after it this device has the record.
 func (c *Client) openPassword(ctx context.Context, reply api.Account, name wire.Hash, login string, exportKey []byte) error {
+	s := &shown{method: vault.MethodPassword, id: name[:], export: exportKey, at: c.config.Now()}
 	c.mu.Lock()
-	c.ceremony = &ceremony{signedIn: &reply} // whatever becomes of the rest
+	c.ceremony = &ceremony{signedIn: &reply, shown: s} // whatever becomes of the rest
 	c.mu.Unlock()
 	r, found, err := c.device(ctx, reply.Account)
 	if err != nil {
 		return failureOf(err)
 	}
-	if !found {
+	if !found || !s.wraps(reply.Vault) {
 		return fail(api.CodeUnlockElsewhere, "")
 	}
 	unlock, err := vault.PasswordUnlockKey(exportKey, vault.AccountSecret(r.Secret))
@@ -218,6 +229,7 @@ func (c *Client) openPassword(ctx context.Context, reply api.Account, name wire.
 	if err := c.open(ctx, reply, vault.MethodPassword, name[:], unlock); err != nil {
 		return err
 	}
+	c.wasShown(s)
 	a, err := c.who()
 	if err != nil {
 		return err
@@ -292,18 +304,15 @@ func (c *Client) ProvePassword(ctx context.Context, password []byte) error {
 	if !has {
 		return fail(api.CodePasswordFailed, "")
 	}
-	proof, _, err := c.passwordProof(ctx, name, password)
+	proof, exportKey, err := c.passwordProof(ctx, name, password)
 	if err != nil {
 		return err
 	}
-	return passwordFailedErr(c.showProof(ctx, a, proof))
-}
-
-func passwordFailedErr(err error) error {
-	if err == nil {
-		return nil
+	if err := c.showProof(ctx, a, proof); err != nil {
+		return passwordFailed(err)
 	}
-	return passwordFailed(err)
+	c.wasShown(&shown{method: vault.MethodPassword, id: name[:], export: exportKey, at: c.config.Now()})
+	return nil
 }
 
 // ProveCode proves with a code of an authenticator app. A session that had one factor has two after it.

@@ -202,7 +202,8 @@ func TestPasswordAndDevice(t *testing.T) {
 	must(t, c.ProveCode(ctx, "123456"))
 }
 
-// TestUnlockFailures: one error for whatever is wrong, and the sign-in is not lost by it.
+// TestUnlockFailures: one error for whatever is wrong, and the sign-in is not lost by it. Where nothing is wrapped to the password,
+// as after another root, something else is to unlock.
 func TestUnlockFailures(t *testing.T) {
 	ctx, id, root := context.Background(), wire.ObjectID{7}, testRoot(t)
 	other := testRoot(t)
@@ -215,9 +216,9 @@ func TestUnlockFailures(t *testing.T) {
 		"another secret":     {func(r *deviceRecord) { r.Secret = otherSecret[:] }, nil, api.CodeUnlockFailed},
 		"another wrap":       {nil, func(a *api.Account) { a.Vault[0].Wrapped[90]++ }, api.CodeUnlockFailed},
 		"a cut wrap":         {nil, func(a *api.Account) { a.Vault[0].Wrapped = a.Vault[0].Wrapped[:9] }, api.CodeUnlockFailed},
-		"another method's":   {nil, func(a *api.Account) { a.Vault[0].Method = 2 }, api.CodeUnlockFailed},
-		"another name's":     {nil, func(a *api.Account) { a.Vault[0].ID[0]++ }, api.CodeUnlockFailed},
-		"no wrap":            {nil, func(a *api.Account) { a.Vault = nil }, api.CodeUnlockFailed},
+		"another method's":   {nil, func(a *api.Account) { a.Vault[0].Method = 2 }, api.CodeUnlockElsewhere},
+		"another name's":     {nil, func(a *api.Account) { a.Vault[0].ID[0]++ }, api.CodeUnlockElsewhere},
+		"no wrap":            {nil, func(a *api.Account) { a.Vault = nil }, api.CodeUnlockElsewhere},
 		"another account":    {func(r *deviceRecord) { r.Account[0]++ }, nil, api.CodeUnlockElsewhere},
 		"a damaged record":   {func(r *deviceRecord) { r.Secret = []byte{1} }, nil, api.CodeUnlockElsewhere},
 		"no record":          {func(r *deviceRecord) { r.Secret = nil }, nil, api.CodeUnlockElsewhere},

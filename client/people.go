@@ -82,18 +82,27 @@ func (c *Client) ConfirmInvite(ctx context.Context, id wire.ChainID, invite wire
 
 // RemoveMember ends a seat: one entry that opens a new epoch for exactly the others.
 func (c *Client) RemoveMember(ctx context.Context, id wire.ChainID, member wire.ObjectID) (*chain.State, error) {
-	firmName, err := c.firmName(ctx, id)
+	m, err := c.matterOf(id)
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.matterOf(id)
+	rotate, err := c.rotation(ctx, m, chain.ReasonMemberRemoved, member)
 	if err != nil {
 		return nil, err
 	}
 	others := func(s *chain.State) []*chain.Member {
 		return slices.DeleteFunc(s.Seated(), func(m *chain.Member) bool { return m.ID == member })
 	}
-	return c.changeTo(ctx, id, others, func(s *chain.State, a chain.Author) (chain.Submission, error) {
+	return c.changeTo(ctx, id, others, rotate)
+}
+
+// rotation makes the statement that opens the next epoch, without those who are removed.
+func (c *Client) rotation(ctx context.Context, m *matter, reason chain.Reason, remove ...wire.ObjectID) (func(*chain.State, chain.Author) (chain.Submission, error), error) {
+	firmName, err := c.firmName(ctx, m.id)
+	if err != nil {
+		return nil, err
+	}
+	return func(s *chain.State, a chain.Author) (chain.Submission, error) {
 		var head api.ChainHead
 		if err := c.getFirm(ctx, m.firm, api.Chain(m.firm, m.id), &head); err != nil {
 			return chain.Submission{}, err
@@ -102,15 +111,14 @@ func (c *Client) RemoveMember(ctx context.Context, id wire.ChainID, member wire.
 		if head.TrailPosition < s.TrailPosition || (head.TrailPosition == s.TrailPosition && head.TrailHead != s.TrailHead) {
 			return chain.Submission{}, c.refuse(ctx, "the trail of a matter", ErrRolledBack)
 		}
-		sub, k, err := s.Rotate(a, chain.Rotation{Reason: chain.ReasonMemberRemoved, Remove: []wire.ObjectID{member},
-			TrailPosition: head.TrailPosition, TrailHead: head.TrailHead, FirmName: firmName})
+		sub, k, err := s.Rotate(a, chain.Rotation{Reason: reason, Remove: remove, TrailPosition: head.TrailPosition, TrailHead: head.TrailHead, FirmName: firmName})
 		if err != nil {
 			return sub, err
 		}
 		c.epochSecrets(k)
 		s.AddKeys(k)
 		return sub, nil
-	})
+	}, nil
 }
 
 // Invitation is what a link opens to, before anything is agreed to.
@@ -409,6 +417,9 @@ func (c *Client) accept(ctx context.Context, l chain.Link) error {
 	}
 	author, err := c.author(l.Firm)
 	if err != nil {
+		return err
+	}
+	if author.Links, err = c.linksBack(ctx, l, author); err != nil {
 		return err
 	}
 	for range 16 {

@@ -35,7 +35,7 @@ const (
 	PhaseCommitting Phase = "committing"
 	PhaseFetching   Phase = "fetching"
 	PhasePaused     Phase = "paused"
-	PhaseWaiting    Phase = "waiting" // for the connection
+	PhaseWaiting    Phase = "waiting" // for the connection, or, with CodeNewKeys, for an owner to renew a matter's keys
 	PhaseDone       Phase = "done"
 	PhaseCancelled  Phase = "cancelled"
 	PhaseFailed     Phase = "failed"
@@ -400,6 +400,10 @@ func (c *Client) WaitTransfer(ctx context.Context, id wire.ObjectID) (TransferVi
 		switch v.Phase {
 		case PhaseDone, PhaseFailed, PhaseCancelled, PhasePaused, PhaseNeedsFile:
 			return v, nil
+		case PhaseWaiting:
+			if v.Failure != nil && v.Failure.Code == api.CodeNewKeys {
+				return v, nil // for an owner: that may take days
+			}
 		}
 		if err := c.wait(ctx, 20*time.Millisecond); err != nil {
 			return v, err

@@ -87,7 +87,7 @@ func TestContentOfChunks(t *testing.T) {
 func TestChunksTheServerClaims(t *testing.T) {
 	h := document.Header{Padded: document.PaddedLength(5 << 20)}
 	ours, earlier := wire.Hash{1}, wire.Hash{2}
-	tr := &transfer{id: wire.ObjectID{7}, journal: &journal{Digests: map[int][]wire.Hash{0: {earlier, ours}}}}
+	tr := &transfer{id: wire.ObjectID{7}, journal: &journal{Upload: wire.ObjectID{7}, Digests: map[int][]wire.Hash{0: {earlier, ours}}}}
 	reply := func(change func(*api.Upload)) api.Upload {
 		u := api.Upload{Upload: tr.id, Padded: h.Padded, Chunks: []api.Chunk{{Number: 0, Digest: ours}}}
 		change(&u)

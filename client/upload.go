@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"mime"
 	"path"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/keys/seal"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
@@ -31,6 +33,7 @@ type journal struct {
 	MediaType  string              `json:"mediaType"`
 	Length     int64               `json:"length"`
 	Identity   string              `json:"identity"` // of the file
+	Author     wire.Hash           `json:"author"`   // fingerprint of the keys that it is sealed as the work of
 	Key        document.Key        `json:"key"`
 	FLOEHeader []byte              `json:"floeHeader"`
 	Digests    map[int][]wire.Hash `json:"-"` // every digest this upload ever sealed a chunk to; records of their own
@@ -176,11 +179,10 @@ func (c *Client) newUpload(ctx context.Context, j *journal) (*transfer, error) {
 		return nil, err
 	}
 	c.secret("document key", j.Key[:])
-	header, err := c.header(j)
-	if err != nil {
+	if j.Author, err = c.authorOf(j); err != nil {
 		return nil, err
 	}
-	_, j.FLOEHeader, err = seal.NewKeys(c.config.Random, j.Key[:], document.Version{Header: header}.BodyContext(), seal.BodySegment)
+	_, j.FLOEHeader, err = seal.NewKeys(c.config.Random, j.Key[:], document.Version{Header: j.header()}.BodyContext(), seal.BodySegment)
 	if err != nil {
 		return nil, err
 	}
@@ -191,17 +193,21 @@ func (c *Client) newUpload(ctx context.Context, j *journal) (*transfer, error) {
 	return &transfer{id: j.Upload, direction: Up, matter: j.Matter, document: j.Document, total: j.Length, name: j.Name, folder: j.Folder, phase: PhaseQueued, journal: j}, nil
 }
 
-func (c *Client) header(j *journal) (document.Header, error) {
+// authorOf is the fingerprint of the keys that this person signs a matter's entries with.
+func (c *Client) authorOf(j *journal) (wire.Hash, error) {
 	m, err := c.matterOf(j.Matter)
 	if err != nil {
-		return document.Header{}, err
+		return wire.Hash{}, err
 	}
 	author, err := c.author(m.firm)
 	if err != nil {
-		return document.Header{}, err
+		return wire.Hash{}, err
 	}
-	return document.Header{Compartment: j.Matter, Document: j.Document, Version: j.Version, Author: author.Identity.Public().Fingerprint(),
-		Padded: document.PaddedLength(uint64(j.Length))}, nil
+	return wire.Hash(author.Identity.Public().Fingerprint()), nil
+}
+
+func (j *journal) header() document.Header {
+	return document.Header{Compartment: j.Matter, Document: j.Document, Version: j.Version, Author: keys.Fingerprint(j.Author), Padded: document.PaddedLength(uint64(j.Length))}
 }
 
 func (c *Client) writeJournal(ctx context.Context, j *journal) error {
@@ -332,30 +338,68 @@ func (c *Client) ProvideFile(ctx context.Context, id wire.ObjectID, source Sourc
 
 // runUpload sends what the server lacks and commits.
 func (c *Client) runUpload(ctx context.Context, t *transfer) error {
-	t.mu.Lock()
-	j, source := t.journal, t.source
-	t.mu.Unlock()
-	if source.Identity() != j.Identity || source.Size() != j.Length {
-		return fail(api.CodeFileChanged, j.Name)
-	}
-	header, err := c.header(j)
-	if err != nil {
-		return err
-	}
-	bodyKeys, err := seal.OpenKeys(j.Key[:], document.Version{Header: header}.BodyContext(), j.FLOEHeader, seal.BodySegment)
-	if err != nil {
-		return err
-	}
-	err = c.online(ctx, t, func(ctx context.Context) error {
-		return c.sendMissing(ctx, t, header, bodyKeys)
-	})
-	if hasCode(err, api.CodeUploadGone) && c.landed(ctx, j) {
+	err := c.sendAll(ctx, t)
+	if hasCode(err, api.CodeUploadGone) && c.landed(ctx, t.journalNow()) {
 		return c.alreadySent(ctx, t)
 	}
 	if err != nil {
 		return c.refuse(ctx, "an upload", err)
 	}
 	return c.sent(ctx, t)
+}
+
+func (t *transfer) journalNow() *journal {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.journal
+}
+
+// sendAll sends what the server lacks of an upload.
+func (c *Client) sendAll(ctx context.Context, t *transfer) error {
+	t.mu.Lock()
+	j, source := t.journal, t.source
+	t.mu.Unlock()
+	if source.Identity() != j.Identity || source.Size() != j.Length {
+		return fail(api.CodeFileChanged, j.Name)
+	}
+	author, err := c.authorOf(j)
+	if err != nil {
+		return err
+	}
+	if author != j.Author {
+		if j, err = c.startOver(ctx, t); err != nil {
+			return err
+		}
+	}
+	header := j.header()
+	bodyKeys, err := seal.OpenKeys(j.Key[:], document.Version{Header: header}.BodyContext(), j.FLOEHeader, seal.BodySegment)
+	if err != nil {
+		return err
+	}
+	return c.online(ctx, t, func(ctx context.Context) error { return c.sendMissing(ctx, t, header, bodyKeys) })
+}
+
+// startOver begins an upload anew whose author has other keys by now: his fingerprint is bound into all that was sealed.
+func (c *Client) startOver(ctx context.Context, t *transfer) (*journal, error) {
+	before := t.journalNow()
+	fresh := *before
+	next, err := c.newUpload(ctx, &fresh)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	t.journal = next.journal
+	t.meter.restart(0)
+	t.mu.Unlock()
+	_ = c.abandon(ctx, before) // what it cannot be told of expires there
+	return next.journal, c.dropJournal(ctx, before)
+}
+
+// abandon tells the server that an upload is not coming.
+func (c *Client) abandon(ctx context.Context, j *journal) error {
+	firm := c.firmOf(j.Matter)
+	_, err := c.inFirm(ctx, firm, Request{Method: methodDelete, Path: api.UploadPath(firm, j.Matter, j.Upload)})
+	return err
 }
 
 // landed reports whether the version of an upload stands in its matter: the program ended between the commit and its
@@ -457,11 +501,11 @@ func (c *Client) present(ctx context.Context, t *transfer, h document.Header) (m
 }
 
 func (t *transfer) checkChunks(reply api.Upload, h document.Header) (map[int]wire.Hash, error) {
-	if reply.Upload != t.id || reply.Padded != h.Padded {
-		return nil, ErrUploadRoot
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if reply.Upload != t.journal.Upload || reply.Padded != h.Padded {
+		return nil, ErrUploadRoot
+	}
 	present := map[int]wire.Hash{}
 	for _, chunk := range reply.Chunks {
 		n := int(chunk.Number)
@@ -529,7 +573,7 @@ func (c *Client) commitGroup(ctx context.Context, self *transfer, ready []*trans
 	for len(ready) > 0 {
 		part := oneEntry(ready)
 		ready = ready[len(part):]
-		err := c.online(ctx, part[0], func(ctx context.Context) error { return c.commit(ctx, part) })
+		err := c.commitPart(ctx, self, part)
 		for _, t := range part {
 			switch {
 			case err == nil:
@@ -550,6 +594,48 @@ func (c *Client) commitGroup(ctx context.Context, self *transfer, ready []*trans
 	return own
 }
 
+// errOtherKeys says that an upload was sealed as the work of keys that its author has no longer.
+var errOtherKeys = errors.New("an upload of former keys")
+
+// commitPart commits uploads as one entry. Where somebody in the matter has new keys it waits, beside the other transfers, until
+// an owner has opened the next epoch.
+func (c *Client) commitPart(ctx context.Context, self *transfer, part []*transfer) error {
+	delay := time.Second
+	for {
+		err := c.online(ctx, part[0], func(ctx context.Context) error { return c.commit(ctx, part) })
+		switch {
+		case errors.Is(err, errOtherKeys):
+			for _, t := range part {
+				if err := c.sendAll(ctx, t); err != nil {
+					return err
+				}
+			}
+		case hasCode(err, api.CodeNewKeys):
+			for _, t := range part {
+				c.phase(t, PhaseWaiting, failureOf(err))
+			}
+			if err := c.aside(ctx, self != nil, delay); err != nil {
+				return err
+			}
+			delay = min(delay*2, 15*time.Second)
+		default:
+			return err
+		}
+	}
+}
+
+// aside waits. A run that waits for somebody else's deed leaves its slot to others meanwhile.
+func (c *Client) aside(ctx context.Context, running bool, d time.Duration) error {
+	if running {
+		c.mu.Lock()
+		slots := c.slots
+		c.mu.Unlock()
+		<-slots
+		defer func() { slots <- struct{}{} }()
+	}
+	return c.wait(ctx, d)
+}
+
 // oneEntry is how many of the uploads, from the first, one entry can hold: each of them of another document, because a version
 // follows one that stands, and a second one in the same entry would be void.
 func oneEntry(ready []*transfer) []*transfer {
@@ -568,7 +654,7 @@ func (c *Client) commit(ctx context.Context, part []*transfer) error {
 	var changes []chain.Change
 	for _, t := range part {
 		change, err := c.addition(ctx, t)
-		if hasCode(err, api.CodeUploadGone) && c.landed(ctx, t.journal) {
+		if hasCode(err, api.CodeUploadGone) && c.landed(ctx, t.journalNow()) {
 			continue // an earlier try arrived, and its answer did not
 		}
 		if err != nil {
@@ -582,6 +668,9 @@ func (c *Client) commit(ctx context.Context, part []*transfer) error {
 	_, err := c.change(ctx, part[0].matter, func(s *chain.State, a chain.Author) (chain.Submission, error) {
 		placed := slices.Clone(changes)
 		for i := range placed {
+			if placed[i].Header.Author != a.Identity.Public().Fingerprint() {
+				return chain.Submission{}, errOtherKeys
+			}
 			if d := s.Documents[placed[i].Document]; d != nil && d.Deleted {
 				return chain.Submission{}, fail(api.CodeGone, placed[i].Manifest.Name)
 			} else if d != nil {
@@ -594,11 +683,8 @@ func (c *Client) commit(ctx context.Context, part []*transfer) error {
 }
 
 func (c *Client) addition(ctx context.Context, t *transfer) (chain.Change, error) {
-	j := t.journal
-	header, err := c.header(j)
-	if err != nil {
-		return chain.Change{}, err
-	}
+	j := t.journalNow()
+	header := j.header()
 	firm := c.firmOf(j.Matter)
 	var reply api.Upload
 	if err := c.getFirm(ctx, firm, api.UploadPath(firm, j.Matter, j.Upload), &reply); err != nil {
@@ -622,12 +708,12 @@ func (c *Client) addition(ctx context.Context, t *transfer) (chain.Change, error
 // dropUpload removes a cancelled upload on both sides.
 func (c *Client) dropUpload(ctx context.Context, t *transfer) error {
 	c.leave(ctx, t)
-	firm := c.firmOf(t.matter)
-	_, err := c.inFirm(ctx, firm, Request{Method: methodDelete, Path: api.UploadPath(firm, t.matter, t.id)})
+	j := t.journalNow()
+	err := c.abandon(ctx, j)
 	if err != nil && !hasCode(err, api.CodeUploadGone) && !hasCode(err, api.CodeNotFound) && !hasCode(err, api.CodeOffline) {
 		return failureOf(err)
 	}
-	return failureErr(c.dropJournal(ctx, t.journal))
+	return failureErr(c.dropJournal(ctx, j))
 }
 
 // markRead remembers that a first document was read or sent.

@@ -81,6 +81,16 @@ type MatterView struct {
 	Documents []DocumentView `json:"documents"`
 	People    []PersonView   `json:"people"`
 	Invites   []InviteView   `json:"invites"`
+	// NewKeys are whose keys are newer than the epoch's: nothing is sealed here until an owner has renewed the matter's.
+	NewKeys []NewKeysView `json:"newKeys"`
+}
+
+// NewKeysView is somebody who has new keys, and their words.
+type NewKeysView struct {
+	Member string   `json:"member"`
+	Name   string   `json:"name"`
+	Words  []string `json:"words"`
+	IsMe   bool     `json:"isMe"`
 }
 
 // MatterSummary is a matter in a list.
@@ -155,6 +165,7 @@ type AccountView struct {
 	KitSaved   bool           `json:"kitSaved"`
 	Identities []IdentityView `json:"identities"`
 	Refusals   []Refusal      `json:"refusals"`
+	Renewal    RenewalView    `json:"renewal"` // what is left of it
 }
 
 // ModeName spells a mode as screens do; ParseMode is its inverse.
@@ -325,7 +336,7 @@ func (c *Client) Show(s *chain.State) (MatterView, error) {
 		return MatterView{}, err
 	}
 	v := MatterView{Matter: s.ID.String(), Firm: s.FirmOf().String(), FirmName: firmName, Name: s.Name, Epoch: s.Epoch,
-		Documents: []DocumentView{}, People: []PersonView{}, Invites: []InviteView{}}
+		Documents: []DocumentView{}, People: []PersonView{}, Invites: []InviteView{}, NewKeys: []NewKeysView{}}
 	if me := s.Members[author.Member]; me != nil {
 		v.MyRole = me.Role.String()
 	}
@@ -338,6 +349,9 @@ func (c *Client) Show(s *chain.State) (MatterView, error) {
 		v.Documents = append(v.Documents, documentView(s, d))
 	}
 	c.showPeople(&v, s, author.Member)
+	for _, m := range s.Stale() {
+		v.NewKeys = append(v.NewKeys, NewKeysView{Member: m.ID.String(), Name: m.Name, Words: m.Keys.Fingerprint().Words(), IsMe: m.ID == author.Member})
+	}
 	return v, nil
 }
 
@@ -416,6 +430,7 @@ func (c *Client) Account() (AccountView, error) {
 	if v.Refusals == nil {
 		v.Refusals = []Refusal{}
 	}
+	v.Renewal = c.renewalView(a, a.ring.Renewing, 0)
 	for _, p := range a.passkeys {
 		x := PasskeyView{ID: base64.RawURLEncoding.EncodeToString(p.ID), CreatedAt: p.Created * 1000, Unlocks: unlocks(a.vault, p.ID)}
 		if named := a.ring.passkey(p.ID); named != nil {

@@ -45,6 +45,7 @@ const (
 	LabelSignRelease   Label = "underseal/v1/sign/release"
 	LabelSignKeyLink   Label = "underseal/v1/sign/key-link"
 	LabelSignKeyring   Label = "underseal/v1/sign/keyring"
+	LabelSignRoot      Label = "underseal/v1/sign/root"
 )
 
 // Invites.
@@ -111,7 +112,7 @@ func Labels() []Label {
 
 		LabelWrapEpoch, LabelWrapTrail, LabelWrapInvite, LabelWrapShare, LabelWrapRecovery,
 
-		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink, LabelSignKeyring,
+		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink, LabelSignKeyring, LabelSignRoot,
 
 		LabelInviteKey, LabelInviteSeal, LabelInviteAccept, LabelInviteAcceptKey,
 

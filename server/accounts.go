@@ -132,6 +132,15 @@ func (s *Server) putVault(c echo.Context, now time.Time, who auth.Who) error {
 	return reply(c, out, err)
 }
 
+func (s *Server) newRoot(c echo.Context, now time.Time, who auth.Who) error {
+	req, err := decode[api.NewRoot](c, maxVaultJSON)
+	if err != nil {
+		return err
+	}
+	out, err := s.auth.NewRoot(c.Request().Context(), now, who, req)
+	return reply(c, out, err)
+}
+
 func (s *Server) prove(c echo.Context, now time.Time, who auth.Who) error {
 	req, err := decode[api.Prove](c, api.MaxJSON)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/server/blob/memblob"
@@ -109,6 +110,31 @@ func faultedStory(t *testing.T, n int64, fault faultstore.Fault) bool {
 		t.Fatalf("write %d: body %d", n, got.status)
 	}
 	rotate, next := m.rotation()
+	m.state.AddKeys(next)
+	add(rotate)
+	// Another root, and new keys for the seats.
+	begun := want[api.SignInReply](t, send(func() answer { return ada.json("POST", api.RouteSignIns, struct{}{}) }))
+	root := ada.newRootOver(begun, 2, newKey(t), newKey(t))
+	if got := want[api.Account](t, send(func() answer { return ada.json("POST", api.RouteRoot, root) })); got.Revision != 3 || len(got.Vault) != 1 {
+		t.Fatalf("write %d: %+v", n, got)
+	}
+	reopen := func() {
+		t.Helper()
+		want[struct{}](t, send(func() answer { // a ticket is one try's
+			ticket := send(func() answer { return ada.json("POST", api.RouteTickets, api.TicketRequest{Firm: ada.firm}) })
+			return ada.json("POST", api.Firm(ada.firm)+"/sessions", ada.sessionRequest(want[api.Ticket](t, ticket).Ticket))
+		}))
+	}
+	reopen()
+	identity, link := ada.nextKeys(ada.directoryLinks()...)
+	ada.linked(send(func() answer { return ada.putKeys(link) }), link)
+	ada.author.Former, ada.author.Identity = []*keys.Identity{ada.author.Identity}, identity
+	m.author = ada.author
+	reopen()
+	renewal, err := m.state.Renew(m.author, link)
+	w.ok(err)
+	add(renewal)
+	rotate, next = m.rotation()
 	m.state.AddKeys(next)
 	add(rotate)
 	gone, err := m.state.Batch(m.author, []chain.Change{{Kind: chain.OpDelete, Document: f.change.Document}})

@@ -87,7 +87,7 @@ func (s *Server) foundFirm(ctx context.Context, now time.Time, account wire.Obje
 	if err := access.First(caller, wire.Hash(bundle.Keys.Fingerprint()), sub.Submission, sub.Effect); err != nil {
 		return fail(err)
 	}
-	name, err := s.auth.ClaimSetup(ctx, now, account, req.Setup, firm, requestHash(req))
+	name, renewals, err := s.auth.ClaimSetup(ctx, now, account, req.Setup, firm, requestHash(req))
 	if err != nil {
 		return fail(err)
 	}
@@ -101,7 +101,7 @@ func (s *Server) foundFirm(ctx context.Context, now time.Time, account wire.Obje
 		if err := layout.Put(tx, layout.FirmKey(), f); err != nil {
 			return ledger.Appended{}, err
 		}
-		if err := auth.PutMember(tx, s.config.Log, firm, account, bundle); err != nil {
+		if err := auth.PutMember(tx, s.config.Log, firm, account, renewals, bundle); err != nil {
 			return ledger.Appended{}, err
 		}
 		return ledger.Found(tx, caller, sub)

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/access"
@@ -60,6 +61,29 @@ func (s *Server) lookup(c echo.Context, _ time.Time, caller access.Caller) error
 		return s.config.Log.Lookup(tx, caller, req)
 	})
 	return reply(c, out, err)
+}
+
+// putKeys takes a member's next keys, and answers with their receipt.
+func (s *Server) putKeys(c echo.Context, now time.Time, caller access.Caller) error {
+	seen, err := seenParam(c)
+	if err != nil {
+		return err
+	}
+	b, err := body(c, api.TypeBinary, chain.MaxKeyLink)
+	if err != nil {
+		return err
+	}
+	link, err := chain.ParseKeyLink(b)
+	if err != nil {
+		return access.Deny(api.CodeBadRequest)
+	}
+	ctx := c.Request().Context()
+	at, proof, err := s.auth.PutKeys(ctx, now, caller, link)
+	if err != nil {
+		return err
+	}
+	r, err := s.config.Log.Receipt(ctx, s.config.Store, layout.FirmPartition(caller.Firm), at, seen)
+	return reply(c, api.Linked{Receipt: r.Receipt, Consistency: r.Consistency, Proof: proof}, err)
 }
 
 func (s *Server) leaves(c echo.Context, _ time.Time, caller access.Caller) error {

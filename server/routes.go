@@ -56,6 +56,7 @@ func (s *Server) routes(e *echo.Echo) {
 	e.DELETE(api.RouteOneSession, s.asAccount(s.endOneSession))
 	e.PUT(api.RouteKeyring, s.asAccount(s.putKeyring))
 	e.PUT(api.RouteVault, s.asAccount(s.putVault))
+	e.POST(api.RouteRoot, s.asAccount(s.newRoot))
 	e.POST(api.RouteProofs, s.asAccount(s.prove))
 	e.POST(api.RoutePasskeys, s.asAccount(s.beginPasskey))
 	e.POST(api.RoutePasskey, s.asAccount(s.finishPasskey))
@@ -77,6 +78,7 @@ func (s *Server) routes(e *echo.Echo) {
 
 	e.DELETE(api.RouteSession, s.asMember(s.endSession))
 	e.POST(api.RouteLookup, s.asMember(s.lookup))
+	e.PUT(api.RouteLookup, s.asMember(s.putKeys))
 	e.GET(api.RouteLog, s.asMember(s.logState))
 	e.POST(api.RouteMap, s.asMember(s.logMap))
 	e.GET(api.RouteTiles, s.asMember(s.memberTiles))

@@ -27,7 +27,7 @@ func (b *binding) account() map[string]func(context.Context, input) (any, error)
 			if err != nil {
 				return nil, err
 			}
-			return nil, c.ProvePasskey(ctx, u.Credential)
+			return nil, c.ProvePasskey(ctx, u.Credential, u.PRF)
 		},
 		"proveKit":          withWords(func(ctx context.Context, p words) (any, error) { return nil, c.ProveKit(ctx, p.Kit) }),
 		"passkeyAddOptions": func(ctx context.Context, _ input) (any, error) { return options(c.PasskeyAddOptions(ctx)) },

@@ -179,7 +179,7 @@ func TestWitnessing(t *testing.T) {
 		if err := layout.Put(tx, layout.FirmKey(), layout.Firm{Log: "name", Origin: "localhost/log/name", Policy: policy}); err != nil {
 			return err
 		}
-		return auth.PutMember(tx, d.log, firm, wire.ObjectID{2}, bundle)
+		return auth.PutMember(tx, d.log, firm, wire.ObjectID{2}, 0, bundle)
 	}))
 	must(t, d.store.Update(t.Context(), layout.Accounts, func(tx store.Tx) error { return tx.Put(layout.LogNameKey("name"), firm[:]) }))
 	must(t, d.Close())

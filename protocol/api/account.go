@@ -15,6 +15,8 @@ const (
 	RoutePasskeys = "/v1/account/passkeys"          // POST {}: PasskeyReply
 	RoutePasskey  = "/v1/account/passkeys/:passkey" // POST PasskeyFinish, of an enrolment: Account · DELETE, of a credential (base64url): Account
 
+	RouteRoot = "/v1/account/root" // POST NewRoot: Account
+
 	RouteAccountSessions = "/v1/account/sessions"          // GET: AccountSessions · DELETE: ends all but this one
 	RouteOneSession      = "/v1/account/sessions/:session" // DELETE: ends it
 )
@@ -90,5 +92,38 @@ func KeyringMessage(account wire.ObjectID, revision uint64, keyring []byte) []by
 	w.Fixed(account[:])
 	w.Uint64(revision)
 	w.Fixed(h[:])
+	return w.Bytes()
+}
+
+// NewRoot puts another root in the place of an account's: POST /v1/account/root. Everything that the root before made ends with
+// it: what is not in Vault unlocks nothing any more, and every other session and device of the account ends before the answer.
+// A passkey that is not in it stays, and signs in.
+type NewRoot struct {
+	Revision   uint64       `json:"revision"` // of the keyring that it replaces; another answers CodeMoved
+	Keyring    []byte       `json:"keyring"`
+	KeyringKey []byte       `json:"keyringKey"` // of the new root: whose signature a later keyring needs
+	Vault      []VaultEntry `json:"vault"`      // all there are from now on
+	Signature  []byte       `json:"signature"`  // by the keyring key of the root before, over RootMessage
+	// Logins prove the login keys in Vault over the challenge of SignIn, from POST /v1/sign-ins.
+	SignIn wire.ObjectID `json:"signIn"`
+	Logins []LoginProof  `json:"logins"`
+}
+
+// RootMessage is what the keyring key of the root before signs. A stolen cookie replaces no root, nor does a factor that was
+// shown without the root (SPEC S-ROOT-01).
+func RootMessage(account wire.ObjectID, r NewRoot) []byte {
+	ring := sha256.Sum256(r.Keyring)
+	w := wire.NewWriter()
+	w.Text(string(keys.LabelSignRoot))
+	w.Fixed(account[:])
+	w.Uint64(r.Revision + 1)
+	w.Fixed(ring[:])
+	w.Bytes16(r.KeyringKey)
+	w.Count(len(r.Vault))
+	for _, e := range r.Vault {
+		w.Uint8(e.Method)
+		w.Bytes16(e.ID)
+		w.Bytes16(e.Wrapped)
+	}
 	return w.Bytes()
 }

@@ -170,11 +170,11 @@ type PutKeyring struct {
 }
 
 // PutVault adds an unlock method: PUT /v1/account/vault. A kit replaces the one before. Login proves the new login key
-// over a fresh challenge from POST /v1/sign-ins.
+// over a fresh challenge from POST /v1/sign-ins. A passkey or password that the account has, and that could not unlock, has none.
 type PutVault struct {
 	Entry  VaultEntry    `json:"entry"`
 	SignIn wire.ObjectID `json:"signIn"`
-	Login  *LoginProof   `json:"login"`
+	Login  *LoginProof   `json:"login,omitempty"`
 }
 
 // TicketRequest asks for a one-minute, single-use ticket into a firm: POST /v1/account/tickets.
@@ -182,9 +182,11 @@ type TicketRequest struct {
 	Firm wire.ChainID `json:"firm"`
 }
 
-// Ticket becomes a firm's own session.
+// Ticket becomes a firm's own session. Keys is the fingerprint of the newest keys that the firm's directory has for the
+// account, which are to certify the session; zero where it is nobody there.
 type Ticket struct {
-	Ticket []byte `json:"ticket"`
+	Ticket []byte    `json:"ticket"`
+	Keys   wire.Hash `json:"keys,omitzero"`
 }
 
 // FoundRequest makes a firm: POST /v1/firms. The setup secret is used up by it.
@@ -233,9 +235,10 @@ type ChainHead struct {
 // ChainSeat is a chain that the caller has a seat in, as far as the server says: GET /v1/firms/{firm}/chains.
 type ChainSeat struct {
 	ChainHead
-	Role    string `json:"role"`
-	Waiting bool   `json:"waiting"`
-	Removed bool   `json:"removed"`
+	Role    string    `json:"role"`
+	Waiting bool      `json:"waiting"`
+	Removed bool      `json:"removed"`
+	Keys    wire.Hash `json:"keys"` // fingerprint that the seat has, or had
 }
 
 // Chains lists seats.

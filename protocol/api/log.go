@@ -69,6 +69,14 @@ type KeysReply struct {
 	Lookups []directory.Lookup `json:"lookups"`
 }
 
+// Linked is the answer to a person's next keys: PUT /v1/firms/{firm}/keys?seen={size} with a chain.KeyLink. Proof is the VRF
+// proof of the label that its leaf has; the rest is as in Appended.
+type Linked struct {
+	Receipt     string      `json:"receipt"`
+	Consistency []wire.Hash `json:"consistency"`
+	Proof       []byte      `json:"proof"`
+}
+
 // NextEvent is the VRF proof of the tag that a chain's server sequence has at its next position: what the map is asked
 // whether the sequence ends there.
 type NextEvent struct {
@@ -88,7 +96,7 @@ const (
 	RouteLog       = "/v1/firms/:firm/log"                              // GET ?from=: LogState
 	RouteMap       = "/v1/firms/:firm/log/map"                          // POST MapRequest: MapReply
 	RouteTiles     = "/v1/firms/:firm/log/tiles/*"                      // GET: what the public log serves at the same path, for members
-	RouteLookup    = "/v1/firms/:firm/keys"                             // POST KeysRequest: KeysReply
+	RouteLookup    = "/v1/firms/:firm/keys"                             // POST KeysRequest: KeysReply · PUT a chain.KeyLink (binary): Linked
 	RouteLeaves    = "/v1/firms/:firm/chains/:chain/leaves"             // GET ?sequence=&from=: index u64 ‖ leaf, for each (binary)
 	RouteNextEvent = "/v1/firms/:firm/chains/:chain/events/next"        // GET: NextEvent (auditors)
 	RouteReceipt   = "/v1/firms/:firm/chains/:chain/receipts/:position" // GET ?sequence=: a receipt (text)

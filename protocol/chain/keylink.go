@@ -53,7 +53,8 @@ func (l KeyLink) Bytes() []byte {
 	return w.Bytes()
 }
 
-const maxKeyLink = 1 + 32 + 16 + 4 + 32 + BundleSize + 2 + signatureSize
+// MaxKeyLink bounds the encoding of a link.
+const MaxKeyLink = 1 + 32 + 16 + 4 + 32 + BundleSize + 2 + signatureSize
 
 // ParseKeyLink is the inverse of Bytes. It checks form, not truth.
 func ParseKeyLink(b []byte) (KeyLink, error) {

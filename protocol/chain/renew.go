@@ -15,7 +15,7 @@ type RenewEffect struct{ Link KeyLink }
 const maxAcceptLinks = 8
 
 func readKeyLink(r *wire.Reader) KeyLink {
-	l, err := ParseKeyLink(r.Bytes16(maxKeyLink))
+	l, err := ParseKeyLink(r.Bytes16(MaxKeyLink))
 	if err != nil || l.Number == 0 {
 		r.Refuse()
 	}

@@ -18,12 +18,13 @@ import (
 
 // Caller is who calls, in one firm. Every function that acts for somebody takes one.
 type Caller struct {
-	Firm    wire.ChainID
-	Account wire.ObjectID
-	Member  wire.ObjectID
-	Session wire.ObjectID
-	Address netip.Addr // that the request came from; zero where it is not known
-	Ways    int        // to unlock that the account had when the session was opened
+	Firm     wire.ChainID
+	Account  wire.ObjectID
+	Member   wire.ObjectID
+	Session  wire.ObjectID
+	Address  netip.Addr // that the request came from; zero where it is not known
+	Ways     int        // to unlock that the account had when the session was opened
+	Renewals int        // of the account's root, by then
 	SignedIn
 }
 
@@ -134,6 +135,16 @@ func Keys(ours, theirs *Seat) error {
 	}
 	if theirs == nil {
 		return Deny(api.CodeNotFound)
+	}
+	return nil
+}
+
+// Link: a member's next keys are his own word, and come once for each renewal of his account's root, which takes a factor. So
+// whoever has an open device and no factor does not put keys of his own in place of the member's, who could never undo it.
+// renewals is how many there had been when his newest keys came.
+func Link(c Caller, l chain.KeyLink, renewals int) error {
+	if l.Firm != c.Firm || l.Member != c.Member || l.Number == 0 || c.Renewals <= renewals {
+		return Deny(api.CodeForbidden)
 	}
 	return nil
 }

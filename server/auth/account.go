@@ -117,6 +117,9 @@ func (a *Service) PutVault(ctx context.Context, now time.Time, who Who, req api.
 	if err := who.justProved(now); err != nil {
 		return out, err
 	}
+	if m := vault.Method(req.Entry.Method); m == vault.MethodPasskey || m == vault.MethodPassword {
+		return a.putFactorVault(ctx, now, who, req)
+	}
 	account := who.Account
 	if req.Login == nil || !bytes.Equal(req.Entry.ID, req.Login.PublicKey) || req.Entry.Method != req.Login.Method {
 		return out, access.Deny(api.CodeBadRequest)
@@ -143,6 +146,25 @@ func (a *Service) PutVault(ctx context.Context, now time.Time, who Who, req api.
 		return out, err
 	}
 	return out, a.endFirms(ctx, now, account, endedByFactor, e)
+}
+
+// putFactorVault keeps a root that is wrapped to a passkey or the password of the account, in place of what was wrapped to it
+// before.
+func (a *Service) putFactorVault(ctx context.Context, now time.Time, who Who, req api.PutVault) (out api.Account, err error) {
+	if req.Login != nil || len(req.Entry.ID) > maxVaultID || len(req.Entry.Wrapped) == 0 {
+		return out, access.Deny(api.CodeBadRequest)
+	}
+	err = a.update(ctx, now, func(tx store.Tx) error {
+		if err := tx.Delete(layout.VaultKey(who.Account, req.Entry.Method, req.Entry.ID)); err != nil {
+			return err
+		}
+		if err := renewVault(tx, who.Account, req.Entry); err != nil {
+			return err
+		}
+		out, err = readAccount(tx, who.Account)
+		return err
+	})
+	return out, err
 }
 
 // hasVault reports whether this very method was put before: the same request, again, changes nothing.
@@ -188,11 +210,11 @@ func dropVault(tx store.Tx, account wire.ObjectID, method uint8) (gone []layout.
 
 // putVault keeps a wrapped root. What is in it, only its owner knows.
 func putVault(tx store.Tx, account wire.ObjectID, e api.VaultEntry) error {
-	login := vault.Method(e.Method) == vault.MethodKit || vault.Method(e.Method) == vault.MethodPassphrase
+	login := isLogin(e.Method)
 	switch {
 	case kindOf[vault.Method(e.Method)] == "":
 		return access.Deny(api.CodeBadRequest)
-	case len(e.ID) == 0 || len(e.ID) > 1023 || len(e.Wrapped) == 0 || len(e.Wrapped) > maxWrapped:
+	case len(e.ID) == 0 || len(e.ID) > maxVaultID || len(e.Wrapped) == 0 || len(e.Wrapped) > maxWrapped:
 		return access.Deny(api.CodeBadRequest)
 	case login && len(e.LoginKey) != 0 && !bytes.Equal(e.LoginKey, e.ID), !login && len(e.LoginKey) != 0:
 		return access.Deny(api.CodeBadRequest)

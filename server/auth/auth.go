@@ -27,8 +27,9 @@ import (
 // Limits.
 const (
 	maxWrapped    = 4 << 10
-	maxVault      = 16 // unlock methods of an account
-	maxEnrolments = 20 // accounts begun with one invite
+	maxVaultID    = 1023 // of a passkey: what WebAuthn allows
+	maxVault      = 16   // unlock methods of an account
+	maxEnrolments = 20   // accounts begun with one invite
 	ticketSeconds = 60
 	touchSeconds  = 60 // how rarely a session's last use is written, at most
 	tokenSize     = 32

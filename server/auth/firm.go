@@ -45,7 +45,7 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 	if err != nil {
 		return FirmToken{}, err
 	}
-	s := layout.Session{Seen: t.Seen, Account: t.Account, Member: req.Member, Session: req.Session, PublicKey: req.PublicKey, AccountSession: t.AccountSession, Created: t.Created, MFA: t.MFA, PasswordSet: t.PasswordSet, Ways: t.Ways}
+	s := layout.Session{Seen: t.Seen, Account: t.Account, Member: req.Member, Session: req.Session, PublicKey: req.PublicKey, AccountSession: t.AccountSession, Created: t.Created, MFA: t.MFA, PasswordSet: t.PasswordSet, Ways: t.Ways, Renewals: t.Renewals}
 	if err := a.Tell(ctx, now, firm); err != nil {
 		return FirmToken{}, err
 	}
@@ -70,7 +70,7 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 		if err := enough(tx, now, firm, s); err != nil {
 			return err
 		}
-		bundle, err := a.bundleOf(tx, now, firm, t.Account, req)
+		bundle, err := a.bundleOf(tx, now, firm, t, req)
 		if err != nil {
 			return err
 		}
@@ -185,14 +185,14 @@ func putSession(tx store.Tx, s layout.Session, token Token) error {
 }
 
 // bundleOf is the public keys that a session must be certified by.
-func (a *Service) bundleOf(tx store.Tx, now time.Time, firm wire.ChainID, account wire.ObjectID, req api.OpenSession) (chain.Bundle, error) {
+func (a *Service) bundleOf(tx store.Tx, now time.Time, firm wire.ChainID, t layout.Ticket, req api.OpenSession) (chain.Bundle, error) {
 	m, found, err := layout.Get[layout.Member](tx, layout.MemberKey(req.Member))
 	if err != nil {
 		return chain.Bundle{}, err
 	}
 	if found {
-		if m.Account != account {
-			return chain.Bundle{}, notHis(tx, account, req.Member)
+		if m.Account != t.Account {
+			return chain.Bundle{}, notHis(tx, t.Account, req.Member)
 		}
 		b, err := tx.Get(layout.KeysKey(req.Member))
 		if err != nil {
@@ -203,7 +203,7 @@ func (a *Service) bundleOf(tx store.Tx, now time.Time, firm wire.ChainID, accoun
 	if req.Guest == nil {
 		return chain.Bundle{}, access.Deny(api.CodeForbidden)
 	}
-	return a.bindGuest(tx, now, firm, account, req)
+	return a.bindGuest(tx, now, firm, t, req)
 }
 
 // notHis is the answer to an account for whom a member is somebody else. Whose he was is told what happened.
@@ -218,7 +218,7 @@ func notHis(tx store.Tx, account, member wire.ObjectID) error {
 	return deny(err, api.CodeForbidden)
 }
 
-func (a *Service) bindGuest(tx store.Tx, now time.Time, firm wire.ChainID, account wire.ObjectID, req api.OpenSession) (chain.Bundle, error) {
+func (a *Service) bindGuest(tx store.Tx, now time.Time, firm wire.ChainID, t layout.Ticket, req api.OpenSession) (chain.Bundle, error) {
 	p := req.Guest.Invite
 	bundle, err := chain.ParseBundle(req.Guest.Bundle)
 	if err != nil || p.Firm != firm {
@@ -230,19 +230,19 @@ func (a *Service) bindGuest(tx store.Tx, now time.Time, firm wire.ChainID, accou
 	if bundle.Member != req.Member || bundle.Verify() != nil {
 		return chain.Bundle{}, access.Deny(api.CodeForbidden)
 	}
-	return bundle, PutMember(tx, a.Log, firm, account, bundle)
+	return bundle, PutMember(tx, a.Log, firm, t.Account, t.Renewals, bundle)
 }
 
 // PutMember binds a member to an account and enters its keys into the directory. A member that is another account's, or
 // has other keys, is refused: nobody's keys change but by an entry (attack 2).
-func PutMember(tx store.Tx, l *ledger.Log, firm wire.ChainID, account wire.ObjectID, b chain.Bundle) error {
-	want := layout.Member{Account: account, Fingerprint: wire.Hash(b.Keys.Fingerprint())}
+func PutMember(tx store.Tx, l *ledger.Log, firm wire.ChainID, account wire.ObjectID, renewals int, b chain.Bundle) error {
+	want := layout.Member{Account: account, Fingerprint: wire.Hash(b.Keys.Fingerprint()), Renewals: renewals}
 	old, found, err := layout.Get[layout.Member](tx, layout.MemberKey(b.Member))
 	if err != nil {
 		return err
 	}
 	if found {
-		if old != want {
+		if old.Account != want.Account || old.Fingerprint != want.Fingerprint {
 			return access.Deny(api.CodeForbidden)
 		}
 		return nil
@@ -261,4 +261,65 @@ func PutMember(tx store.Tx, l *ledger.Log, firm wire.ChainID, account wire.Objec
 		return err
 	}
 	return l.PutLink(tx, chain.FirstKeyLink(firm, b))
+}
+
+// PutKeys enters a member's next keys, which his old ones signed. His other sessions in the firm end: the old keys vouch for
+// them. The same request again is answered as it was, with the proof of the link's label.
+func (a *Service) PutKeys(ctx context.Context, now time.Time, c access.Caller, link chain.KeyLink) (out ledger.Appended, proof []byte, err error) {
+	err = a.Store.Update(ctx, layout.FirmPartition(c.Firm), func(tx store.Tx) error {
+		m, found, err := layout.Get[layout.Member](tx, layout.MemberKey(c.Member))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return access.Deny(api.CodeForbidden)
+		}
+		fingerprint := wire.Hash(link.Bundle.Keys.Fingerprint())
+		if link.Member != c.Member || m.Fingerprint != fingerprint {
+			if err := a.nextKeys(tx, c, link, m); err != nil {
+				return err
+			}
+			if err := a.endOthersOf(tx, now, c); err != nil {
+				return err
+			}
+		}
+		out.Index, proof, found, err = a.Log.Linked(tx, link)
+		if err == nil && !found {
+			err = access.Deny(api.CodeForbidden)
+		}
+		return err
+	})
+	return out, proof, err
+}
+
+func (a *Service) nextKeys(tx store.Tx, c access.Caller, link chain.KeyLink, m layout.Member) error {
+	if err := access.Link(c, link, m.Renewals); err != nil {
+		return err
+	}
+	if err := a.Log.PutLink(tx, link); err != nil {
+		return err
+	}
+	m.Fingerprint, m.Renewals = wire.Hash(link.Bundle.Keys.Fingerprint()), c.Renewals
+	return layout.Put(tx, layout.MemberKey(c.Member), m)
+}
+
+// endOthersOf ends every session of a member in a firm but the caller's own.
+func (a *Service) endOthersOf(tx store.Tx, now time.Time, c access.Caller) error {
+	rows, err := sessionsOf(tx, c.Member, func(wire.ObjectID) bool { return true })
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		s, found, err := layout.Get[layout.Session](tx, row)
+		if err != nil {
+			return err
+		}
+		if found && s.Session == c.Session {
+			continue
+		}
+		if err := a.endSession(tx, now, c.Firm, row, endedByRevoking); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -51,7 +51,8 @@ func (a *Service) FinishRecovery(ctx context.Context, now time.Time, who Who, fi
 	if err := a.Store.View(ctx, partition, func(tx store.Tx) error { _, err := claimedBy(tx, now, who.Account, id); return err }); err != nil {
 		return err
 	}
-	if err := a.twoWays(ctx, who.Account); err != nil {
+	renewals, err := a.twoWays(ctx, who.Account)
+	if err != nil {
 		return err
 	}
 	var before wire.ObjectID
@@ -69,7 +70,7 @@ func (a *Service) FinishRecovery(ctx context.Context, now time.Time, who Who, fi
 		if err := access.FinishRecovery(firm, r.Member, ledger.Claimed(r), link, ledger.Agreed(r)); err != nil {
 			return err
 		}
-		if before, err = a.rebind(tx, firm, who.Account, link); err != nil {
+		if before, err = a.rebind(tx, firm, who.Account, renewals, link); err != nil {
 			return err
 		}
 		if err := a.endMember(tx, now, firm, r.Member); err != nil {
@@ -89,15 +90,22 @@ func (a *Service) FinishRecovery(ctx context.Context, now time.Time, who Who, fi
 	})
 }
 
-// twoWays: whoever works in a firm has two ways to unlock (SPEC S-DECLARE-02).
-func (a *Service) twoWays(ctx context.Context, account wire.ObjectID) error {
-	return a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
+// twoWays: whoever works in a firm has two ways to unlock (SPEC S-DECLARE-02). It returns how often the account's root was
+// replaced.
+func (a *Service) twoWays(ctx context.Context, account wire.ObjectID) (renewals int, err error) {
+	err = a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
 		n, err := ways(tx, account)
-		if err == nil && n < 2 {
-			err = access.Deny(api.CodeSecondWay)
+		if err != nil {
+			return err
 		}
+		if n < 2 {
+			return access.Deny(api.CodeSecondWay)
+		}
+		row, _, err := layout.Get[layout.Account](tx, layout.AccountKey(account))
+		renewals = row.Renewals
 		return err
 	})
+	return renewals, err
 }
 
 // claimedBy is a recovery that goes on and that an account claimed.
@@ -110,7 +118,7 @@ func claimedBy(tx store.Tx, now time.Time, account, id wire.ObjectID) (*layout.R
 }
 
 // rebind enters a member's next keys and makes him another account's. It returns whose he was.
-func (a *Service) rebind(tx store.Tx, firm wire.ChainID, account wire.ObjectID, link chain.KeyLink) (before wire.ObjectID, err error) {
+func (a *Service) rebind(tx store.Tx, firm wire.ChainID, account wire.ObjectID, renewals int, link chain.KeyLink) (before wire.ObjectID, err error) {
 	m, found, err := layout.Get[layout.Member](tx, layout.MemberKey(link.Member))
 	if err != nil {
 		return before, err
@@ -125,7 +133,7 @@ func (a *Service) rebind(tx store.Tx, firm wire.ChainID, account wire.ObjectID, 
 		return before, err
 	}
 	before = m.Account
-	m.Account, m.Fingerprint = account, wire.Hash(link.Bundle.Keys.Fingerprint())
+	m.Account, m.Renewals, m.Fingerprint = account, renewals, wire.Hash(link.Bundle.Keys.Fingerprint())
 	for _, put := range []func() error{
 		func() error { return tx.Delete(layout.MemberOfKey(before)) },
 		func() error { return tx.Put(layout.MemberWasKey(before), link.Member[:]) },

@@ -202,7 +202,7 @@ func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, 
 	if err != nil {
 		return access.Caller{}, err
 	}
-	c := access.Caller{Firm: firm, Account: s.Account, Member: s.Member, Session: s.Session, Address: from, SignedIn: signedIn(s), Ways: s.Ways}
+	c := access.Caller{Firm: firm, Account: s.Account, Member: s.Member, Session: s.Session, Address: from, SignedIn: signedIn(s), Ways: s.Ways, Renewals: s.Renewals}
 	if err := access.From(p, from); err != nil {
 		return c, err
 	}
@@ -508,14 +508,11 @@ func endRow(tx store.Tx, now time.Time, s layout.AccountSession, row []byte, why
 // endIn ends what was opened from them in one firm.
 func (a *Service) endIn(ctx context.Context, now time.Time, firm wire.ChainID, account wire.ObjectID, why string, which func(wire.ObjectID) bool) error {
 	find := func(tx store.Tx) ([][]byte, error) {
-		b, err := tx.Get(layout.MemberOfKey(account))
-		if errors.Is(err, store.ErrNotFound) || (err == nil && len(b) != len(wire.ObjectID{})) {
-			return nil, nil
-		}
-		if err != nil {
+		member, err := memberOf(tx, account)
+		if err != nil || member.IsZero() {
 			return nil, err
 		}
-		return sessionsOf(tx, wire.ObjectID(b), which)
+		return sessionsOf(tx, member, which)
 	}
 	var rows [][]byte
 	err := a.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) (err error) {
@@ -545,11 +542,16 @@ func (a *Service) Ticket(ctx context.Context, now time.Time, who Who, firm wire.
 	if err != nil {
 		return api.Ticket{}, err
 	}
+	var keys wire.Hash
 	err = a.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) error {
 		_, found, err := layout.Get[layout.Firm](tx, layout.FirmKey())
-		if err == nil && !found {
+		if err != nil {
+			return err
+		}
+		if !found {
 			return access.Deny(api.CodeNotFound)
 		}
+		keys, err = keysOf(tx, who.Account)
 		return err
 	})
 	if err != nil {
@@ -560,7 +562,34 @@ func (a *Service) Ticket(ctx context.Context, now time.Time, who Who, firm wire.
 		if t.Ways, err = ways(tx, who.Account); err != nil {
 			return err
 		}
+		account, _, err := layout.Get[layout.Account](tx, layout.AccountKey(who.Account))
+		if err != nil {
+			return err
+		}
+		t.Renewals = account.Renewals
 		return layout.PutEphemeral(tx, layout.TicketKey(ticket), t, t.Expires)
 	})
-	return api.Ticket{Ticket: ticket}, err
+	return api.Ticket{Ticket: ticket, Keys: keys}, err
+}
+
+// keysOf is the fingerprint of the keys that an account has in a firm; zero where it is nobody there.
+func keysOf(tx store.Tx, account wire.ObjectID) (wire.Hash, error) {
+	member, err := memberOf(tx, account)
+	if err != nil || member.IsZero() {
+		return wire.Hash{}, err
+	}
+	m, _, err := layout.Get[layout.Member](tx, layout.MemberKey(member))
+	return m.Fingerprint, err
+}
+
+// memberOf is who an account is in a firm; zero where it is nobody.
+func memberOf(tx store.Tx, account wire.ObjectID) (wire.ObjectID, error) {
+	b, err := tx.Get(layout.MemberOfKey(account))
+	if errors.Is(err, store.ErrNotFound) || (err == nil && len(b) != len(wire.ObjectID{})) {
+		return wire.ObjectID{}, nil
+	}
+	if err != nil {
+		return wire.ObjectID{}, err
+	}
+	return wire.ObjectID(b), nil
 }

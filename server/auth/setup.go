@@ -61,12 +61,17 @@ func (a *Service) useSetup(ctx context.Context, now time.Time, secret string) (a
 func (a *Service) LogOrigin(name string) string { return a.host + "/log/" + name }
 
 // ClaimSetup uses a setup link up, for one account, one firm and one request. The same again is the same answer, so that
-// a founding whose second half failed can be repeated. It returns the name of the firm's log.
-func (a *Service) ClaimSetup(ctx context.Context, now time.Time, account wire.ObjectID, secret string, firm wire.ChainID, request wire.Hash) (string, error) {
+// a founding whose second half failed can be repeated. It returns the name of the firm's log, and how often the account's root
+// was renewed.
+func (a *Service) ClaimSetup(ctx context.Context, now time.Time, account wire.ObjectID, secret string, firm wire.ChainID, request wire.Hash) (string, int, error) {
 	var s layout.Setup
+	var of layout.Account
 	err := a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error {
 		var found bool
 		var err error
+		if of, _, err = layout.Get[layout.Account](tx, layout.AccountKey(account)); err != nil {
+			return err
+		}
 		if s, found, err = layout.Get[layout.Setup](tx, layout.SetupKey(secret)); err != nil {
 			return err
 		}
@@ -85,7 +90,7 @@ func (a *Service) ClaimSetup(ctx context.Context, now time.Time, account wire.Ob
 		}
 		return layout.Put(tx, layout.SetupKey(secret), s)
 	})
-	return s.Log, err
+	return s.Log, of.Renewals, err
 }
 
 // inviteOf reads an invite and its inviter's seat.

@@ -84,6 +84,7 @@
 //	noticed/<account>                  Notice       the newest that its auditors were told
 //	openings/<member>                  Denials      how many sessions were opened this minute
 //	key-link/<member>/<number>         chain.KeyLink
+//	key-leaf/<member>/<number>         8 bytes: the index of its leaf in the log
 //	log/size                           8 bytes
 //	log/leaf/<index>                   98 bytes: the firm's one log, in order
 //	log/tile/<level>/<number>          a row of the log's tree (log.Rows)
@@ -511,6 +512,11 @@ func OpeningsKey(member wire.ObjectID) []byte { return key("openings", member.St
 // KeyLinkKey is a person's public-key link.
 func KeyLinkKey(member wire.ObjectID, n uint32) []byte {
 	return key("key-link", member.String(), number(uint64(n)))
+}
+
+// KeyLeafKey is where the leaf of a link stands in the log.
+func KeyLeafKey(member wire.ObjectID, n uint32) []byte {
+	return key("key-leaf", member.String(), number(uint64(n)))
 }
 
 // KeyLinksOf is the prefix of a person's links.

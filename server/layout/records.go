@@ -120,7 +120,8 @@ type Factor struct {
 
 // Account is somebody who signs in. What he is called is not known.
 type Account struct {
-	Created int64 `json:"created"`
+	Created  int64 `json:"created"`
+	Renewals int   `json:"renewals"` // how often its root was replaced
 }
 
 // Keyring is sealed; the server counts its revisions, and takes one only with a signature under Key.
@@ -170,6 +171,7 @@ type Ticket struct {
 	Ways           int           `json:"ways"`    // to unlock that the account has
 	MFA            bool          `json:"mfa"`
 	PasswordSet    int64         `json:"passwordSet,omitempty"`
+	Renewals       int           `json:"renewals"` // of the account's root
 }
 
 // Firm is a firm.
@@ -202,6 +204,7 @@ type Denials struct {
 type Member struct {
 	Account     wire.ObjectID `json:"account"`
 	Fingerprint wire.Hash     `json:"fingerprint"`
+	Renewals    int           `json:"renewals"` // of the account's root, when these keys came
 }
 
 // Session is a device in a firm.
@@ -218,7 +221,8 @@ type Session struct {
 	MFA            bool          `json:"mfa"`            // as that one was when this was opened
 	PasswordSet    int64         `json:"passwordSet,omitempty"`
 	Ended          bool          `json:"ended,omitempty"`
-	Ways           int           `json:"ways"` // to unlock that the account had when it was opened
+	Ways           int           `json:"ways"`     // to unlock that the account had when it was opened
+	Renewals       int           `json:"renewals"` // of its root, by then
 }
 
 // SessionID says who made a session, and its newest token's hash.

@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 
+	"github.com/underseal/underseal/keys/vrf"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/directory"
@@ -35,25 +37,48 @@ func (l *Log) PutLink(tx store.Tx, link chain.KeyLink) error {
 	if link.Follows(before) != nil {
 		return access.Deny(api.CodeForbidden)
 	}
-	f, err := firmOf(tx)
+	output, _, err := l.proveLabel(tx, link)
 	if err != nil {
 		return err
 	}
-	s, err := l.signer(f)
+	index, err := appendLeaf(tx, directory.Leaf(link, output))
 	if err != nil {
-		return err
-	}
-	output, _, err := s.vrf.Prove(directory.Label(link.Firm, link.Member, link.Number))
-	if err != nil {
-		return err
-	}
-	if _, err := appendLeaf(tx, directory.Leaf(link, output)); err != nil {
 		return err
 	}
 	if err := tx.Put(layout.KeysKey(link.Member), link.Bundle.Bytes()); err != nil {
 		return err
 	}
+	if err := tx.Put(layout.KeyLeafKey(link.Member, link.Number), layout.Uint64(index)); err != nil {
+		return err
+	}
 	return tx.Put(layout.KeyLinkKey(link.Member, link.Number), link.Bytes())
+}
+
+func (l *Log) proveLabel(tx store.Tx, link chain.KeyLink) (output [vrf.OutputSize]byte, proof [vrf.ProofSize]byte, err error) {
+	f, err := firmOf(tx)
+	if err != nil {
+		return output, proof, err
+	}
+	s, err := l.signer(f)
+	if err != nil {
+		return output, proof, err
+	}
+	return s.vrf.Prove(directory.Label(link.Firm, link.Member, link.Number))
+}
+
+// Linked is where a link that the directory has stands in the log, and the proof of its label; found is false where it has
+// another one or none.
+func (l *Log) Linked(tx store.Tx, link chain.KeyLink) (index uint64, proof []byte, found bool, err error) {
+	stored, err := optional(tx.Get(layout.KeyLinkKey(link.Member, link.Number)))
+	if err != nil || !bytes.Equal(stored, link.Bytes()) {
+		return 0, nil, false, err
+	}
+	at, err := tx.Get(layout.KeyLeafKey(link.Member, link.Number))
+	if err != nil {
+		return 0, nil, false, err
+	}
+	_, p, err := l.proveLabel(tx, link)
+	return layout.ParseUint64(at), p[:], true, err
 }
 
 func deny(err error, code api.Code) error {

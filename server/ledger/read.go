@@ -41,7 +41,7 @@ func Chains(tx store.Tx, c access.Caller) (api.Chains, error) {
 		if err != nil || head == nil || seat == nil {
 			return errors.Join(err, errLayout)
 		}
-		s := api.ChainSeat{ChainHead: *head, Role: seat.Role.String(), Waiting: seat.State == access.Waiting, Removed: seat.State == access.Removed}
+		s := api.ChainSeat{ChainHead: *head, Role: seat.Role.String(), Waiting: seat.State == access.Waiting, Removed: seat.State == access.Removed, Keys: seat.Fingerprint}
 		if s.Removed {
 			s.ChainHead = api.ChainHead{Chain: id}
 		}

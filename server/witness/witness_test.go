@@ -162,7 +162,7 @@ func (w *world) grow(firm wire.ChainID) {
 	ok(w.t, err)
 	bundle, err := chain.NewBundle(member, identity)
 	ok(w.t, err)
-	w.update(firm, func(tx store.Tx) error { return auth.PutMember(tx, w.log, firm, member, bundle) })
+	w.update(firm, func(tx store.Tx) error { return auth.PutMember(tx, w.log, firm, member, 0, bundle) })
 }
 
 func (w *world) get(firm wire.ChainID, key []byte) (b []byte) {

@@ -308,6 +308,9 @@ func everyRoute(t *testing.T) {
 	ada.Do("POST", chainPath+"/uploads", api.TypeJSON, begin, nil)
 	ada.Do("GET", chainPath+"/uploads/"+waiting.String(), "", nil, nil)
 	o.ok(o.ada.Elsewhere().In().Look(o.matter))
+	o.ok(ada.NewRoot(Soon(t)))
+	_, err = ada.ContinueRenewal(Soon(t))
+	o.ok(err)
 
 	story := map[string]*Exchange{}
 	for _, x := range o.Since(0) {

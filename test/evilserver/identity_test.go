@@ -401,7 +401,7 @@ func loginDoesNotUnlock(t *testing.T) {
 			wrapped = e.Wrapped
 		}
 	}
-	unlock, root := kit.UnlockKey(), o.clara.root
+	unlock, root := kit.UnlockKey(), o.clara.NewestRoot()
 	if got, err := vault.Unwrap(unlock, vault.MethodKit, reply.Account, wrapped); err != nil || got != root {
 		t.Fatal("the kit's unlock key does not unlock: the test proves nothing")
 	}

@@ -42,7 +42,7 @@ func (p *Person) Insider(matter wire.ChainID) *Insider {
 	w.Uint8(wire.Suite)
 	w.Fixed(p.account[:])
 	w.Text("chain/" + matter.String())
-	key := p.root.CacheKey()
+	key := p.NewestRoot().CacheKey()
 	r, err := seal.NewReader(bytes.NewReader(sealed[seal.HeaderSize:]), sealed[:seal.HeaderSize], key[:], w.Bytes(), seal.BodySegment)
 	p.ok(err)
 	plain, err := io.ReadAll(r)
@@ -66,7 +66,7 @@ func (p *Person) author() chain.Author {
 	w.Uint8(wire.Suite)
 	w.Fixed(p.account[:])
 	w.Uint64(kept.Revision)
-	key := p.root.KeyringKey()
+	key := p.NewestRoot().KeyringKey()
 	plain, err := seal.Open(key[:], w.Bytes(), kept.Keyring)
 	p.ok(err)
 	var ring struct {
@@ -79,7 +79,7 @@ func (p *Person) author() chain.Author {
 	p.ok(json.Unmarshal(plain, &ring))
 	for _, f := range ring.Firms {
 		if f.Firm == p.Firm {
-			identity, err := keys.NewIdentity(p.root.IdentitySeed(f.Salt))
+			identity, err := keys.NewIdentity(p.NewestRoot().IdentitySeed(f.Salt))
 			p.ok(err)
 			return chain.Author{Member: f.Member, Identity: identity, Random: rand.Reader, Now: time.Now}
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/underseal/underseal/client"
+	"github.com/underseal/underseal/keys/vault"
 	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/auth/totp"
 )
@@ -82,7 +83,8 @@ func (p *Person) AcceptByPassword(link, login, password string) (wire.ChainID, e
 	p.App = p.World.App(begun.Secret)
 	id, err := p.InviteFinish(ctx, client.Unlocker{Code: p.App.Shown()})
 	if p.SignedIn() {
-		p.account, p.root, _ = p.Root()
+		id, root, _ := p.Root()
+		p.account, p.roots = id, []vault.Root{root}
 	}
 	return id, err
 }

@@ -168,8 +168,8 @@ type Person struct {
 	secrets *secrets
 	pass    *vault.Passphrase
 	account wire.ObjectID
-	root    vault.Root
-	kit     string // as it was printed
+	roots   []vault.Root // that this device keeps, oldest first
+	kit     string       // as it was printed
 	sinks   []*Sink
 	marks   struct{ exchange, sink, refusal int }
 }
@@ -223,7 +223,7 @@ func (p *Person) Secrets() []Secret {
 
 func (p *Person) unlocker() client.Unlocker {
 	return client.Unlocker{Passphrase: p.pass, Keep: func(account wire.ObjectID, root vault.Root) error {
-		p.account, p.root = account, root
+		p.account, p.roots = account, []vault.Root{root}
 		return nil
 	}}
 }
@@ -267,7 +267,26 @@ func (w *World) Founder(name string) *Person {
 // SignIn signs in with what this device keeps.
 func (p *Person) SignIn() error {
 	p.World.anotherMinute(p.Firm)
-	return p.SignInRoot(Soon(p), p.pass.LoginKey(), p.account, p.root)
+	return p.SignInRoot(Soon(p), p.pass.LoginKey(), p.account, p.roots...)
+}
+
+// NewestRoot is the newest root that this device keeps.
+func (p *Person) NewestRoot() vault.Root { return p.roots[len(p.roots)-1] }
+
+// Kit is the newest kit that was printed.
+func (p *Person) Kit() string { return p.kit }
+
+// NewRoot replaces the root of the account, by its passphrase and a new kit.
+func (p *Person) NewRoot(ctx context.Context) error {
+	kit, err := p.CreateKit()
+	if err != nil {
+		return err
+	}
+	p.kit = kit.Kit
+	return p.RenewRoot(ctx, client.RootChange{Passphrase: p.pass, Keep: func(root vault.Root) error {
+		p.roots = append(p.roots, root)
+		return nil
+	}})
 }
 
 // Again is the same person on the same device, after the program was started again.
@@ -278,7 +297,7 @@ func (p *Person) Elsewhere() *Person { return p.on(NewMemory()) }
 
 func (p *Person) on(d client.Device) *Person {
 	p.Helper()
-	q := &Person{World: p.World, Called: p.Called, Device: d, Random: p.Random, Now: p.Now, Firm: p.Firm, App: p.App, secrets: p.secrets, pass: p.pass, account: p.account, root: p.root, kit: p.kit}
+	q := &Person{World: p.World, Called: p.Called, Device: d, Random: p.Random, Now: p.Now, Firm: p.Firm, App: p.App, secrets: p.secrets, pass: p.pass, account: p.account, roots: p.roots, kit: p.kit}
 	q.start()
 	return q
 }

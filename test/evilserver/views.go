@@ -66,7 +66,7 @@ func (w *World) dump() map[string]map[string][]byte {
 // At is the same person on the same device, who is shown a face of the server. The client does not sign in.
 func (p *Person) At(w *World) *Person {
 	p.Helper()
-	q := &Person{World: w, Called: p.Called, Device: p.Device, Random: p.Random, Now: p.Now, Firm: p.Firm, secrets: p.secrets, pass: p.pass, account: p.account, root: p.root}
+	q := &Person{World: w, Called: p.Called, Device: p.Device, Random: p.Random, Now: p.Now, Firm: p.Firm, secrets: p.secrets, pass: p.pass, account: p.account, roots: p.roots}
 	q.start()
 	return q
 }

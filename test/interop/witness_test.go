@@ -398,7 +398,7 @@ func (w *watch) grow(s store.Store, l *ledger.Log, people int) {
 			if err != nil {
 				return err
 			}
-			if err := auth.PutMember(tx, l, w.id, newID(w.t), bundle); err != nil {
+			if err := auth.PutMember(tx, l, w.id, newID(w.t), 0, bundle); err != nil {
 				return err
 			}
 		}

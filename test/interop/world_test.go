@@ -253,7 +253,7 @@ func (f *firm) growTo(size uint64) {
 			if err != nil {
 				return err
 			}
-			if err := auth.PutMember(tx, f.log, f.id, newID(f.t), bundle); err != nil {
+			if err := auth.PutMember(tx, f.log, f.id, newID(f.t), 0, bundle); err != nil {
 				return err
 			}
 		}
