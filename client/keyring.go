@@ -33,6 +33,8 @@ type keyring struct {
 	Renewing []wire.ChainID `json:"renewing,omitempty"`
 	// Caches are keys of what devices keep, of roots before this one, newest first: what a device saw of a log it sees still.
 	Caches [][32]byte `json:"caches,omitempty"`
+	// Recoveries are those in which this account holds a share, and when it first saw them.
+	Recoveries []seenRecovery `json:"recoveries,omitempty"`
 }
 
 // passwordNote is all that is remembered of a password: that there is one, and when it was set.
@@ -66,6 +68,7 @@ type firmSeat struct {
 	Staff       bool          `json:"staff"`    // has a seat in the firm's own chain
 	Position    uint64        `json:"position"` // of the firm's own chain: the newest entry seen on any device
 	Head        wire.Hash     `json:"head"`
+	Recovered   bool          `json:"recovered,omitempty"` // handed back by custodians, who hold nothing of it any more
 	// Former are the identities before, newest first. They are kept for good: they open what was wrapped to them.
 	Former []formerIdentity `json:"former,omitempty"`
 
@@ -140,6 +143,7 @@ func (k keyring) clone() keyring {
 	for i := range k.Firms {
 		k.Firms[i].Former = slices.Clone(k.Firms[i].Former)
 	}
+	k.Recoveries = slices.Clone(k.Recoveries)
 	return k
 }
 

@@ -74,6 +74,7 @@ func (c *Client) sync(ctx context.Context, m *matter) error {
 	if err == nil {
 		c.pinEpoch(ctx, m)
 		c.keepRules(m)
+		c.noteRecoveries(ctx, m)
 		return nil
 	}
 	err = c.refuse(ctx, "the history of a matter", c.accuse(ctx, m, err))

@@ -34,6 +34,7 @@ func main() {
 	maps.Copy(b.methods, b.record())
 	maps.Copy(b.methods, b.account())
 	maps.Copy(b.methods, b.sso())
+	maps.Copy(b.methods, b.recovery())
 	call := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		in := input{method: args[0].String(), params: []byte(args[1].String()), prf: bytesOf(args[2]), objects: args[3]}
 		return promise(func() (js.Value, error) { return b.call(context.Background(), in) })

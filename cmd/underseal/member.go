@@ -37,6 +37,10 @@ const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] CO
     whoami                             who this is, and the words that others compare
     policy FIRM [--set KEY=VALUE]...   a firm's rules for signing in, and signing other ones (owners)
     sessions [--end ID] [--end-others] where this account is signed in, and ending it there
+    custody FIRM [--leave] [--withdraw]
+                                       what you left with a firm's custodians, who together bring you back if you lose everything
+    recover FIRM [--begin NAME --reason TEXT] [--agree ID --words WORDS] [--stop ID]
+                                       bringing somebody back (owners and custodians), and stopping it
 
 A matter is its name, or the beginning of its id. The identity lies in --home, else in $XDG_CONFIG_HOME/underseal or
 ~/.config/underseal. The passphrase is asked for, or read from a file descriptor. --json prints one object, errors too.
@@ -78,6 +82,8 @@ func memberCommands() []command {
 		{"whoami", "", (*session).whoami},
 		{"policy", "FIRM [--set KEY=VALUE]...\n  keys are " + strings.Join(policyKeys, ", "), (*session).policy},
 		{"sessions", "[--end ID] [--end-others]", (*session).sessions},
+		{"custody", "FIRM [--leave] [--withdraw]", (*session).custody},
+		{"recover", "FIRM [--begin NAME --reason TEXT] [--agree ID --words WORDS] [--stop ID --reason TEXT]", (*session).recover},
 	}
 }
 
@@ -106,6 +112,7 @@ const (
 	codeBadIdentity   api.Code = "bad-identity"   // the identity's file or folder is not one, or not this server's
 	codeBadPassphrase api.Code = "bad-passphrase" // none was given, or none that can be one
 	codeAmbiguous     api.Code = "ambiguous"      // a name that several have
+	codeOtherWords    api.Code = "other-words"    // the words that were read are not those of who asks
 )
 
 // member runs a member's command: args are all arguments of the program.
@@ -131,7 +138,7 @@ func (s *session) dispatch(ctx context.Context, args []string) error {
 		return misused("%v", err)
 	}
 	if f.NArg() == 0 {
-		return misused("say what to do: join, ls, put, get, rm, invite, verify, activity, trail, export, whoami, policy or sessions")
+		return misused("say what to do: join, ls, put, get, rm, invite, verify, activity, trail, export, whoami, policy, sessions, custody or recover")
 	}
 	for _, c := range memberCommands() {
 		if c.name != f.Arg(0) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,8 +18,8 @@ import (
 // policyKeys are the rules as --set names them, in the order they are shown.
 var policyKeys = []string{"staff-mfa", "client-mfa", "password-length", "password-days", "idle", "absolute", "one-session", "networks", "recovery"}
 
-// policyValue spells a rule as setRule reads it.
-func policyValue(p chain.Policy, key string) string {
+// policyValue spells a rule as setRule reads it. who are the people whom custodians are named by.
+func policyValue(p chain.Policy, who []client.CustodianView, key string) string {
 	switch key {
 	case "staff-mfa":
 		return strconv.FormatBool(p.StaffMFA)
@@ -39,11 +41,79 @@ func policyValue(p chain.Policy, key string) string {
 	if p.RecoveryK == 0 {
 		return "off"
 	}
-	return fmt.Sprintf("%d of %d, after %d hours", p.RecoveryK, len(p.Custodians), p.RecoveryHours)
+	var names []string
+	for _, c := range p.Custodians {
+		names = append(names, custodianName(c, who))
+	}
+	slices.Sort(names)
+	return fmt.Sprintf("%d of %s after %d hours", p.RecoveryK, strings.Join(names, ", "), p.RecoveryHours)
+}
+
+// custodianName is what somebody is called, or his id where a name would not be read as his.
+func custodianName(c chain.Custodian, who []client.CustodianView) string {
+	i := slices.IndexFunc(who, func(x client.CustodianView) bool { return x.Custodian == c })
+	if i < 0 || strings.Contains(who[i].Name, ",") {
+		return c.Member.String()
+	}
+	for j, x := range who {
+		if j != i && x.Name == who[i].Name {
+			return c.Member.String()
+		}
+	}
+	return who[i].Name
+}
+
+var recoveryRule = regexp.MustCompile(`^([0-9]{1,2}) of (.+) after ([0-9]{1,3}) hours?$`)
+
+// setRecovery reads "2 of Ada, Bob, Cora after 48 hours", or "off". Of who is called what, who decides: nil, where only the form
+// is looked at.
+func setRecovery(p *chain.Policy, who []client.CustodianView, value string) error {
+	p.RecoveryK, p.RecoveryHours, p.Custodians = 0, 0, nil
+	if value == "off" {
+		return nil
+	}
+	parts := recoveryRule.FindStringSubmatch(value)
+	if parts == nil {
+		return misused("%s is no value of recovery: it is off, or as in '2 of Ada Advocate, Bob Barrister after 48 hours'", quote(value))
+	}
+	k, _ := strconv.ParseUint(parts[1], 10, 8) // the pattern bounds both
+	hours, _ := strconv.ParseUint(parts[3], 10, 16)
+	p.RecoveryK, p.RecoveryHours = uint8(k), uint16(hours)
+	for _, name := range strings.Split(parts[2], ",") {
+		c, err := custodianNamed(who, strings.TrimSpace(name))
+		if err != nil {
+			return err
+		}
+		if who != nil {
+			p.Custodians = append(p.Custodians, c)
+		}
+	}
+	return nil
+}
+
+// custodianNamed is the one person of a name, or of the beginning of an id, who can be a custodian.
+func custodianNamed(who []client.CustodianView, name string) (chain.Custodian, error) {
+	var found []chain.Custodian
+	for _, x := range who {
+		if !x.Gone && (x.Name == name || (len(name) >= 4 && strings.HasPrefix(x.Member.String(), name))) {
+			found = append(found, x.Custodian)
+		}
+	}
+	switch {
+	case name == "":
+		return chain.Custodian{}, misused("a custodian has a name")
+	case who == nil:
+		return chain.Custodian{}, nil
+	case len(found) == 0:
+		return chain.Custodian{}, plain(api.CodeNotHere, "Nobody called %s can be a custodian: that takes a seat in the firm that reads documents.", quote(name))
+	case len(found) > 1:
+		return chain.Custodian{}, plain(codeAmbiguous, "Several people are called %s: give the beginning of an id.", quote(name))
+	}
+	return found[0], nil
 }
 
 // setRule changes one rule by key=value.
-func setRule(p *chain.Policy, text string) error {
+func setRule(p *chain.Policy, who []client.CustodianView, text string) error {
 	key, value, ok := strings.Cut(text, "=")
 	yes := func(to *bool) (err error) {
 		if value != "true" && value != "false" {
@@ -82,10 +152,7 @@ func setRule(p *chain.Policy, text string) error {
 			p.Networks = strings.Split(value, ",")
 		}
 	case key == "recovery":
-		if value != "off" {
-			err = strconv.ErrSyntax // custodians are chosen by who they are, on screen
-		}
-		p.RecoveryK, p.RecoveryHours, p.Custodians = 0, 0, nil
+		return setRecovery(p, who, value)
 	default:
 		return misused("there is no rule %s: there are %s", quote(key), strings.Join(policyKeys, ", "))
 	}
@@ -101,7 +168,7 @@ func (s *session) policy(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("policy", flag.ContinueOnError)
 	f.Func("set", "a rule to set: key=value", func(text string) error {
 		changes = append(changes, text)
-		return setRule(&chain.Policy{}, text)
+		return setRule(&chain.Policy{}, nil, text)
 	})
 	rest, err := s.arguments(f, args, 1, "FIRM")
 	if err != nil {
@@ -120,12 +187,12 @@ func (s *session) policy(ctx context.Context, args []string) error {
 	}
 	if len(changes) > 0 {
 		for _, change := range changes {
-			if err := setRule(&v.Policy, change); err != nil {
+			if err := setRule(&v.Policy, v.MayBeCustodians, change); err != nil {
 				return err
 			}
 		}
 		if v.Policy.Normal().Check() != nil {
-			return misused("the rules cannot be: passwords of 12 to 64, idle of 1 to 480 minutes, absolute of 15 to 1440 and no less than idle, at most 32 networks such as 192.0.2.0/24, recovery by 2 to 9 people or 0/0")
+			return misused("the rules cannot be: passwords of 12 to 64, idle of 1 to 480 minutes, absolute of 15 to 1440 and no less than idle, at most 32 networks such as 192.0.2.0/24, recovery by at least 2 of at most 9 custodians after 24 to 720 hours")
 		}
 		if v, err = s.client.SetPolicy(ctx, firm, v.Policy); err != nil {
 			return err
@@ -143,7 +210,7 @@ func (s *session) policy(ctx context.Context, args []string) error {
 
 func policyText(v client.PolicyView) (lines []string) {
 	for _, key := range policyKeys {
-		lines = append(lines, fmt.Sprintf("%-16s %s", key, safe(policyValue(v.Policy, key))))
+		lines = append(lines, fmt.Sprintf("%-16s %s", key, safe(policyValue(v.Policy, v.MayBeCustodians, key))))
 	}
 	if v.At == nil {
 		return append(lines, "Nobody has signed any: these are the defaults.")

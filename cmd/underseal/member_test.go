@@ -170,11 +170,16 @@ func (w *world) link(role chain.Role, mode chain.InviteMode) string {
 // firmLink invites into the firm's own chain.
 func (w *world) firmLink(role chain.Role) string {
 	w.t.Helper()
+	return w.firmLinkFor("Carl Client", role)
+}
+
+func (w *world) firmLinkFor(name string, role chain.Role) string {
+	w.t.Helper()
 	overview, err := w.founder.Overview(w.t.Context())
 	w.must(err)
 	firm, err := wire.ParseHash(overview.Firms[0].Firm)
 	w.must(err)
-	link, _, err := w.founder.Invite(w.t.Context(), firm, "Carl Client", role, chain.ModeOpensAtOnce, time.Now().Add(time.Hour))
+	link, _, err := w.founder.Invite(w.t.Context(), firm, name, role, chain.ModeOpensAtOnce, time.Now().Add(time.Hour))
 	w.must(err)
 	return link
 }
@@ -365,6 +370,7 @@ func TestMemberReadme(t *testing.T) {
 	link, verifier, url, done := w.link(chain.RoleOwner, chain.ModeOpensAtOnce), w.verifier(), "", map[string]bool{}
 	// An owner of the firm, too: its rules are shown.
 	p.want(exitFine, "join", w.firmLink(chain.RoleOwner))
+	w.person().want(exitFine, "join", w.firmLinkFor("Bob Barrister", chain.RoleParalegal))
 	for _, line := range example {
 		args := []string{line[2]}
 		for _, word := range regexp.MustCompile(`'([^']*)'|\S+`).FindAllStringSubmatch(line[3], -1) {
@@ -375,7 +381,7 @@ func TestMemberReadme(t *testing.T) {
 			case strings.HasPrefix(text, "https://files.example/log/"):
 				text = url
 			}
-			args = append(args, strings.NewReplacer("Doe v. Roe", "Roe v. Wade", "Advocate LLP", "Firm & Partners").Replace(text))
+			args = append(args, strings.NewReplacer("Doe v. Roe", "Roe v. Wade", "Advocate LLP", "Firm & Partners", "Ada Advocate", "Ada Attorney").Replace(text))
 		}
 		done[line[1]+" "+line[2]] = true
 		var cmd *exec.Cmd

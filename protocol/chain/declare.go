@@ -83,8 +83,8 @@ func (s *State) applyDeclare(effect *Effect, e Entry, raw []byte, author *Member
 // UnlockEffect forgets the failed sign-ins of a member's account, which made it wait.
 type UnlockEffect struct{ Member wire.ObjectID }
 
-// maxReason bounds what somebody gives as a reason.
-const maxReason = 1000
+// MaxReason bounds what somebody gives as a reason.
+const MaxReason = 1000
 
 // reasonBody is the body of an entry that says why.
 func reasonBody(a Author, reason string) []byte {
@@ -96,7 +96,7 @@ func reasonBody(a Author, reason string) []byte {
 
 func parseReasonBody(b []byte) (head, string, error) {
 	r := wire.NewReader(b)
-	h, reason := readHead(r), r.Text(maxReason)
+	h, reason := readHead(r), r.Text(MaxReason)
 	return h, reason, r.Done()
 }
 
@@ -105,7 +105,7 @@ func (s *State) Unlock(a Author, member wire.ObjectID, reason string) (Submissio
 	if err := s.may(a, RightManage); err != nil {
 		return Submission{}, err
 	}
-	if s.Charter.Kind != KindFirm || member.IsZero() || reason == "" || len(reason) > maxReason {
+	if s.Charter.Kind != KindFirm || member.IsZero() || reason == "" || len(reason) > MaxReason {
 		return Submission{}, ErrInput
 	}
 	effect, err := s.effect(a, KindUnlock)

@@ -107,7 +107,7 @@ func TestUnlock(t *testing.T) {
 	if a, err := s.Describe(sub.Entry, s.Position-1, head); err != nil || a.Effect.Unlock.Member != w.clara.Member || !strings.HasPrefix(a.Why, "She called") {
 		t.Errorf("%+v %v", a, err)
 	}
-	for _, reason := range []string{"", strings.Repeat("r", maxReason+1)} {
+	for _, reason := range []string{"", strings.Repeat("r", MaxReason+1)} {
 		if _, err := s.Unlock(w.ada.Author, w.clara.Member, reason); !errors.Is(err, ErrInput) {
 			t.Errorf("a reason of %d: %v", len(reason), err)
 		}

@@ -55,7 +55,8 @@ type Custodian struct {
 	Fingerprint wire.Hash     `json:"fingerprint"`
 }
 
-func (e *Escrow) has(member wire.ObjectID) bool {
+// Holds reports whether somebody holds a share of it.
+func (e *Escrow) Holds(member wire.ObjectID) bool {
 	return e != nil && slices.ContainsFunc(e.Custodians, func(c Custodian) bool { return c.Member == member })
 }
 
@@ -170,11 +171,11 @@ func (r *Recovery) item() []byte {
 
 func parseRecovery(r *wire.Reader) *Recovery {
 	x := &Recovery{ID: r.ID(), Member: r.ID(), By: r.ID(), ByKeys: r.Hash(), At: r.Uint64(), Position: r.Uint64(), PublicKey: r.Hash(), Expires: r.Uint64(),
-		Reason: r.Text(maxReason), PackageHash: r.Hash(), Escrow: readEscrow(r), State: RecoveryState(r.Uint8()), Fingerprint: r.Hash()}
+		Reason: r.Text(MaxReason), PackageHash: r.Hash(), Escrow: readEscrow(r), State: RecoveryState(r.Uint8()), Fingerprint: r.Hash()}
 	for range r.Count(MaxRecovery, 24) {
 		x.Approvals = append(x.Approvals, Approval{Custodian: r.ID(), At: r.Uint64()})
 	}
-	x.EndedBy, x.EndedAt, x.EndReason = r.ID(), r.Uint64(), r.Text(maxReason)
+	x.EndedBy, x.EndedAt, x.EndReason = r.ID(), r.Uint64(), r.Text(MaxReason)
 	return x
 }
 
@@ -532,7 +533,7 @@ func (c Claim) Verify(firm wire.ChainID, recovery, member wire.ObjectID, link [3
 // mayRecover reports whether somebody may begin, or stop, the recovery of a member: an owner, or one of his custodians. He
 // himself stops it and does not begin it.
 func (s *State) mayRecover(who *Member, subject *Member, custodians *Escrow) bool {
-	return who.ID != subject.ID && (who.Role.May(RightManage) || custodians.has(who.ID))
+	return who.ID != subject.ID && (who.Role.May(RightManage) || custodians.Holds(who.ID))
 }
 
 // Recover begins to hand a member's identity back, and is the link for whoever is to get it. It is shown once, and reaches him by
@@ -546,7 +547,7 @@ func (s *State) Recover(a Author, member wire.ObjectID, reason string, expires t
 	if !s.mayRecover(author, subject, subject.Escrow) {
 		return fail(ErrRights)
 	}
-	if reason == "" || len(reason) > maxReason || !expires.After(a.Now()) {
+	if reason == "" || len(reason) > MaxReason || !expires.After(a.Now()) {
 		return fail(ErrInput)
 	}
 	effect, err := s.effect(a, KindRecover)
@@ -582,7 +583,7 @@ func (s *State) Recover(a Author, member wire.ObjectID, reason string, expires t
 
 func parseRecoverBody(b []byte) (h head, reason string, packed wire.Hash, err error) {
 	r := wire.NewReader(b)
-	h, reason, packed = readHead(r), r.Text(maxReason), r.Hash()
+	h, reason, packed = readHead(r), r.Text(MaxReason), r.Hash()
 	return h, reason, packed, r.Done()
 }
 
@@ -627,7 +628,7 @@ func (s *State) Approve(a Author, recovery wire.ObjectID, claim Claim, row []byt
 	if err != nil {
 		return Submission{}, err
 	}
-	if m := s.Members[a.Member]; m == nil || m.State != MemberSeated || !r.Escrow.has(a.Member) {
+	if m := s.Members[a.Member]; m == nil || m.State != MemberSeated || !r.Escrow.Holds(a.Member) {
 		return Submission{}, ErrRights
 	}
 	fingerprint := wire.Hash(claim.Bundle.Keys.Fingerprint())
@@ -693,7 +694,7 @@ func (s *State) applyApprove(effect *Effect, e Entry, raw []byte, author *Member
 		return ErrRights
 	case err != nil:
 		return err
-	case !r.Escrow.has(author.ID):
+	case !r.Escrow.Holds(author.ID):
 		return ErrRights
 	case r.approvedBy(author.ID) || (!r.Fingerprint.IsZero() && r.Fingerprint != effect.Approve.Fingerprint):
 		return ErrRecovery
@@ -719,7 +720,7 @@ func (s *State) Veto(a Author, recovery wire.ObjectID, reason string) (Submissio
 	if m == nil || m.State != MemberSeated || !s.mayStop(m, subject, r) {
 		return Submission{}, ErrRights
 	}
-	if len(reason) > maxReason {
+	if len(reason) > MaxReason {
 		return Submission{}, ErrInput
 	}
 	effect, err := s.effect(a, KindVeto)

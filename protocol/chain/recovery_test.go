@@ -455,7 +455,7 @@ func TestRecoveryPackage(t *testing.T) {
 			t.Errorf("%q parses", bad)
 		}
 	}
-	for _, reason := range []string{"", strings.Repeat("r", maxReason+1)} {
+	for _, reason := range []string{"", strings.Repeat("r", MaxReason+1)} {
 		if _, _, err := o.ada.state.Recover(o.ada.Author, o.clara.Member, reason, testTime.Add(week)); !errors.Is(err, ErrInput) {
 			t.Errorf("a reason of %d: %v", len(reason), err)
 		}

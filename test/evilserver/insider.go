@@ -81,7 +81,7 @@ func (p *Person) author() chain.Author {
 		if f.Firm == p.Firm {
 			identity, err := keys.NewIdentity(p.NewestRoot().IdentitySeed(f.Salt))
 			p.ok(err)
-			return chain.Author{Member: f.Member, Identity: identity, Random: rand.Reader, Now: time.Now}
+			return chain.Author{Member: f.Member, Identity: identity, Random: rand.Reader, Now: p.Clock.Now}
 		}
 	}
 	p.Fatal("no identity in the firm")
@@ -95,7 +95,7 @@ func (w *World) Stranger() chain.Author {
 	w.ok(err)
 	identity, err := keys.NewIdentity(seed)
 	w.ok(err)
-	return chain.Author{Member: w.ID(), Identity: identity, Random: rand.Reader, Now: time.Now}
+	return chain.Author{Member: w.ID(), Identity: identity, Random: rand.Reader, Now: w.Clock.Now}
 }
 
 // ID is a fresh identifier.

@@ -27,6 +27,8 @@ export interface App {
   summary(matter: Id): MatterSummary | null;
   /** What the newest overview says of a firm, without asking. */
   firm(firm: Id): Overview["firms"][number] | null;
+  /** What somebody is told above every page may be something else now. */
+  alertsChanged(): void;
   /** The times after which a session ends may be others now. */
   limitsChanged(): void;
   /** Makes a kit, then goes to a page. */

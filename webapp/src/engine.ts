@@ -217,6 +217,76 @@ export interface Policy extends Rules {
   mayBeCustodians: (Custodian & { name: string; gone: boolean })[];
 }
 
+/** A custodian of somebody's identity, as the firm's chain knows him. */
+export interface Holder {
+  member: Id;
+  name: string;
+  words: string[]; // of the keys that his share is sealed to
+  gone: boolean; // he left, and agrees to nothing any more
+}
+
+/** What somebody left with the custodians of a firm, and what its rules offer. */
+export interface Custody {
+  firm: Id;
+  firmName: string;
+  /** The rules name enough custodians but oneself, and all of them are here. */
+  offered: boolean;
+  policy: number; // which rules: what is agreed to
+  k: number;
+  hours: number;
+  holders: Holder[]; // who would hold it
+  left: null | { k: number; hours: number; holders: Holder[]; reaches: boolean }; // reaches: enough of them are still here
+  /** It was left under other rules than hold now, or was used up by a recovery: the person is asked anew. */
+  again: boolean;
+}
+
+/** open: it goes on. expired: nobody came in time. ended: its member changed something himself, or left. */
+export type RecoveryState = "open" | "expired" | "done" | "stopped" | "ended";
+
+/** The handing back of somebody's identity. */
+export interface Recovery {
+  firm: Id;
+  firmName: string;
+  recovery: Id;
+  member: Id;
+  person: string;
+  isMine: boolean; // it is this person whom somebody asks for
+  by: string;
+  reason: string;
+  at: number;
+  opensAt: number; // by the clock of who began it
+  until: number;
+  state: RecoveryState;
+  k: number;
+  hours: number;
+  agreed: number;
+  holders: (Holder & { isMe: boolean; agreedAt: number | null })[];
+  mayStop: boolean;
+  mayAgree: boolean; // a custodian who did not yet, be it time or not
+  agreesAt: number; // when this account may at the earliest
+  endedBy: string;
+  endedAt: number | null;
+  endReason: string;
+}
+
+/** A recovery with who asks: the words of the new keys. null: nobody opened the link yet. */
+export interface Ceremony extends Recovery {
+  claim: null | { fingerprint: string; words: string[] };
+}
+
+export interface Recoveries {
+  firm: Id;
+  firmName: string;
+  recoveries: Recovery[]; // newest first
+  mayBegin: Holder[]; // whom this person may have handed back. gone: too few of their custodians are left
+}
+
+/** What somebody is to be told at once. */
+export interface Alerts {
+  recoveries: Recovery[];
+  custodies: Custody[];
+}
+
 export type Sequence = "state" | "trail" | "server";
 
 /** none: the firm named no witnesses. met: enough of them have vouched lately. stale: they have not. */
@@ -358,6 +428,23 @@ export interface Calls {
   policy(p: { firm: Id }): Policy;
   /** Signs the rules as an entry of the firm. Owners. */
   policySet(p: { firm: Id; policy: Rules }): Policy;
+
+  /** unattended: nobody asked for it. */
+  alerts(p: { unattended: boolean }): Alerts;
+  /** For those who work there. */
+  custody(p: { firm: Id }): Custody;
+  /** Leaves one's identity with those whom custody showed; policy says which rules that was. */
+  custodyLeave(p: { firm: Id; policy: number }): Custody;
+  custodyWithdraw(p: { firm: Id }): Custody;
+  /** After a recovery: nothing is left with custodians again, and one is not asked any more. */
+  custodyNothing(p: { firm: Id }): Record<string, never>;
+  recoveries(p: { firm: Id }): Recoveries;
+  /** The link is shown once. */
+  recoveryBegin(p: { firm: Id; member: Id; reason: string }): { link: string };
+  recoveryCeremony(p: { firm: Id; recovery: Id }): Ceremony;
+  /** Hands one's share over to the keys that recoveryCeremony showed. */
+  recoveryAgree(p: { firm: Id; recovery: Id; fingerprint: string }): Recovery;
+  recoveryStop(p: { firm: Id; recovery: Id; reason: string }): Recovery;
 
   overview(): Overview;
   account(): AccountView;

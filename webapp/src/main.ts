@@ -1,5 +1,6 @@
 // The page: takes the secret out of the address, starts the worker, and shows the screen for where we are.
 
+import { Alerts } from "./alerts.ts";
 import type { App, Screen } from "./app.ts";
 import { Countdown } from "./countdown.ts";
 import { byId, fill, h } from "./dom.ts";
@@ -12,6 +13,7 @@ import { askForKit, kitScreen } from "./screens/kit.ts";
 import { liedScreen } from "./screens/lied.ts";
 import { isPart, matterScreen } from "./screens/matter.ts";
 import { mattersScreen } from "./screens/matters.ts";
+import { ceremonyScreen, recoveriesScreen } from "./screens/recovery.ts";
 import { rulesScreen } from "./screens/rules.ts";
 import { setupScreen } from "./screens/setup.ts";
 import { signinScreen, unlockScreen, type Ended } from "./screens/signin.ts";
@@ -22,7 +24,7 @@ import { themeButton } from "./theme.ts";
 import { Transfers } from "./transfers.ts";
 import { ask, button, mark, page, problem } from "./ui.ts";
 
-const matterPath = /^\/m\/([a-z2-7]{52})(?:\/(activity|trail|verify|rules))?\/?$/;
+const matterPath = /^\/m\/([a-z2-7]{52})(?:\/(activity|trail|verify|rules|recovery)(?:\/([a-z2-7]{26}))?)?\/?$/;
 
 /** How long after a real input requests are still that person's. */
 const hereFor = 30_000; // ms
@@ -30,6 +32,7 @@ const hereFor = 30_000; // ms
 class Program implements App {
   readonly engine = new Engine();
   readonly transfers = new Transfers(this.engine, () => void this.#afterSaving());
+  readonly #alerts = new Alerts(this);
   invitation: string | null = null;
   #setupSecret = "";
   #overview: Overview | null = null;
@@ -53,6 +56,7 @@ class Program implements App {
 
   async run(outcome: Outcome | null) {
     byId("body").append(this.transfers.node, this.#countdown.node);
+    byId("head").after(this.#alerts.node);
     this.engine.listen((event) => this.#event(event));
     document.addEventListener("click", (event) => this.#followLink(event));
     addEventListener("popstate", () => this.#arrive());
@@ -98,6 +102,7 @@ class Program implements App {
     this.#drawHead();
     this.#presence.begin();
     this.#here();
+    this.#alerts.begin();
     this.transfers.load().catch((thrown: unknown) => fill(byId("notice"), problem(failureOf(thrown))));
   }
 
@@ -111,6 +116,10 @@ class Program implements App {
 
   firm(firm: Id): Overview["firms"][number] | null {
     return this.#overview?.firms.find((f) => f.firm === firm) ?? null;
+  }
+
+  alertsChanged() {
+    void this.#alerts.look(false);
   }
 
   limitsChanged() {
@@ -141,11 +150,13 @@ class Program implements App {
   #screenFor(path: string): Screen {
     if (path === "/setup") return setupScreen(this, this.#setupSecret);
     if (path === "/join") return joinScreen(this, this.#overview?.name ?? null);
-    const [, matter, part = "documents"] = matterPath.exec(path) ?? [];
+    const [, matter, part = "documents", recovery] = matterPath.exec(path) ?? [];
     if (path !== "/" && path !== "/account" && matter === undefined) return nowhereScreen();
     if (!this.#overview) return signinScreen(this, this.invitation !== null ? "/join" : path, this.#ended);
     this.invitation = null; // whoever is signed in and went elsewhere has left the invitation behind
     if (path === "/account") return accountScreen(this);
+    if (matter !== undefined && part === "recovery") return recovery === undefined ? recoveriesScreen(this, matter) : ceremonyScreen(this, matter, recovery);
+    if (recovery !== undefined) return nowhereScreen();
     if (matter !== undefined && part === "rules") return rulesScreen(this, matter);
     return matter === undefined || !isPart(part) ? mattersScreen(this) : matterScreen(this, matter, part);
   }
@@ -169,6 +180,7 @@ class Program implements App {
   #forget() {
     this.#overview = null;
     this.#presence.stop();
+    this.#alerts.stop();
     this.transfers.forget();
     this.#drawHead();
   }

@@ -8,6 +8,7 @@ import { count, dateTime, name, shortDigest, visible } from "../format.ts";
 import { saveText } from "../savefile.ts";
 import { explain, known, say } from "../sentences.ts";
 import { announce, busy, button, copyable, problem, problemSlot, words } from "../ui.ts";
+import { custodySection } from "./custody.ts";
 import { judging } from "./lied.ts";
 import { passkeysSection } from "./passkeys.ts";
 import { sessionsSection } from "./sessions.ts";
@@ -21,7 +22,7 @@ export function accountScreen(app: App): Screen {
   const load = async () => {
     try {
       const account = await app.engine.call("account");
-      fill(body, kit(app, account), passkeysSection(app, account), ssoSection(app), sessionsSection(app), identities(account), firmLogs(app, account), refusals(app, account), h("p", { class: "hint id" }, t.id + ": ", h("code", {}, account.account)));
+      fill(body, kit(app, account), passkeysSection(app, account), ssoSection(app), sessionsSection(app), identities(account), custodySection(app, account), firmLogs(app, account), refusals(app, account), h("p", { class: "hint id" }, t.id + ": ", h("code", {}, account.account)));
     } catch (thrown) {
       fill(body, problem(failureOf(thrown)), button(say.tryAgain, {}, () => void load()));
     } finally {

@@ -29,7 +29,8 @@ export function rulesScreen(app: App, firm: Id): Screen {
     }
   };
   const node = h("section", { class: "page narrow rules" },
-    h("div", {}, h("p", { class: "crumb" }, h("a", { href: "/account" }, t.back)), h("h1", { tabindex: -1 }, t.title), firmName(app, firm)),
+    h("div", {}, h("p", { class: "crumb" }, h("a", { href: "/account" }, t.back)), h("h1", { tabindex: -1 }, t.title), firmName(app, firm),
+      h("p", {}, h("a", { id: "rules-recoveries", href: `/m/${firm}/recovery` }, t.recoveries))),
     body);
   void load();
   return {
@@ -50,7 +51,7 @@ function origin(policy: Policy, lead: string): HTMLElement {
 
 // ---- what each rule is called, means, and who holds to it
 
-type Holder = "server" | "client" | "both" | "laterServer" | "laterClient" | "laterRecovery";
+type Holder = "server" | "client" | "both" | "laterServer" | "laterClient";
 
 interface Rule {
   label: string;
@@ -67,7 +68,7 @@ const rules = {
   absolute: { label: t.absolute, hint: t.absoluteHint, holder: "both" },
   oneSession: { label: t.oneSession, hint: t.oneSessionHint, holder: "server" },
   networks: { label: t.networks, hint: t.networksHint, holder: "server" },
-  recovery: { label: t.recoveryOn, hint: t.recoveryHint, holder: "laterRecovery" },
+  recovery: { label: t.recoveryOn, hint: t.recoveryHint, holder: "both" },
 } as const satisfies Record<string, Rule>;
 
 type RuleName = keyof typeof rules;

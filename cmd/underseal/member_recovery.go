@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/underseal/underseal/client"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/wire"
+)
+
+// custody shows what somebody left with the custodians of a firm, leaves it, or takes it back.
+func (s *session) custody(ctx context.Context, args []string) error {
+	f := flag.NewFlagSet("custody", flag.ContinueOnError)
+	leave := f.Bool("leave", false, "leave your identity with the firm's custodians")
+	withdraw := f.Bool("withdraw", false, "take it back")
+	rest, err := s.arguments(f, args, 1, "FIRM")
+	if err != nil {
+		return err
+	}
+	if *leave && *withdraw {
+		return misused("--leave and --withdraw are two things")
+	}
+	if err := s.signIn(ctx); err != nil {
+		return err
+	}
+	firm, err := s.firm(ctx, rest[0])
+	if err != nil {
+		return err
+	}
+	v, err := s.client.Custody(ctx, firm)
+	if err == nil && *leave {
+		s.show.note("%s", consent(v))
+		v, err = s.client.Escrow(ctx, firm, v.Policy)
+	}
+	if err == nil && *withdraw {
+		v, err = s.client.WithdrawEscrow(ctx, firm)
+	}
+	if err != nil {
+		return err
+	}
+	if s.asJSON {
+		printJSON(s.stdout, v)
+		return nil
+	}
+	for _, line := range custodyText(v) {
+		fmt.Fprintln(s.stdout, line)
+	}
+	return nil
+}
+
+// consent says with whom something is left, and what they could do together.
+func consent(v client.CustodyView) string {
+	return fmt.Sprintf("Leaving your identity in %s with %s. Any %d of them together could become you in this firm. Before they can hand it to anybody, %d hours pass in which you, every owner and every custodian are told and can stop it.",
+		quote(v.FirmName), holderNames(v.Holders), v.K, v.Hours)
+}
+
+func holderNames(list []client.HolderView) string {
+	var names []string
+	for _, h := range list {
+		name := safe(h.Name)
+		if h.Gone {
+			name += " (left)"
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+func custodyText(v client.CustodyView) (lines []string) {
+	switch {
+	case v.Left != nil:
+		lines = append(lines, fmt.Sprintf("You left your identity with %s: any %d of them hand it back, %d hours after somebody asks.", holderNames(v.Left.Holders), v.Left.K, v.Left.Hours))
+		if !v.Left.Reaches {
+			lines = append(lines, "Too few of them are left in the firm to bring you back.")
+		}
+		if v.Again {
+			lines = append(lines, fmt.Sprintf("The firm names others now: %s, any %d of whom would be enough, after %d hours. Nothing moves until you run --leave.", holderNames(v.Holders), v.K, v.Hours))
+		}
+	case v.Offered:
+		lines = append(lines, "You left nothing with custodians.", fmt.Sprintf("The firm names %s: any %d of them could hand your identity back to you, %d hours after somebody asks. Run --leave if you want that.", holderNames(v.Holders), v.K, v.Hours))
+	default:
+		lines = append(lines, "You left nothing with custodians, and the firm names none, or too few but you.")
+	}
+	return lines
+}
+
+// recover lists recoveries, begins one, agrees to one, or stops one.
+func (s *session) recover(ctx context.Context, args []string) error {
+	f := flag.NewFlagSet("recover", flag.ContinueOnError)
+	begin := f.String("begin", "", "name of somebody who lost everything")
+	agree := f.String("agree", "", "id of a recovery to hand your share over in")
+	stop := f.String("stop", "", "id of a recovery to stop")
+	said := f.String("words", "", "the words as the person reads them to you")
+	reason := f.String("reason", "", "why")
+	rest, err := s.arguments(f, args, 1, "FIRM")
+	if err != nil {
+		return err
+	}
+	asked := slices.DeleteFunc([]string{*begin, *agree, *stop}, func(text string) bool { return text == "" })
+	switch {
+	case len(asked) > 1:
+		return misused("--begin, --agree and --stop are three things")
+	case *begin != "" && *reason == "":
+		return misused("say why: --reason; everybody in the firm reads it")
+	case *agree != "" && *said == "":
+		return misused("telephone the person, have the words read to you, and give them as --words: what differs is not handed anything")
+	}
+	if err := s.signIn(ctx); err != nil {
+		return err
+	}
+	firm, err := s.firm(ctx, rest[0])
+	if err != nil {
+		return err
+	}
+	switch {
+	case *begin != "":
+		return s.beginRecovery(ctx, firm, *begin, *reason)
+	case *agree != "":
+		return s.agree(ctx, firm, *agree, *said)
+	case *stop != "":
+		return s.stopRecovery(ctx, firm, *stop, *reason)
+	}
+	return s.recoveries(ctx, firm)
+}
+
+func (s *session) recoveries(ctx context.Context, firm wire.ChainID) error {
+	v, err := s.client.Recoveries(ctx, firm)
+	if err != nil {
+		return err
+	}
+	if s.asJSON {
+		printJSON(s.stdout, v)
+		return nil
+	}
+	if len(v.Recoveries) == 0 {
+		fmt.Fprintln(s.stdout, "Nobody has ever been brought back.")
+	}
+	for _, r := range v.Recoveries {
+		for _, line := range recoveryText(r) {
+			fmt.Fprintln(s.stdout, line)
+		}
+	}
+	return nil
+}
+
+func recoveryText(r client.RecoveryView) []string {
+	lines := []string{fmt.Sprintf("%s  %s  %s, begun %s by %s: %s", r.Recovery, safe(r.Person), r.State, when(r.At), safe(r.By), safe(r.Reason))}
+	var names []string
+	for _, h := range r.Holders {
+		name := safe(h.Name)
+		switch {
+		case h.AgreedAt != nil:
+			name += " agreed"
+		case h.Gone:
+			name += " left"
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	lines = append(lines, fmt.Sprintf("    %d of %d agreed: %s", r.Agreed, r.K, strings.Join(names, ", ")))
+	switch {
+	case r.State != "open":
+	case r.IsMine:
+		lines = append(lines, "    It is you whom somebody asks for. If it was not you who asked, stop it now: --stop "+r.Recovery)
+	case r.MayAgree:
+		lines = append(lines, "    You can agree from "+when(r.AgreesAt)+", until "+when(r.Until))
+	}
+	return lines
+}
+
+func (s *session) beginRecovery(ctx context.Context, firm wire.ChainID, name, reason string) error {
+	v, err := s.client.Recoveries(ctx, firm)
+	if err != nil {
+		return err
+	}
+	found := ""
+	for _, m := range v.MayBegin {
+		if m.Name != name && (len(name) < 4 || !strings.HasPrefix(m.Member, name)) {
+			continue
+		}
+		if found != "" {
+			return plain(codeAmbiguous, "Several people are called %s: give the beginning of an id.", quote(name))
+		}
+		found = m.Member
+	}
+	if found == "" {
+		return plain(api.CodeNotHere, "Nobody called %s left an identity with custodians, that you could have handed back.", quote(name))
+	}
+	member, err := wire.ParseObjectID(found)
+	if err != nil {
+		return err
+	}
+	link, err := s.client.BeginRecovery(ctx, firm, member, reason)
+	if err != nil {
+		return err
+	}
+	if s.asJSON {
+		printJSON(s.stdout, map[string]string{"link": link})
+		return nil
+	}
+	s.show.note("Give this link to %s alone, in person or on another service once you have spoken. It is shown only now.", safe(name))
+	fmt.Fprintln(s.stdout, link)
+	return nil
+}
+
+// recovery is the one recovery whose id begins so.
+func (s *session) recovery(ctx context.Context, firm wire.ChainID, id string) (wire.ObjectID, error) {
+	v, err := s.client.Recoveries(ctx, firm)
+	if err != nil {
+		return wire.ObjectID{}, err
+	}
+	found := slices.DeleteFunc(v.Recoveries, func(r client.RecoveryView) bool { return !strings.HasPrefix(r.Recovery, id) })
+	switch len(found) {
+	case 0:
+		return wire.ObjectID{}, plain(api.CodeNotHere, "There is no recovery %s: underseal recover FIRM lists them.", quote(id))
+	case 1:
+		return wire.ParseObjectID(found[0].Recovery)
+	}
+	return wire.ObjectID{}, plain(codeAmbiguous, "Several recoveries begin with %s: give more of the id.", quote(id))
+}
+
+// agree hands a share over where the words that the person reads are those of who asks.
+func (s *session) agree(ctx context.Context, firm wire.ChainID, id, said string) error {
+	recovery, err := s.recovery(ctx, firm, id)
+	if err != nil {
+		return err
+	}
+	c, err := s.client.Ceremony(ctx, firm, recovery)
+	if err != nil {
+		return err
+	}
+	if c.Claim == nil {
+		return plain(api.CodeNotHere, "Nobody has opened the link yet: there are no words to compare.")
+	}
+	if !slices.Equal(strings.Fields(strings.ToLower(said)), c.Claim.Words) {
+		return plain(codeOtherWords, "Those are not the words of who asks for the identity of %s. Nothing was handed over. If they were read to you so, stop it: --stop %s", safe(c.Person), c.Recovery)
+	}
+	v, err := s.client.Approve(ctx, firm, recovery, c.Claim.Fingerprint)
+	if err != nil {
+		return err
+	}
+	return s.showRecovery(v)
+}
+
+func (s *session) stopRecovery(ctx context.Context, firm wire.ChainID, id, reason string) error {
+	recovery, err := s.recovery(ctx, firm, id)
+	if err != nil {
+		return err
+	}
+	v, err := s.client.Veto(ctx, firm, recovery, reason)
+	if err != nil {
+		return err
+	}
+	return s.showRecovery(v)
+}
+
+func (s *session) showRecovery(v client.RecoveryView) error {
+	if s.asJSON {
+		printJSON(s.stdout, v)
+		return nil
+	}
+	for _, line := range recoveryText(v) {
+		fmt.Fprintln(s.stdout, line)
+	}
+	return nil
+}
