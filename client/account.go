@@ -249,6 +249,9 @@ func (c *Client) signedIn(ctx context.Context, a *account) error {
 	if err := c.enrolDevice(ctx, a, ""); err != nil {
 		return err
 	}
+	if err := c.register(ctx, a); err != nil {
+		return err
+	}
 	return c.loadTransfers(ctx, a)
 }
 
@@ -309,8 +312,12 @@ func (c *Client) finishSignIn(ctx context.Context, f api.SignInFinish) (api.Acco
 	if cer == nil || cer.signIn == nil {
 		return reply, fail(api.CodeBadRequest, "")
 	}
-	err := c.call(ctx, methodPost, api.RouteSignIns+"/"+cer.signIn.SignIn.String(), f, &reply)
-	return reply, err
+	var err error
+	if f.Devices, err = c.deviceProofs(ctx); err != nil {
+		return reply, err
+	}
+	err = c.call(ctx, methodPost, api.RouteSignIns+"/"+cer.signIn.SignIn.String(), f, &reply)
+	return reply, c.revokedHere(ctx, err)
 }
 
 // SignInPasskey completes it and unlocks. A passkey that cannot unlock signs in, and the failure says so: UnlockKit goes on.

@@ -29,6 +29,8 @@ type keyring struct {
 	// Passkeys are what their owner calls them: no server learns it.
 	Passkeys []passkeyName `json:"passkeys,omitempty"`
 	Password *passwordNote `json:"password,omitempty"`
+	// Devices are what their owner calls them.
+	Devices []namedDevice `json:"devices,omitempty"`
 	// Renewing are the chains that this account's newest keys are still to be entered into.
 	Renewing []wire.ChainID `json:"renewing,omitempty"`
 	// Caches are keys of what devices keep, of roots before this one, newest first: what a device saw of a log it sees still.
@@ -40,6 +42,28 @@ type keyring struct {
 // passwordNote is all that is remembered of a password: that there is one, and when it was set.
 type passwordNote struct {
 	SetAt int64 `json:"setAt"`
+}
+
+// namedDevice is one device. Revoked: the root that it had is still to be replaced.
+type namedDevice struct {
+	ID      wire.ObjectID `json:"id"`
+	Name    string        `json:"name"`
+	AddedAt int64         `json:"addedAt"`
+	Revoked bool          `json:"revoked,omitempty"`
+}
+
+func (k *keyring) device(id wire.ObjectID) *namedDevice {
+	for i := range k.Devices {
+		if k.Devices[i].ID == id {
+			return &k.Devices[i]
+		}
+	}
+	return nil
+}
+
+// rootDue reports whether a device was revoked that has the account's root.
+func (k *keyring) rootDue() bool {
+	return slices.ContainsFunc(k.Devices, func(d namedDevice) bool { return d.Revoked })
 }
 
 // passkeyName is one passkey, by its credential's id.
@@ -139,7 +163,7 @@ func keyringContext(account wire.ObjectID, revision uint64) []byte {
 // clone shares nothing that a change may write to.
 func (k keyring) clone() keyring {
 	k.Firms, k.Matters, k.Passkeys = slices.Clone(k.Firms), slices.Clone(k.Matters), slices.Clone(k.Passkeys)
-	k.Renewing, k.Caches = slices.Clone(k.Renewing), slices.Clone(k.Caches)
+	k.Devices, k.Renewing, k.Caches = slices.Clone(k.Devices), slices.Clone(k.Renewing), slices.Clone(k.Caches)
 	for i := range k.Firms {
 		k.Firms[i].Former = slices.Clone(k.Firms[i].Former)
 	}

@@ -179,13 +179,17 @@ func (c *Client) signInSecond(ctx context.Context, f api.PasswordFinish, credent
 	}
 	step := cer.password
 	var reply api.PasswordFinished
-	if err := c.call(ctx, methodPost, signInPath(step.signIn), f, &reply); err != nil {
+	var err error
+	if f.Devices, err = c.deviceProofs(ctx); err != nil {
 		return failureOf(err)
+	}
+	if err := c.call(ctx, methodPost, signInPath(step.signIn), f, &reply); err != nil {
+		return failureOf(c.revokedHere(ctx, err))
 	}
 	if reply.Account == nil || reply.Second != nil {
 		return c.refuse(ctx, "a sign-in", ErrUnknownReply)
 	}
-	err := c.openPassword(ctx, *reply.Account, step.name, step.login, step.exportKey)
+	err = c.openPassword(ctx, *reply.Account, step.name, step.login, step.exportKey)
 	if !hasCode(err, api.CodeUnlockElsewhere) || prf == nil || !unlocks(reply.Account.Vault, credential) {
 		return err
 	}

@@ -72,7 +72,11 @@ func (c *Client) RenewRoot(ctx context.Context, change RootChange) error {
 		if a == nil {
 			return fail(api.CodeNotSignedIn, "")
 		}
-		next, err := c.nextAccount(a, root, change)
+		here, _, err := c.device(ctx, a.id)
+		if err != nil {
+			return failureOf(err)
+		}
+		next, err := c.nextAccount(a, here.Device, root, change)
 		if err != nil {
 			return failureOf(err)
 		}
@@ -97,7 +101,7 @@ func (c *Client) RenewRoot(ctx context.Context, change RootChange) error {
 }
 
 // nextAccount is an account under another root: with new identities, and the ones before kept for what was wrapped to them.
-func (c *Client) nextAccount(a *account, root vault.Root, change RootChange) (*account, error) {
+func (c *Client) nextAccount(a *account, here wire.ObjectID, root vault.Root, change RootChange) (*account, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if a.pending == nil {
@@ -119,6 +123,7 @@ func (c *Client) nextAccount(a *account, root vault.Root, change RootChange) (*a
 	ring.KitSaved = true
 	ring.Caches = append([][32]byte{a.root.CacheKey()}, ring.Caches...)
 	ring.Renewing = ring.seats()
+	ring.Devices = slices.DeleteFunc(ring.Devices, func(d namedDevice) bool { return d.ID != here })
 	return &account{id: a.id, root: root, ring: ring, revision: a.revision + 1, pending: a.pending, shown: a.shown, local: change.Passphrase != nil}, nil
 }
 

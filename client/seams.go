@@ -133,7 +133,9 @@ type Config struct {
 	Passwords Passwords // may be nil: then nobody uses one here
 	Random    io.Reader
 	Now       func() time.Time
-	Events    func(Event) // may be nil; must not call back into the Client
+	// DeviceName is what this device is called until its owner names it: the kind of browser and system, say.
+	DeviceName string
+	Events     func(Event) // may be nil; must not call back into the Client
 	// Secret is told each secret as it comes to be. Only the build that searches for leaks sets it.
 	Secret func(name string, value []byte)
 }

@@ -35,6 +35,7 @@ type SessionView struct {
 	SeenAt    int64  `json:"seenAt"`
 	Method    string `json:"method"` // passkey, kit, passphrase, password
 	Current   bool   `json:"current"`
+	Device    string `json:"device"` // what its owner calls it; empty where that is not known
 }
 
 // Sessions lists where this account is signed in, as the server says, oldest first.
@@ -44,8 +45,16 @@ func (c *Client) Sessions(ctx context.Context) ([]SessionView, error) {
 		return nil, err
 	}
 	list := []SessionView{}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, s := range reply {
-		list = append(list, SessionView{ID: s.ID.String(), CreatedAt: s.Created * 1000, SeenAt: s.Seen * 1000, Method: s.Method, Current: s.Current})
+		v := SessionView{ID: s.ID.String(), CreatedAt: s.Created * 1000, SeenAt: s.Seen * 1000, Method: s.Method, Current: s.Current}
+		if c.account != nil {
+			if named := c.account.ring.device(s.Device); named != nil {
+				v.Device = named.Name
+			}
+		}
+		list = append(list, v)
 	}
 	return list, nil
 }

@@ -166,6 +166,7 @@ type AccountView struct {
 	Identities []IdentityView `json:"identities"`
 	Refusals   []Refusal      `json:"refusals"`
 	Renewal    RenewalView    `json:"renewal"` // what is left of it
+	RootDue    bool           `json:"rootDue"` // a device was revoked, and the root that it has is still to be replaced
 }
 
 // ModeName spells a mode as screens do; ParseMode is its inverse.
@@ -430,7 +431,7 @@ func (c *Client) Account() (AccountView, error) {
 	if v.Refusals == nil {
 		v.Refusals = []Refusal{}
 	}
-	v.Renewal = c.renewalView(a, a.ring.Renewing, 0)
+	v.Renewal, v.RootDue = c.renewalView(a, a.ring.Renewing, 0), a.ring.rootDue()
 	for _, p := range a.passkeys {
 		x := PasskeyView{ID: base64.RawURLEncoding.EncodeToString(p.ID), CreatedAt: p.Created * 1000, Unlocks: unlocks(a.vault, p.ID)}
 		if named := a.ring.passkey(p.ID); named != nil {

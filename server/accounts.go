@@ -64,14 +64,42 @@ func (s *Server) finishSignIn(c echo.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	before, err := token(c, accountCookie)
-	if err != nil {
-		before = nil
-	}
-	out, token, err := s.auth.FinishSignIn(c.Request().Context(), now, id, req, before)
+	out, token, err := s.auth.FinishSignIn(c.Request().Context(), now, id, req, browser(c, req.Devices))
 	if err == nil {
 		s.signedIn(c, token)
 	}
+	return reply(c, out, err)
+}
+
+// browser is where a sign-in comes from.
+func browser(c echo.Context, devices []api.DeviceProof) auth.Browser {
+	had, err := token(c, accountCookie)
+	if err != nil {
+		had = nil
+	}
+	return auth.Browser{Had: had, Devices: devices}
+}
+
+func (s *Server) devices(c echo.Context, _ time.Time, who auth.Who) error {
+	out, err := s.auth.Devices(c.Request().Context(), who)
+	return reply(c, out, err)
+}
+
+func (s *Server) newDevice(c echo.Context, now time.Time, who auth.Who) error {
+	req, err := decode[api.NewDevice](c, api.MaxJSON)
+	if err != nil {
+		return err
+	}
+	out, err := s.auth.NewDevice(c.Request().Context(), now, who, req)
+	return reply(c, out, err)
+}
+
+func (s *Server) revokeDevice(c echo.Context, now time.Time, who auth.Who) error {
+	id, err := objectParam(c, "device")
+	if err != nil {
+		return err
+	}
+	out, err := s.auth.RevokeDevice(c.Request().Context(), now, who, id)
 	return reply(c, out, err)
 }
 

@@ -38,6 +38,7 @@ var answers = map[api.Code]struct {
 	api.CodeTooEarly:       {http.StatusConflict, "It is too early: everybody has time to say no."},
 	api.CodeRecoveryGone:   {http.StatusGone, "This recovery is over, or was never begun."},
 	api.CodeRecovered:      {http.StatusForbidden, "Who you were in this firm was handed back in another account."},
+	api.CodeDeviceRevoked:  {http.StatusForbidden, "This device was revoked by its owner."},
 	api.CodeForbidden:      {http.StatusForbidden, "You may not do this."},
 	api.CodeSetupUsed:      {http.StatusGone, "This setup link was used already, or is too old."},
 	api.CodeInviteUsed:     {http.StatusConflict, "Somebody accepted this invite already."},
@@ -82,7 +83,7 @@ func answer(err error) (int, *api.Error) {
 	var h *echo.HTTPError
 	switch {
 	case errors.As(err, &e):
-		out.Code, out.Chain, out.Wait = e.Code, e.Chain, e.Wait
+		out.Code, out.Chain, out.Wait, out.Device = e.Code, e.Chain, e.Wait, e.Device
 	case errors.As(err, &h):
 		out.Code = codeOf(h.Code)
 	default:

@@ -28,11 +28,7 @@ func (s *Server) finishPassword(c echo.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	before, err := token(c, accountCookie)
-	if err != nil {
-		before = nil
-	}
-	out, token, err := s.auth.FinishPassword(c.Request().Context(), now, s.address(c), id, req, before)
+	out, token, err := s.auth.FinishPassword(c.Request().Context(), now, s.address(c), id, req, browser(c, req.Devices))
 	if err == nil && out.Account != nil {
 		s.signedIn(c, token)
 	}

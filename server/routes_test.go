@@ -28,7 +28,7 @@ var public = map[string]bool{
 // of an account, and of no firm.
 var accounts = map[string]bool{
 	"GET " + api.RouteAccount: true, "DELETE " + api.RouteAccountSession: true, "PUT " + api.RouteKeyring: true, "PUT " + api.RouteVault: true,
-	"POST " + api.RouteRoot: true, "POST " + api.RouteTickets: true, "POST " + api.RouteFirms: true, "POST " + api.RouteProofs: true, "POST " + api.RoutePasskeys: true,
+	"POST " + api.RouteRoot: true, "GET " + api.RouteDevices: true, "POST " + api.RouteDevices: true, "DELETE " + api.RouteDevice: true, "POST " + api.RouteTickets: true, "POST " + api.RouteFirms: true, "POST " + api.RouteProofs: true, "POST " + api.RoutePasskeys: true,
 	"GET " + api.RouteAccountSessions: true, "DELETE " + api.RouteAccountSessions: true, "DELETE " + api.RouteOneSession: true, "POST " + api.RoutePasskey: true, "DELETE " + api.RoutePasskey: true,
 	"POST " + api.RoutePassword: true, "PUT " + api.RoutePassword: true, "DELETE " + api.RoutePassword: true,
 	"POST " + api.RouteTOTP: true, "PUT " + api.RouteTOTP: true, "DELETE " + api.RouteTOTP: true,

@@ -225,6 +225,7 @@ func sentences() map[api.Code]string {
 		api.CodeNameTaken:       "Somebody else signs in with that name. Choose another.",
 		api.CodeUnlockElsewhere: "You are signed in, and that does not unlock here. Use another way.",
 		api.CodeRecovered:       "Who you were in this firm was handed back to you in another account. If it was not you who asked for that, telephone an owner of the firm now.",
+		api.CodeDeviceRevoked:   "This device was revoked by its owner. Whoever has another device, or the kit, enrols it anew: underseal login",
 		api.CodeNotFromHere:     "The firm lets nobody in from this address. Ask an owner of the firm.",
 		api.CodeForbidden:       "You may not do that.",
 		api.CodeSetupUsed:       "That setup link was used already, or is too old. Ask for a new one.",

@@ -38,6 +38,7 @@ type AccountSession struct {
 	Method  string        `json:"method"` // passkey, kit, passphrase or password: what signed in
 	MFA     bool          `json:"mfa"`    // two factors were shown, or a passkey, which is two
 	Current bool          `json:"current"`
+	Device  wire.ObjectID `json:"device,omitzero"` // that it is of, where it said so
 }
 
 // AccountSessions are those that did not end, oldest first.

@@ -37,6 +37,8 @@ type Error struct {
 	Message string `json:"message"`
 	// Chain is where the chain stands, with CodeMoved.
 	Chain *ChainHead `json:"chain,omitempty"`
+	// Device is the one that was revoked, with CodeDeviceRevoked.
+	Device wire.ObjectID `json:"device,omitzero"`
 	// Wait is after how many seconds to try again, with CodeTooMany.
 	Wait int `json:"wait,omitempty"`
 }
@@ -139,6 +141,7 @@ type SignInReply struct {
 type SignInFinish struct {
 	Credential json.RawMessage `json:"credential,omitempty"`
 	Login      *LoginProof     `json:"login,omitempty"`
+	Devices    []DeviceProof   `json:"devices,omitempty"`
 }
 
 // Account is what the server keeps for an account: GET /v1/account, and the answer to enrolment and sign-in.

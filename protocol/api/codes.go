@@ -26,6 +26,7 @@ const (
 	CodeTooEarly       Code = "too-early"       // a recovery waits until everybody had the time to say no
 	CodeRecoveryGone   Code = "recovery-gone"   // stopped, done, expired or never begun
 	CodeRecovered      Code = "recovered"       // who this account was in the firm was handed back to him in another one
+	CodeDeviceRevoked  Code = "device-revoked"  // a sign-in from a device that its owner revoked
 	CodeForbidden      Code = "forbidden"       // signed in, and may not
 	CodeSetupUsed      Code = "setup-used"      // the setup link worked once already, or is too old, or was never made
 	CodeInviteUsed     Code = "invite-used"     // somebody accepted it already
@@ -80,7 +81,7 @@ const (
 // ServerCodes are the codes that a server may answer; a client takes no other.
 func ServerCodes() []Code {
 	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeLastMethod, CodeTooMany, CodeCodeFailed, CodeSecondFactor, CodeNoSecond,
-		CodePasswordOld, CodeNameTaken, CodeNotFromHere, CodeNewKeys, CodeSecondWay, CodeTooEarly, CodeRecoveryGone, CodeRecovered, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
+		CodePasswordOld, CodeNameTaken, CodeNotFromHere, CodeNewKeys, CodeSecondWay, CodeTooEarly, CodeRecoveryGone, CodeRecovered, CodeDeviceRevoked, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
 		CodeInviteGone, CodeMoved, CodeGone, CodeDigest, CodeChunkConflict, CodeUploadGone, CodeUploadMissing, CodeNotReleased, CodeRange, CodeNoSpace,
 		CodeSecretReceived, CodeUnavailable, CodeInternal}
 }

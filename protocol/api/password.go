@@ -79,6 +79,7 @@ type PasswordFinish struct {
 	KE3        []byte          `json:"ke3,omitempty"`
 	Code       string          `json:"code,omitempty"`
 	Credential json.RawMessage `json:"credential,omitempty"`
+	Devices    []DeviceProof   `json:"devices,omitempty"` // with the second factor
 }
 
 // PasswordFinished asks for a second factor, or is the account that is signed in.

@@ -167,7 +167,7 @@ func (a *Service) FinishEnrolment(ctx context.Context, now time.Time, id wire.Ob
 		if err := a.makeAccount(tx, now, e, req, passkey); err != nil {
 			return err
 		}
-		if err := a.openAccountSession(tx, now, e.Account, shown, token, nil); err != nil {
+		if err := a.openAccountSession(tx, now, e.Account, shown, token, Browser{}); err != nil {
 			return err
 		}
 		out, err = readAccount(tx, e.Account)
@@ -347,9 +347,8 @@ func (a *Service) BeginSignIn(ctx context.Context, now time.Time) (api.SignInRep
 	return out, a.update(ctx, now, func(tx store.Tx) error { return layout.PutEphemeral(tx, layout.SignInKey(out.SignIn), s, s.Expires) })
 }
 
-// FinishSignIn opens the session of whoever answers the challenge. Every failure is one answer. before is the token that the
-// browser has, if any.
-func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.ObjectID, req api.SignInFinish, before Token) (api.Account, Token, error) {
+// FinishSignIn opens the session of whoever answers the challenge. Every failure is one answer.
+func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.ObjectID, req api.SignInFinish, from Browser) (api.Account, Token, error) {
 	if (req.Credential == nil) == (req.Login == nil) {
 		return api.Account{}, nil, access.Deny(api.CodeSignInFailed)
 	}
@@ -369,7 +368,7 @@ func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.Objec
 		if err != nil {
 			return err
 		}
-		if err := a.openAccountSession(tx, now, account, []layout.Factor{shown}, token, before); err != nil {
+		if err := a.openAccountSession(tx, now, account, []layout.Factor{shown}, token, from); err != nil {
 			return err
 		}
 		if out, err = readAccount(tx, account); err != nil {

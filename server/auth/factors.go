@@ -31,6 +31,7 @@ type Who struct {
 	mfa     bool
 
 	passwordSet int64
+	device      wire.ObjectID
 }
 
 // justProved is whether a factor was shown within the last minutes: a cookie alone changes none (SPEC S-SESSION-01).

@@ -61,9 +61,8 @@ func (a *Service) BeginPassword(ctx context.Context, now time.Time, from netip.A
 	})
 }
 
-// FinishPassword takes what comes next: KE3, or after it a second factor, which signs in. before is the token that the browser
-// has, if any.
-func (a *Service) FinishPassword(ctx context.Context, now time.Time, from netip.Addr, id wire.ObjectID, req api.PasswordFinish, before Token) (out api.PasswordFinished, token Token, err error) {
+// FinishPassword takes what comes next: KE3, or after it a second factor, which signs in.
+func (a *Service) FinishPassword(ctx context.Context, now time.Time, from netip.Addr, id wire.ObjectID, req api.PasswordFinish, in Browser) (out api.PasswordFinished, token Token, err error) {
 	if token, err = a.random(tokenSize); err != nil {
 		return out, nil, err
 	}
@@ -73,9 +72,9 @@ func (a *Service) FinishPassword(ctx context.Context, now time.Time, from netip.
 		out.Second, err = a.passwordShown(ctx, now, id, req.KE3)
 		return out, nil, err
 	case req.Code != "" && req.KE3 == nil && req.Credential == nil:
-		account, err = a.passwordAndCode(ctx, now, from, id, req.Code, token, before)
+		account, err = a.passwordAndCode(ctx, now, from, id, req.Code, token, in)
 	case req.Credential != nil && req.KE3 == nil && req.Code == "":
-		account, err = a.passwordAndPasskey(ctx, now, from, id, req.Credential, token, before)
+		account, err = a.passwordAndPasskey(ctx, now, from, id, req.Credential, token, in)
 	default:
 		err = access.Deny(api.CodeBadRequest)
 	}
@@ -163,7 +162,7 @@ func (a *Service) secondFactors(tx store.Tx, s *layout.PasswordSignIn, challenge
 
 // passwordAndCode signs in with a code of the account's app. A wrong one may be followed by another, after the wait that so
 // many deserve; the account's auditors are told of it, for whoever gives a code knows the password.
-func (a *Service) passwordAndCode(ctx context.Context, now time.Time, from netip.Addr, id wire.ObjectID, code string, token, before Token) (out api.Account, err error) {
+func (a *Service) passwordAndCode(ctx context.Context, now time.Time, from netip.Addr, id wire.ObjectID, code string, token Token, in Browser) (out api.Account, err error) {
 	var s layout.PasswordSignIn
 	err = a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
 		s, err = shownPassword(tx, now, id)
@@ -198,7 +197,7 @@ func (a *Service) passwordAndCode(ctx context.Context, now time.Time, from netip
 		if err != nil {
 			return err
 		}
-		out, err = a.passwordDone(tx, now, from, id, s, second, token, before)
+		out, err = a.passwordDone(tx, now, from, id, s, second, token, in)
 		return err
 	})
 	return out, a.signInFailed(ctx, now, account, kindCode, err)
@@ -226,7 +225,7 @@ func (a *Service) useCode(tx store.Tx, now time.Time, account wire.ObjectID, con
 }
 
 // passwordAndPasskey signs in with any passkey of the account, also one that cannot unlock.
-func (a *Service) passwordAndPasskey(ctx context.Context, now time.Time, from netip.Addr, id wire.ObjectID, credential json.RawMessage, token, before Token) (out api.Account, err error) {
+func (a *Service) passwordAndPasskey(ctx context.Context, now time.Time, from netip.Addr, id wire.ObjectID, credential json.RawMessage, token Token, in Browser) (out api.Account, err error) {
 	var account wire.ObjectID
 	err = a.finish(ctx, now, layout.PasswordSignInKey(id), func(tx store.Tx) error {
 		s, err := shownPassword(tx, now, id)
@@ -249,18 +248,18 @@ func (a *Service) passwordAndPasskey(ctx context.Context, now time.Time, from ne
 		if err := used(tx, now, who, shown); err != nil {
 			return err
 		}
-		out, err = a.passwordDone(tx, now, from, id, s, factor(kindPasskey, shown.ID), token, before)
+		out, err = a.passwordDone(tx, now, from, id, s, factor(kindPasskey, shown.ID), token, in)
 		return err
 	})
 	return out, a.signInFailed(ctx, now, account, kindPasskey, err)
 }
 
 // passwordDone opens the session of who showed a password and a second factor, and ends the sign-in.
-func (a *Service) passwordDone(tx store.Tx, now time.Time, from netip.Addr, id wire.ObjectID, s layout.PasswordSignIn, second layout.Factor, token, before Token) (out api.Account, err error) {
+func (a *Service) passwordDone(tx store.Tx, now time.Time, from netip.Addr, id wire.ObjectID, s layout.PasswordSignIn, second layout.Factor, token Token, in Browser) (out api.Account, err error) {
 	if err := tx.Delete(layout.PasswordSignInKey(id)); err != nil {
 		return out, err
 	}
-	if err := a.openAccountSession(tx, now, s.Account, []layout.Factor{factor(kindPassword, s.Name[:]), second}, token, before); err != nil {
+	if err := a.openAccountSession(tx, now, s.Account, []layout.Factor{factor(kindPassword, s.Name[:]), second}, token, in); err != nil {
 		return out, err
 	}
 	if err := a.succeeded(tx, now, from, s); err != nil {

@@ -35,6 +35,9 @@ func (a *Service) NewRoot(ctx context.Context, now time.Time, who Who, req api.N
 			if err := a.replaceRoot(tx, now, who.Account, old, req); err != nil {
 				return nil, err
 			}
+			if err := endDevices(tx, who); err != nil {
+				return nil, err
+			}
 		}
 		out, err = readAccount(tx, who.Account)
 		return othersOf(who), err

@@ -65,9 +65,15 @@ func factor(kind string, id []byte) layout.Factor {
 // isMFA is whether it is two factors by itself: a passkey is held, and its user was verified. A code is never shown alone.
 func isMFA(f layout.Factor) bool { return f.Kind == kindPasskey || f.Kind == kindCode }
 
+// Browser is where a sign-in comes from: the token of the session that it had, if any, and the devices that it says it is.
+type Browser struct {
+	Had     Token
+	Devices []api.DeviceProof
+}
+
 // openAccountSession opens a session of an account, in the transaction that found out whose it is, by the factors that were
-// shown. A browser that signs in again goes on with its session's id, under a new token: before is the token that it had.
-func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.ObjectID, shown []layout.Factor, token, before Token) error {
+// shown. A browser that signs in again goes on with its session's id, under a new token.
+func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.ObjectID, shown []layout.Factor, token Token, from Browser) error {
 	l := a.defaults()
 	s := layout.AccountSession{Account: account, Created: now.Unix(), Seen: now.Unix(), Proved: now.Unix(), Factors: shown, MFA: slices.ContainsFunc(shown, isMFA), Expires: now.Unix() + l.absolute, Idle: l.idle}
 	var err error
@@ -84,14 +90,17 @@ func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.Ob
 		}
 		s.PasswordSet = p.Set
 	}
-	if before != nil {
-		old, found, err := layout.Get[layout.AccountSession](tx, layout.SessionKey(before))
+	if s.Device, err = deviceOf(tx, now, account, from.Devices); err != nil {
+		return err
+	}
+	if from.Had != nil {
+		old, found, err := layout.Get[layout.AccountSession](tx, layout.SessionKey(from.Had))
 		if err != nil {
 			return err
 		}
 		if found && !old.Ended && old.Account == account {
 			s.ID, s.Idle = old.ID, max(s.Idle, old.Idle)
-			if err := tx.Delete(layout.SessionKey(before)); err != nil {
+			if err := tx.Delete(layout.SessionKey(from.Had)); err != nil {
 				return err
 			}
 		}
@@ -164,7 +173,7 @@ func (a *Service) AccountOf(ctx context.Context, now time.Time, token Token, use
 	if err != nil {
 		return Who{}, err
 	}
-	who := Who{Account: s.Account, Session: s.ID, Token: token, proved: s.Proved, created: s.Created, seen: s.Seen, mfa: s.MFA, passwordSet: s.PasswordSet}
+	who := Who{Account: s.Account, Session: s.ID, Token: token, proved: s.Proved, created: s.Created, seen: s.Seen, mfa: s.MFA, passwordSet: s.PasswordSet, device: s.Device}
 	if use == Attended {
 		who.seen = now.Unix()
 	}
@@ -356,7 +365,7 @@ func (a *Service) Sessions(ctx context.Context, now time.Time, who Who) (api.Acc
 				return err
 			}
 			out.Sessions = append(out.Sessions, api.AccountSession{ID: s.ID, Created: s.Created, Seen: s.Seen, Expires: s.Expires, Idle: s.Idle,
-				Method: openedBy(s), MFA: s.MFA, Current: s.ID == who.Session})
+				Method: openedBy(s), MFA: s.MFA, Current: s.ID == who.Session, Device: s.Device})
 			return nil
 		})
 	})

@@ -324,7 +324,7 @@ func (a *Service) signInSSO(ctx context.Context, now time.Time, begun layout.SSO
 		if err := layout.Put(tx, layout.SSOKey(s), link); err != nil {
 			return err
 		}
-		return a.openAccountSession(tx, now, account, []layout.Factor{ssoFactor(s)}, token, nil)
+		return a.openAccountSession(tx, now, account, []layout.Factor{ssoFactor(s)}, token, Browser{})
 	})
 	if err == nil && begun.Account == account {
 		err = a.end(ctx, now, Who{Account: account}, endedBySignOut, func(had layout.AccountSession) bool { return had.ID == begun.AccountSession })

@@ -28,6 +28,7 @@
 //	limit/<kind>/<hash>                how often was tried: package limit
 //	totp/<account>/<hash>              which code was used last: package totp
 //	sign-in-key                        32 bytes: which key passwords were set with
+//	device/<account>/<id>              Device
 //	session/<hash>                     AccountSession, by SHA-256 of the cookie's token
 //	sessions-of/<account>/<session>    the key of its row
 //	ticket/<hash>                      Ticket
@@ -218,6 +219,14 @@ func NoticesOf(firm wire.ChainID) []byte { return key("notice", firm.String(), "
 
 // SignInKeyKey says which key passwords were set with.
 func SignInKeyKey() []byte { return key("sign-in-key") }
+
+// DeviceKey is a device of an account.
+func DeviceKey(account, device wire.ObjectID) []byte {
+	return key("device", account.String(), device.String())
+}
+
+// DevicesOf is the prefix of an account's devices.
+func DevicesOf(account wire.ObjectID) []byte { return key("device", account.String(), "") }
 
 // TicketKey is a ticket.
 func TicketKey(ticket []byte) []byte { return key("ticket", Hash(ticket)) }

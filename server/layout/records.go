@@ -157,7 +157,17 @@ type AccountSession struct {
 	Idle    int64         `json:"idle"`    // seconds: the widest that a firm it entered allows
 	Ended   bool          `json:"ended,omitempty"`
 
-	PasswordSet int64 `json:"passwordSet,omitempty"` // when the password was set that opened it
+	PasswordSet int64         `json:"passwordSet,omitempty"` // when the password was set that opened it
+	Device      wire.ObjectID `json:"device,omitzero"`       // that it is of, as far as it said
+}
+
+// Device is a browser, or a folder of the command line, that unlocked an account.
+type Device struct {
+	Created  int64     `json:"created"`
+	LastUsed int64     `json:"lastUsed"`
+	Hash     wire.Hash `json:"hash"`              // SHA-256 of its token
+	Revoked  int64     `json:"revoked,omitempty"` // when it was; the row stays, so that it is told
+	Renewed  bool      `json:"renewed,omitempty"` // and the root was replaced since
 }
 
 // Ticket leads from an account's session to a firm.

@@ -206,7 +206,7 @@ func (p *Person) start() {
 	if now == nil {
 		now = p.Clock.Now
 	}
-	p.Client = client.New(client.Config{Origin: p.Origin, Transport: t, Device: p.Device, Pump: native.NewPump(t, p.Random), Passwords: native.Passwords{}, Random: p.Random, Now: now,
+	p.Client = client.New(client.Config{Origin: p.Origin, Transport: t, Device: p.Device, Pump: native.NewPump(t, p.Random), Passwords: native.Passwords{}, Random: p.Random, Now: now, DeviceName: p.Called,
 		Secret: func(name string, value []byte) {
 			p.secrets.mu.Lock()
 			defer p.secrets.mu.Unlock()

@@ -993,6 +993,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
   },
   "passkey-canceled": { what: "The passkey prompt was closed before it was done.", todo: "Nothing has happened yet. Try again when you are ready." },
   "unlock-failed": { what: "That did not unlock your keys.", todo: "Check that you chose the right passkey, or that the recovery code is your newest one." },
+  "device-revoked": { what: "This device was revoked.", todo: "Its owner ended it, from another device. If that was you, and the device is yours again, sign in once more: it is then taken for a new one, and your recovery kit or another device unlocks it." },
   "unlock-elsewhere": { what: "You are signed in, but that cannot unlock here.", todo: "Unlock with your recovery kit. After that this device knows you." },
   "kit-typo": { what: "There is a typing mistake in the recovery code.", todo: "Compare it with your printed page or saved file, group by group." },
   "bad-link": { what: "This link is not whole.", todo: "Open it from the message again, with everything after the # sign." },
