@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"sync"
@@ -172,7 +173,7 @@ func (c *Client) inFirm(ctx context.Context, firm wire.ChainID, r Request) ([]by
 	if err := c.ensureSession(ctx, firm); err != nil {
 		return nil, err
 	}
-	body, err := c.send(ctx, r)
+	body, err := c.send(ctx, c.SignRequest(firm, r))
 	switch {
 	case hasCode(err, api.CodeNotSignedIn):
 	case hasCode(err, api.CodeSecondFactor), hasCode(err, api.CodePasswordOld):
@@ -186,7 +187,33 @@ func (c *Client) inFirm(ctx context.Context, firm wire.ChainID, r Request) ([]by
 	if err := c.ensureSession(ctx, firm); err != nil {
 		return nil, err
 	}
-	return c.send(ctx, r)
+	return c.send(ctx, c.SignRequest(firm, r))
+}
+
+// SignRequest puts into a request what shows that it is of this device's session in a firm (SPEC S-REQUEST-01). Where there is no session
+// it is left as it is.
+func (c *Client) SignRequest(firm wire.ChainID, r Request) Request {
+	digest := r.Header[api.HeaderDigest]
+	if digest == "" && len(r.Body) > 0 {
+		digest = api.ContentDigest(sha256.Sum256(r.Body))
+	}
+	header := c.proofs(firm, r.Method, r.Path, digest)
+	for name, value := range r.Header {
+		header[name] = value
+	}
+	r.Header = header
+	return r
+}
+
+// proofs are the headers of a request in a firm.
+func (c *Client) proofs(firm wire.ChainID, method, path, digest string) map[string]string {
+	c.mu.Lock()
+	s := c.sessions[firm]
+	c.mu.Unlock()
+	if s == nil {
+		return map[string]string{}
+	}
+	return api.SignRequest(firm, s.ID, s.Key, method, path, digest)
 }
 
 // leaveFirm forgets a session in a firm.

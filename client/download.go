@@ -117,7 +117,8 @@ func (c *Client) fetch(ctx context.Context, t *transfer) error {
 		return err
 	}
 	firm := c.firmOf(t.matter)
-	return c.config.Pump.Fetch(ctx, Fetch{Sink: t.sink, Path: api.VersionPath(firm, t.matter, t.document, t.version) + "/body", Length: int64(v.Manifest.Length),
+	path := api.VersionPath(firm, t.matter, t.document, t.version) + "/body"
+	return c.config.Pump.Fetch(ctx, Fetch{Sink: t.sink, Path: path, Header: func() map[string]string { return c.proofs(firm, methodGet, path, "") }, Length: int64(v.Manifest.Length),
 		Padded: int64(v.Header.Padded), Keys: bodyKeys, Digests: digests, Progress: func(bytes int64) { c.progress(t, bytes) },
 		Renew: func(ctx context.Context) error { return c.release(ctx, t.matter, t.document, t.version) }})
 }

@@ -64,11 +64,13 @@ type Pump interface {
 
 // Send is the upload of one body: content, then zeros to Padded, sealed in segments, cut into chunks.
 type Send struct {
-	Source  Source
-	Length  int64
-	Padded  int64
-	Keys    *seal.Keys
-	Path    func(chunk int) string
+	Source Source
+	Length int64
+	Padded int64
+	Keys   *seal.Keys
+	Path   func(chunk int) string
+	// Header is what goes with the PUT of a chunk of that digest, Content-Digest among it: a map of its own each time.
+	Header  func(chunk int, digest wire.Hash) map[string]string
 	Present map[int]wire.Hash // chunks that need not be sent
 	// Sealed is called with a chunk's digest before its first byte leaves; the chunk is not sent when it fails.
 	Sealed func(chunk int, digest wire.Hash) error
@@ -81,6 +83,7 @@ type Send struct {
 type Fetch struct {
 	Sink     Sink
 	Path     string
+	Header   func() map[string]string // of each GET: a map of its own each time
 	Length   int64
 	Padded   int64
 	Keys     *seal.Keys

@@ -465,7 +465,10 @@ func (c *Client) sendOf(ctx context.Context, t *transfer, h document.Header, k *
 	j := t.journal
 	firm := c.firmOf(j.Matter)
 	return Send{Source: t.source, Length: j.Length, Padded: int64(h.Padded), Keys: k, Present: present,
-		Path:   func(chunk int) string { return api.ChunkPath(firm, j.Matter, j.Upload, chunk) },
+		Path: func(chunk int) string { return api.ChunkPath(firm, j.Matter, j.Upload, chunk) },
+		Header: func(chunk int, digest wire.Hash) map[string]string {
+			return c.proofs(firm, methodPut, api.ChunkPath(firm, j.Matter, j.Upload, chunk), api.ContentDigest(digest))
+		},
 		Sealed: func(chunk int, digest wire.Hash) error { return c.addDigest(ctx, t, chunk, digest) },
 		Stored: func(_ int, _ wire.Hash, bytes int64) { c.progress(t, bytes) },
 	}

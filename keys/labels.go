@@ -46,6 +46,7 @@ const (
 	LabelSignKeyLink   Label = "underseal/v1/sign/key-link"
 	LabelSignKeyring   Label = "underseal/v1/sign/keyring"
 	LabelSignRoot      Label = "underseal/v1/sign/root"
+	LabelSignRequest   Label = "underseal/v1/sign/request"
 )
 
 // Invites.
@@ -112,7 +113,7 @@ func Labels() []Label {
 
 		LabelWrapEpoch, LabelWrapTrail, LabelWrapInvite, LabelWrapShare, LabelWrapRecovery,
 
-		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink, LabelSignKeyring, LabelSignRoot,
+		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink, LabelSignKeyring, LabelSignRoot, LabelSignRequest,
 
 		LabelInviteKey, LabelInviteSeal, LabelInviteAccept, LabelInviteAcceptKey,
 

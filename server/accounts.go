@@ -3,11 +3,13 @@ package server
 import (
 	"encoding/base64"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/wire"
 	"github.com/underseal/underseal/server/access"
 	"github.com/underseal/underseal/server/auth"
 )
@@ -230,8 +232,28 @@ func (s *Server) openSession(c echo.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	setCookie(c, firmCookie(firm), out.Token, out.Expires.Sub(now))
+	s.dropCookies(c, now, firm)
+	setCookie(c, firmCookie(firm, req.Session), out.Token, out.Expires.Sub(now))
 	return c.JSON(http.StatusOK, out.Opened)
+}
+
+// mostCookies is how many sessions in a firm one browser keeps: its tabs.
+const mostCookies = 16
+
+// dropCookies takes those of a browser's cookies away that lead nowhere any more, and beyond a number all others.
+func (s *Server) dropCookies(c echo.Context, now time.Time, firm wire.ChainID) {
+	kept := 0
+	for _, cookie := range c.Cookies() {
+		if !strings.HasPrefix(cookie.Name, firmCookies(firm)) {
+			continue
+		}
+		t, err := auth.ParseToken(cookie.Value)
+		if err == nil && kept < mostCookies && s.auth.Lives(c.Request().Context(), now, firm, t) {
+			kept++
+			continue
+		}
+		setCookie(c, cookie.Name, nil, 0)
+	}
 }
 
 // reply answers JSON, or hands the error on.

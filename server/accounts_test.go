@@ -205,7 +205,7 @@ func TestTickets(t *testing.T) {
 	}
 	req.Ticket = ada.ticket()
 	want[struct{}](t, ada.json("POST", api.Firm(ada.firm)+"/sessions", req))
-	refused(t, (&player{world: w, cookies: old}).get(api.Firm(ada.firm)+"/chains"), api.CodeNotSignedIn)
+	refused(t, (&player{world: w, cookies: old, opened: ada.opened}).get(api.Firm(ada.firm)+"/chains"), api.CodeNotSignedIn)
 	want[api.Chains](t, ada.get(api.Firm(ada.firm)+"/chains"))
 }
 

@@ -113,10 +113,7 @@ func TestConcurrentChunks(t *testing.T) {
 				b = others
 			}
 			header := map[string]string{"Content-Digest": api.ContentDigest(sha256.Sum256(b))}
-			p := &player{world: m.world, cookies: map[string]string{}}
-			for k, v := range m.cookies {
-				p.cookies[k] = v
-			}
+			p := m.tab()
 			answers[i], _ = p.try("PUT", api.ChunkPath(m.firm, m.id, f.upload, 1), api.TypeBinary, bytes.NewReader(b), header)
 		})
 	}
@@ -259,8 +256,9 @@ func TestReleaseIsForAnHourAndASession(t *testing.T) {
 	// A release to a session that is not the caller's.
 	session := m.session
 	m.sessionRequest(nil)
-	refused(t, m.send(m.path()+"/trail", m.releaseOf(other)), api.CodeForbidden)
+	elsewhere := m.releaseOf(other)
 	m.session = session
+	refused(t, m.send(m.path()+"/trail", elsewhere), api.CodeForbidden)
 }
 
 // failing is a blob store that cannot delete, or has no room.

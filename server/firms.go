@@ -118,14 +118,14 @@ func requestHash(req api.FoundRequest) wire.Hash {
 }
 
 func (s *Server) endSession(c echo.Context, now time.Time, caller access.Caller) error {
-	t, err := token(c, firmCookie(caller.Firm))
+	t, err := token(c, firmCookie(caller.Firm, caller.Session))
 	if err != nil {
 		return err
 	}
 	if err := s.auth.EndFirmSession(c.Request().Context(), now, caller, t); err != nil {
 		return err
 	}
-	setCookie(c, firmCookie(caller.Firm), nil, 0)
+	setCookie(c, firmCookie(caller.Firm, caller.Session), nil, 0)
 	return c.NoContent(http.StatusNoContent)
 }
 

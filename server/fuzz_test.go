@@ -52,6 +52,7 @@ func FuzzRequests(f *testing.F) {
 		for name, value := range ada.cookies {
 			req.AddCookie(&http.Cookie{Name: name, Value: value})
 		}
+		m.sign(req)
 		rec := httptest.NewRecorder()
 		handler.ServeHTTP(rec, req)
 		if rec.Code < 400 {
@@ -83,6 +84,7 @@ func FuzzRange(f *testing.F) {
 		for name, value := range m.cookies {
 			req.AddCookie(&http.Cookie{Name: name, Value: value})
 		}
+		m.sign(req)
 		rec := httptest.NewRecorder()
 		handler.ServeHTTP(rec, req)
 		switch rec.Code {

@@ -179,7 +179,8 @@ func TestCookies(t *testing.T) {
 		t.Errorf("%s: %v", name, header["Set-Cookie"])
 	}
 	check("__Host-underseal-account", p.signIn().header)
-	check("__Host-underseal-"+p.firm.String()[:12], p.json("POST", api.Firm(p.firm)+"/sessions", p.sessionRequest(p.ticket())).header)
+	req := p.sessionRequest(p.ticket())
+	check("__Host-underseal-"+p.firm.String()[:12]+"-"+req.Session.String()[:12], p.json("POST", api.Firm(p.firm)+"/sessions", req).header)
 	for _, value := range []string{"", "x", strings.Repeat("A", 43), strings.Repeat("A", 44)} {
 		p.cookies["__Host-underseal-account"] = value
 		refused(t, p.get(api.RouteAccount), api.CodeNotSignedIn)

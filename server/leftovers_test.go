@@ -156,7 +156,7 @@ func TestCancelledWhileAChunkComesIn(t *testing.T) {
 	m := w.founder().matter()
 	f := m.newFile(newID(t), 100)
 	want[api.Upload](t, m.beginUpload(f))
-	other := &player{world: w, cookies: m.cookies}
+	other := m.tab()
 	b.then = func() {
 		// The purge of the cancelled upload finds the chunk, or the chunk finds that its upload is gone: here the latter.
 		a, err := other.try("DELETE", api.UploadPath(m.firm, m.id, f.upload), "", nil, nil)

@@ -52,10 +52,7 @@ func TestGroupCommitSignsOnce(t *testing.T) {
 	write := func(i int) {
 		sub := matters[i].renamed(fmt.Sprint("matter ", i))
 		wg.Go(func() {
-			p := &player{world: w, cookies: map[string]string{}, firm: ada.firm}
-			for k, v := range ada.cookies {
-				p.cookies[k] = v
-			}
+			p := ada.tab()
 			a, err := p.try("POST", api.Seen(matters[i].path()+"/entries", seen.Size), api.TypeBinary, bytes.NewReader(sub.Bytes()), nil)
 			if err != nil || a.status != 200 {
 				t.Errorf("%d %v", a.status, err)

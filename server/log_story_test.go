@@ -358,10 +358,7 @@ func TestDuplicateTag(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, m := range matters {
 		wg.Go(func() {
-			p := &player{world: w, cookies: map[string]string{}, firm: ada.firm}
-			for k, v := range ada.cookies {
-				p.cookies[k] = v
-			}
+			p := ada.tab()
 			answers[i], _ = p.try("POST", m.path()+"/entries", api.TypeBinary, bytes.NewReader(subs[i].Bytes()), nil)
 		})
 	}
@@ -669,10 +666,7 @@ func TestEvents(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			p := &player{world: w, cookies: map[string]string{}, firm: clara.firm}
-			for k, v := range clara.cookies {
-				p.cookies[k] = v
-			}
+			p := clara.tab()
 			if a, err := p.try("GET", clara.bodyPath(f), "", nil, map[string]string{"Range": "bytes=0-9"}); err != nil || a.status != 206 {
 				t.Errorf("%d %v", a.status, err)
 			}

@@ -179,7 +179,7 @@ func TestNextKeysAtOnce(t *testing.T) {
 func (p *player) twin() *player {
 	p.t.Helper()
 	q := *p
-	q.cookies = map[string]string{}
+	q.cookies, q.opened = map[string]string{}, nil
 	want[api.Account](p.t, q.signIn())
 	return &q
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
@@ -40,6 +41,10 @@ func body(c echo.Context, contentType string, limit int64) ([]byte, error) {
 		return nil, access.Deny(api.CodeTooLarge)
 	case err != nil:
 		return nil, access.Deny(api.CodeBadRequest)
+	}
+	// Where a digest is there, a session's key signed it: these are to be the bytes.
+	if digest := r.Header.Get(api.HeaderDigest); digest != "" && digest != api.ContentDigest(sha256.Sum256(b)) {
+		return nil, access.Deny(api.CodeDigest)
 	}
 	return b, nil
 }
@@ -149,7 +154,26 @@ func fromParam(c echo.Context) (uint64, error) {
 
 const accountCookie = "__Host-underseal-account"
 
-func firmCookie(firm wire.ChainID) string { return "__Host-underseal-" + firm.String()[:12] }
+// firmCookies begins the names of a firm's cookies: a browser has one for each of its tabs.
+func firmCookies(firm wire.ChainID) string { return "__Host-underseal-" + firm.String()[:12] + "-" }
+
+func firmCookie(firm wire.ChainID, session wire.ObjectID) string {
+	return firmCookies(firm) + session.String()[:12]
+}
+
+// proofOf is what a request in a firm shows beside its cookie.
+func proofOf(c echo.Context) (auth.RequestProof, error) {
+	r := c.Request()
+	session, err := wire.ParseObjectID(r.Header.Get(api.HeaderSession))
+	if err != nil {
+		return auth.RequestProof{}, access.Deny(api.CodeNotSignedIn)
+	}
+	p := auth.RequestProof{Session: session, Method: r.Method, Target: r.RequestURI, Digest: r.Header.Get(api.HeaderDigest), Signature: api.ParseProof(r.Header.Get(api.HeaderProof))}
+	if r.ContentLength != 0 && p.Digest == "" {
+		return p, access.Deny(api.CodeBadRequest)
+	}
+	return p, nil
+}
 
 func setCookie(c echo.Context, name string, token auth.Token, maxAge time.Duration) {
 	cookie := &http.Cookie{Name: name, Value: token.String(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(maxAge / time.Second)}

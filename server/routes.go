@@ -136,11 +136,15 @@ func (s *Server) asMember(h member) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		t, err := token(c, firmCookie(firm))
+		proof, err := proofOf(c)
 		if err != nil {
 			return err
 		}
-		caller, err := s.auth.Caller(c.Request().Context(), now, firm, t, s.address(c), use(c))
+		t, err := token(c, firmCookie(firm, proof.Session))
+		if err != nil {
+			return err
+		}
+		caller, err := s.auth.Caller(c.Request().Context(), now, firm, t, proof, s.address(c), use(c))
 		if access.Is(err, api.CodeNotFromHere) {
 			s.denied(c, now, caller, err)
 		}

@@ -70,10 +70,7 @@ func TestSpecHead(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, sub := range subs {
 		wg.Go(func() {
-			p := &player{world: m.world, cookies: map[string]string{}}
-			for k, v := range m.cookies {
-				p.cookies[k] = v
-			}
+			p := m.tab()
 			answers[i], _ = p.try("POST", m.path()+"/entries", api.TypeBinary, bytes.NewReader(sub.Bytes()), nil)
 		})
 	}
@@ -367,6 +364,7 @@ func TestSpecStreams(t *testing.T) {
 	for name, value := range m.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
+	m.sign(r)
 	reply, err := http.DefaultClient.Do(r)
 	m.ok(err)
 	reply.Body.Close()
@@ -380,6 +378,7 @@ func TestSpecStreams(t *testing.T) {
 	for name, value := range m.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
+	m.sign(r)
 	late := time.AfterFunc(9*time.Second, func() { t.Error("the whole body was waited for"); close(b.more) })
 	reply, err = http.DefaultClient.Do(r)
 	m.ok(err)

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -129,8 +130,9 @@ type player struct {
 	ring    ed25519.PrivateKey // signs the keyring
 	always  map[string]string  // header of every request
 	author  chain.Author
-	seed    [32]byte // of the author's identity
-	session *chain.Session
+	seed    [32]byte                  // of the author's identity
+	session *chain.Session            // the newest that was made
+	opened  map[string]*chain.Session // those that were opened, by the path of their firm
 	firm    wire.ChainID
 }
 
@@ -181,6 +183,7 @@ func (p *player) try(method, path, contentType string, body io.Reader, header ma
 	for name, value := range header {
 		r.Header.Set(name, value)
 	}
+	p.sign(r)
 	reply, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return answer{}, err
@@ -191,6 +194,12 @@ func (p *player) try(method, path, contentType string, body io.Reader, header ma
 		if c.MaxAge < 0 {
 			delete(p.cookies, c.Name)
 		}
+	}
+	if _, prefix := p.inFirm(path); method == http.MethodPost && path == prefix+"/sessions" && reply.StatusCode == http.StatusOK {
+		if p.opened == nil {
+			p.opened = map[string]*chain.Session{}
+		}
+		p.opened[prefix] = p.session
 	}
 	b, err := io.ReadAll(reply.Body)
 	return answer{reply.StatusCode, reply.Header, b}, err
@@ -215,6 +224,43 @@ func (p *player) noRedirect(path string, header map[string]string) (answer, erro
 	defer reply.Body.Close()
 	b, err := io.ReadAll(reply.Body)
 	return answer{reply.StatusCode, reply.Header, b}, err
+}
+
+// inFirm is the firm that a path is in, and its prefix; empty where it is in none.
+func (p *player) inFirm(path string) (firm wire.ChainID, prefix string) {
+	parts := strings.Split(path, "/")
+	if len(parts) < 4 || parts[2] != "firms" {
+		return firm, ""
+	}
+	firm, err := wire.ParseHash(parts[3])
+	if err != nil {
+		return firm, ""
+	}
+	return firm, api.Firm(firm)
+}
+
+// tab is the same person in the same browser, for requests at the same time.
+func (p *player) tab() *player {
+	return &player{world: p.world, cookies: maps.Clone(p.cookies), firm: p.firm, account: p.account, author: p.author, session: p.session, opened: maps.Clone(p.opened), always: p.always}
+}
+
+// sign signs a request in a firm with the session's key, where the player has a session there and the test did not do so itself.
+func (p *player) sign(r *http.Request) {
+	firm, path := p.inFirm(r.URL.Path)
+	session := p.opened[path]
+	if session == nil || r.Header.Get(api.HeaderProof) != "" {
+		return
+	}
+	if r.GetBody != nil && r.ContentLength > 0 && !strings.Contains(r.URL.Path, "/chunks/") && r.Header.Get(api.HeaderDigest) == "" {
+		body, err := r.GetBody()
+		p.ok(err)
+		b, err := io.ReadAll(body)
+		p.ok(err)
+		r.Header.Set(api.HeaderDigest, api.ContentDigest(sha256.Sum256(b)))
+	}
+	for name, value := range api.SignRequest(firm, session.ID, session.Key, r.Method, r.URL.RequestURI(), r.Header.Get(api.HeaderDigest)) {
+		r.Header.Set(name, value)
+	}
 }
 
 func (p *player) do(method, path, contentType string, body io.Reader, header map[string]string) answer {

@@ -117,6 +117,7 @@ func (h host) Send(ctx context.Context, s client.Send) error {
 		present.Call("push", chunk)
 	}
 	path := js.FuncOf(func(_ js.Value, args []js.Value) any { return s.Path(args[0].Int()) })
+	header := js.FuncOf(func(_ js.Value, args []js.Value) any { return headerJSON(s.Header(args[0].Int(), wire.Hash(bytesOf(args[1])))) })
 	sealed := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		chunk, digest := args[0].Int(), wire.Hash(bytesOf(args[1]))
 		return promise(func() (js.Value, error) { return js.Undefined(), s.Sealed(chunk, digest) })
@@ -126,11 +127,12 @@ func (h host) Send(ctx context.Context, s client.Send) error {
 		return nil
 	})
 	defer path.Release()
+	defer header.Release()
 	defer sealed.Release()
 	defer stored.Release()
 	_, err := withAbort(ctx, func(signal js.Value) js.Value {
 		return h.Call("send", object(map[string]any{"file": file.value, "length": s.Length, "padded": s.Padded, "keys": segmentKeys(s.Keys, s.Padded),
-			"present": present, "path": path, "sealed": sealed, "stored": stored, "signal": signal}))
+			"present": present, "path": path, "header": header, "sealed": sealed, "stored": stored, "signal": signal}))
 	})
 	return err
 }
@@ -145,6 +147,7 @@ func (h host) Fetch(ctx context.Context, f client.Fetch) error {
 	for _, d := range f.Digests {
 		digests = append(digests, d[:]...)
 	}
+	header := js.FuncOf(func(js.Value, []js.Value) any { return headerJSON(f.Header()) })
 	progress := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		f.Progress(int64(args[0].Float()))
 		return nil
@@ -152,13 +155,23 @@ func (h host) Fetch(ctx context.Context, f client.Fetch) error {
 	renew := js.FuncOf(func(_ js.Value, _ []js.Value) any {
 		return promise(func() (js.Value, error) { return js.Undefined(), f.Renew(ctx) })
 	})
+	defer header.Release()
 	defer progress.Release()
 	defer renew.Release()
 	_, err := withAbort(ctx, func(signal js.Value) js.Value {
-		return h.Call("fetchBody", object(map[string]any{"sink": to.value, "path": f.Path, "length": f.Length, "padded": f.Padded, "keys": segmentKeys(f.Keys, f.Padded),
+		return h.Call("fetchBody", object(map[string]any{"sink": to.value, "path": f.Path, "header": header, "length": f.Length, "padded": f.Padded, "keys": segmentKeys(f.Keys, f.Padded),
 			"digests": uint8Array(digests), "progress": progress, "renew": renew, "signal": signal}))
 	})
 	return err
+}
+
+// headerJSON is headers as JavaScript reads them.
+func headerJSON(header map[string]string) string {
+	b, err := json.Marshal(header)
+	if err != nil {
+		return "{}" // texts are always encoded
+	}
+	return string(b)
 }
 
 func object(fields map[string]any) js.Value {

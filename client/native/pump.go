@@ -139,7 +139,7 @@ func (p *Pump) Send(ctx context.Context, s client.Send) error {
 		if err != nil {
 			return err
 		}
-		if err := p.put(ctx, s.Path(number), digest, body); err != nil {
+		if err := p.put(ctx, s.Path(number), s.Header(number, digest), body); err != nil {
 			return err
 		}
 		told.Lock()
@@ -188,10 +188,10 @@ func readContent(source io.ReaderAt, b []byte, at int64) error {
 	return &client.Failure{Code: api.CodeFileUnreadable}
 }
 
-func (p *Pump) put(ctx context.Context, path string, digest wire.Hash, body []byte) error {
+func (p *Pump) put(ctx context.Context, path string, header map[string]string, body []byte) error {
 	limited, cancel := context.WithTimeout(ctx, chunkTimeout)
 	defer cancel()
-	header := map[string]string{"Content-Type": api.TypeBinary, "Content-Digest": api.ContentDigest(digest)}
+	header["Content-Type"] = api.TypeBinary
 	reply, err := p.transport.open(limited, http.MethodPut, path, header, body)
 	if err != nil {
 		return lost(ctx, err)
@@ -302,7 +302,9 @@ func (p *Pump) getOnce(ctx context.Context, f client.Fetch, c chunkOf) ([]byte, 
 	limited, cancel := context.WithTimeout(ctx, chunkTimeout)
 	defer cancel()
 	last := c.offset + c.size - 1
-	reply, err := p.transport.open(limited, http.MethodGet, f.Path, map[string]string{"Range": fmt.Sprintf("bytes=%d-%d", c.offset, last)}, nil)
+	header := f.Header()
+	header["Range"] = fmt.Sprintf("bytes=%d-%d", c.offset, last)
+	reply, err := p.transport.open(limited, http.MethodGet, f.Path, header, nil)
 	if err != nil {
 		return nil, lost(ctx, err)
 	}

@@ -152,6 +152,9 @@ func (b *body) send(t *testing.T, ctx context.Context, tr *Transport, change fun
 	defer source.Close()
 	stored := int64(0)
 	s := client.Send{Source: source, Length: int64(len(b.content)), Padded: b.padded, Keys: b.keys, Path: func(n int) string { return "/chunks/" + strconv.Itoa(n) },
+		Header: func(_ int, digest wire.Hash) map[string]string {
+			return map[string]string{api.HeaderDigest: api.ContentDigest(digest)}
+		},
 		Sealed: func(n int, d wire.Hash) error { b.digests[n] = d; return nil },
 		Stored: func(_ int, _ wire.Hash, bytes int64) { stored += bytes }}
 	if change != nil {
@@ -176,7 +179,7 @@ func (b *body) fetch(t *testing.T, ctx context.Context, tr *Transport, change fu
 	t.Helper()
 	target := filepath.Join(t.TempDir(), "out")
 	sink := NewSink(target, KeepExisting)
-	f := client.Fetch{Sink: sink, Path: "/body", Length: int64(len(b.content)), Padded: b.padded, Keys: b.keys, Digests: b.list()}
+	f := client.Fetch{Sink: sink, Path: "/body", Header: func() map[string]string { return map[string]string{} }, Length: int64(len(b.content)), Padded: b.padded, Keys: b.keys, Digests: b.list()}
 	if change != nil {
 		change(&f)
 	}

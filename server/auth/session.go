@@ -3,6 +3,7 @@ package auth
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"net/netip"
@@ -193,16 +194,45 @@ func touch(tx store.Tx, row []byte, now time.Time) error {
 	return layout.Put(tx, row, s)
 }
 
+// RequestProof is what a request in a firm shows beside its token: which session it is of, and that the session's key signed it.
+type RequestProof struct {
+	Session   wire.ObjectID
+	Method    string
+	Target    string // as it was sent
+	Digest    string // Content-Digest of the body; empty where there is none
+	Signature []byte
+}
+
+// by verifies a proof: who has a cookie and not the device's key has no session (SPEC S-REQUEST-01).
+func (p RequestProof) by(firm wire.ChainID, s layout.Session) error {
+	message := api.RequestMessage(firm, p.Session, p.Method, p.Target, p.Digest)
+	if p.Session != s.Session || len(s.PublicKey) != ed25519.PublicKeySize || !ed25519.Verify(s.PublicKey, message, p.Signature) {
+		return access.Deny(api.CodeNotSignedIn)
+	}
+	return nil
+}
+
+// Lives reports whether a token leads to a session in a firm that goes on.
+func (a *Service) Lives(ctx context.Context, now time.Time, firm wire.ChainID, token Token) bool {
+	return a.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) error {
+		_, _, err := a.firmSession(tx, firm, layout.SessionKey(token), now)
+		return err
+	}) == nil
+}
+
 // Caller says whose session in a firm a token is of.
 //
 // Where it comes from an address that the firm does not admit, the caller is answered with the refusal: it is to be recorded.
-func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, token Token, from netip.Addr, use Use) (access.Caller, error) {
+func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, token Token, proof RequestProof, from netip.Addr, use Use) (access.Caller, error) {
 	row := layout.SessionKey(token)
 	var s layout.Session
 	var l limits
 	var p chain.Policy
 	err := a.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) (err error) {
 		if s, l, err = a.firmSession(tx, firm, row, now); err != nil {
+			return err
+		}
+		if err := proof.by(firm, s); err != nil {
 			return err
 		}
 		p, _, err = ledger.Policy(tx)

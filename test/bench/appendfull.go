@@ -146,6 +146,15 @@ func (f *fullFirm) call(method, path, contentType string, body []byte, header ..
 	for _, c := range f.cookies {
 		r.AddCookie(c)
 	}
+	if f.session != nil && strings.HasPrefix(path, api.Firm(f.id)+"/") {
+		digest := r.Header.Get(api.HeaderDigest)
+		if digest == "" && len(body) > 0 {
+			digest = api.ContentDigest(sha256.Sum256(body))
+		}
+		for name, value := range api.SignRequest(f.id, f.session.ID, f.session.Key, method, path, digest) {
+			r.Header.Set(name, value)
+		}
+	}
 	w := httptest.NewRecorder()
 	f.handler.ServeHTTP(w, r)
 	return w

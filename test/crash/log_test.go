@@ -39,9 +39,10 @@ type author struct {
 	http    *http.Client
 	cookies []*http.Cookie
 	chain.Author
-	firm wire.ChainID
-	name string // of the log
-	keys *log.Keys
+	firm    wire.ChainID
+	session *chain.Session
+	name    string // of the log
+	keys    *log.Keys
 }
 
 func (a *author) ok(err error) {
@@ -62,6 +63,11 @@ func (a *author) post(path, contentType string, body []byte, into any) ([]*http.
 	r.Header.Set("Content-Type", contentType)
 	for _, c := range a.cookies {
 		r.AddCookie(c)
+	}
+	if a.session != nil {
+		for name, value := range api.SignRequest(a.firm, a.session.ID, a.session.Key, r.Method, path, api.ContentDigest(sha256.Sum256(body))) {
+			r.Header.Set(name, value)
+		}
 	}
 	reply, err := a.http.Do(r)
 	if err != nil {
@@ -125,6 +131,7 @@ func newAuthor(t *testing.T, server *program.Server) *author {
 	s, err := chain.NewSession(a.Author, firm, time.Hour)
 	a.ok(err)
 	a.json(api.Firm(firm)+"/sessions", api.OpenSession{Ticket: ticket.Ticket, Member: s.Member, Session: s.ID, PublicKey: s.Public(), Expires: s.Expires, Certificate: s.Certificate}, &struct{}{})
+	a.session = s
 	return a
 }
 

@@ -249,14 +249,20 @@ func inOther(b *browser.Browser, what, expression string) {
 	b.Until(what, browser.Patience, `(() => { const document = window.other?.document; return !!document && (`+expression+`); })()`)
 }
 
-// TestTwoTabs: who signs out or locks in one tab does it in all.
+// TestTwoTabs: two tabs do not take each other's session, and who signs out or locks in one does it in all.
 func TestTwoTabs(t *testing.T) {
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
 	kit := setUp(t, ada, server.SetupLink(), false)
 	ada.See("#matter-new")
 	newMatter(ada, "Doe v. Roe")
+	letter := makePDF(t, filepath.Join(t.TempDir(), "Letter.pdf"), "Dear Mrs. Roe")
+	ada.SetFiles("#file-input", letter)
+	waitTransfers(ada, browser.Patience)
+	clearTransfers(ada)
 	secondTab(ada, kit)
+	// Each has a session of its own: what the other one opened is not taken for this one's.
+	sameFile(t, download(ada, "Letter.pdf", browser.Patience), letter)
 
 	ada.Click("#lock")
 	ada.See(`#locked[data-reason="asked"]`)

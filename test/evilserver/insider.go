@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/underseal/underseal/client"
@@ -318,10 +319,14 @@ func RowsRoot(rows []chain.Row) wire.Hash {
 	return log.Root(hashes)
 }
 
-// Do sends a request with the person's cookies.
+// Do sends a request with the person's cookies, and as one of his session where it is in his firm.
 func (p *Person) Do(method, path, contentType string, body []byte, header map[string]string) client.Response {
 	p.Helper()
-	reply, err := p.Transport.Do(Soon(p), client.Request{Method: method, Path: path, ContentType: contentType, Body: body, Header: header})
+	r := client.Request{Method: method, Path: path, ContentType: contentType, Body: body, Header: header}
+	if strings.HasPrefix(path, api.Firm(p.Firm)+"/") {
+		r = p.SignRequest(p.Firm, r)
+	}
+	reply, err := p.Transport.Do(Soon(p), r)
 	p.ok(err)
 	return reply
 }

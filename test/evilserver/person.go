@@ -211,6 +211,9 @@ func (p *Person) start() {
 			p.secrets.mu.Lock()
 			defer p.secrets.mu.Unlock()
 			p.secrets.list = append(p.secrets.list, Secret{name, bytes.Clone(value)})
+			if name == "session key" {
+				p.sessions.learn(value)
+			}
 		}})
 }
 

@@ -9,7 +9,9 @@ package evilserver
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
@@ -49,16 +51,60 @@ type Request struct {
 
 	http *http.Request
 	w    *World
+	sent string // what the sender's session signed of it
 }
 
-// Real is what the honest server answers.
+// target is where a request goes, as its sender's session signs it.
+func (r *Request) target() string {
+	if r.Query == "" {
+		return r.Path
+	}
+	return r.Path + "?" + r.Query
+}
+
+// signed is what a session signs of a request.
+func (r *Request) signed() string {
+	digest := ""
+	if len(r.Body) > 0 {
+		digest = api.ContentDigest(sha256.Sum256(r.Body))
+	}
+	return r.Method + " " + r.target() + " " + digest
+}
+
+// Real is what the honest server answers. Whoever runs the server asks it what he likes, in anybody's name: a request that was
+// changed on its way is signed again with the session's own key, which the World was told.
 func (r *Request) Real() *Reply {
+	if r.signed() != r.sent {
+		r.signAgain()
+	}
 	h := r.http.Clone(r.http.Context())
 	h.Body, h.ContentLength, h.Header = io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body)), r.Header
-	h.URL.Path, h.URL.RawQuery = r.Path, r.Query
+	h.URL.Path, h.URL.RawQuery, h.RequestURI = r.Path, r.Query, r.target()
 	recorder := httptest.NewRecorder()
 	r.w.handler.ServeHTTP(recorder, h)
 	return &Reply{recorder.Code, recorder.Header(), recorder.Body.Bytes()}
+}
+
+func (r *Request) signAgain() {
+	session, err := wire.ParseObjectID(r.Header.Get(api.HeaderSession))
+	parts := strings.Split(r.Path, "/")
+	if err != nil || len(parts) < 4 {
+		return
+	}
+	firm, err := wire.ParseHash(parts[3])
+	r.w.ok(err)
+	key := r.w.sessions.of(session)
+	if key == nil {
+		return
+	}
+	r.Header = r.Header.Clone()
+	digest := r.Header.Get(api.HeaderDigest)
+	if len(r.Body) > 0 {
+		digest = api.ContentDigest(sha256.Sum256(r.Body))
+	}
+	for name, value := range api.SignRequest(firm, session, key, r.Method, r.target(), digest) {
+		r.Header.Set(name, value)
+	}
 }
 
 // Exchange is what passed, as the client saw it.
@@ -83,19 +129,21 @@ type World struct {
 	Key    *auth.MemoryKeys
 	Clock  Clock
 
-	config  server.Config
-	handler http.Handler
-	mu      sync.Mutex // guards all below
-	lies    []lie
-	told    int // exchanges before the first lie that was told; -1: none was
-	seen    []*Exchange
+	sessions *sessionKeys
+	config   server.Config
+	handler  http.Handler
+	mu       sync.Mutex // guards all below
+	lies     []lie
+	told     int // exchanges before the first lie that was told; -1: none was
+	seen     []*Exchange
 }
 
 // NewWorld starts a server. change may be nil.
 func NewWorld(t testing.TB, change func(*server.Config)) *World {
 	t.Helper()
 	l := ledger.NewLog(&ledger.MemoryKeys{Random: rand.Reader}, nil)
-	w := &World{TB: t, Store: memstore.New(l.Integrate), Blobs: memblob.New(), Ledger: l, Key: &auth.MemoryKeys{Random: rand.Reader}, told: -1}
+	w := &World{TB: t, Store: memstore.New(l.Integrate), Blobs: memblob.New(), Ledger: l, Key: &auth.MemoryKeys{Random: rand.Reader}, told: -1,
+		sessions: &sessionKeys{byPublic: map[string]ed25519.PrivateKey{}, byID: map[wire.ObjectID]ed25519.PrivateKey{}}}
 	front := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
 	_, port, _ := strings.Cut(front.Listener.Addr().String(), ":")
 	w.Origin = "http://localhost:" + port
@@ -125,6 +173,8 @@ func (w *World) serve(out http.ResponseWriter, in *http.Request) {
 		return
 	}
 	r := &Request{Method: in.Method, Path: in.URL.Path, Query: in.URL.RawQuery, Header: in.Header, Body: body, http: in, w: w}
+	r.sent = r.signed()
+	w.sessions.opens(r)
 	x := &Exchange{Request: *r}
 	reply := w.answer(r)
 	x.Reply = *reply
@@ -138,6 +188,41 @@ func (w *World) serve(out http.ResponseWriter, in *http.Request) {
 	}
 	out.WriteHeader(reply.Status)
 	_, _ = out.Write(reply.Body) // a client that hung up is no fault of the test
+}
+
+// sessionKeys are the keys of people's sessions: whoever runs the server needs none of them to skip his own check.
+type sessionKeys struct {
+	mu       sync.Mutex // guards both
+	byPublic map[string]ed25519.PrivateKey
+	byID     map[wire.ObjectID]ed25519.PrivateKey
+}
+
+// learn is told a key.
+func (k *sessionKeys) learn(seed []byte) {
+	key := ed25519.NewKeyFromSeed(seed)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.byPublic[string(key.Public().(ed25519.PublicKey))] = key
+}
+
+// opens notes whose key a request opens a session with.
+func (k *sessionKeys) opens(r *Request) {
+	var open api.OpenSession
+	if r.Method != http.MethodPost || !Matches(api.RouteSessions, r.Path) || json.Unmarshal(r.Body, &open) != nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if key := k.byPublic[string(open.PublicKey)]; key != nil {
+		k.byID[open.Session] = key
+	}
+}
+
+// of is the key of a session; nil where it is not known.
+func (k *sessionKeys) of(session wire.ObjectID) ed25519.PrivateKey {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.byID[session]
 }
 
 func (w *World) answer(r *Request) *Reply {

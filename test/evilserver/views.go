@@ -24,7 +24,7 @@ import (
 // it tells another story.
 func (w *World) Fork() *World {
 	w.Helper()
-	f := &World{TB: w.TB, Store: memstore.New(w.Ledger.Integrate), Blobs: w.Blobs, Ledger: w.Ledger, Key: w.Key, told: -1}
+	f := &World{TB: w.TB, Store: memstore.New(w.Ledger.Integrate), Blobs: w.Blobs, Ledger: w.Ledger, Key: w.Key, told: -1, sessions: w.sessions}
 	for partition, rows := range w.dump() {
 		f.Edit(partition, func(tx store.Tx) error {
 			for k, v := range rows {

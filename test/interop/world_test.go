@@ -139,6 +139,15 @@ func (f *firm) do(method, path, contentType string, body []byte, header ...strin
 	for name, value := range f.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
+	if f.session != nil && strings.HasPrefix(path, api.Firm(f.id)+"/") {
+		digest := r.Header.Get(api.HeaderDigest)
+		if digest == "" && len(body) > 0 {
+			digest = api.ContentDigest(sha256.Sum256(body))
+		}
+		for name, value := range api.SignRequest(f.id, f.session.ID, f.session.Key, method, path, digest) {
+			r.Header.Set(name, value)
+		}
+	}
 	reply, err := http.DefaultClient.Do(r)
 	ok(f.t, err)
 	defer reply.Body.Close()

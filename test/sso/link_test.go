@@ -27,7 +27,7 @@ func (o *office) colleague(name string) (*evilserver.Person, string) {
 	return p, kit.Kit
 }
 
-// post asks the server as the page does, past the client.
+// ask asks the server as the page does, past the client.
 func (o *office) ask(b *evilserver.Tab, method, path string, v any) api.Code {
 	o.Helper()
 	body, err := json.Marshal(v)
@@ -36,7 +36,7 @@ func (o *office) ask(b *evilserver.Tab, method, path string, v any) api.Code {
 	if v != nil {
 		r.Body, r.ContentType = body, api.TypeJSON
 	}
-	reply, err := b.Do(evilserver.Soon(o), r)
+	reply, err := b.Do(evilserver.Soon(o), b.SignRequest(o.firm, r))
 	o.ok(err)
 	var e api.Error
 	if reply.Status < 400 || json.Unmarshal(reply.Body, &e) != nil {

@@ -143,6 +143,8 @@ export interface SendJob {
   keys: Uint8Array<ArrayBuffer>[];
   present: number[];
   path(chunk: number): string;
+  /** Headers of the PUT of a chunk, as JSON. */
+  header(chunk: number, digest: Uint8Array): string;
   sealed(chunk: number, digest: Uint8Array): Promise<void>;
   stored(chunk: number, digest: Uint8Array, bytes: number): void;
   signal: AbortSignal;
@@ -211,7 +213,7 @@ function plaintext(content: ArrayBuffer, from: number, size: number): Uint8Array
 }
 
 async function put(job: SendJob, chunk: number, body: Uint8Array<ArrayBuffer>, digest: Uint8Array): Promise<void> {
-  const headers = { "Content-Type": "application/octet-stream", "Content-Digest": `sha-256=:${base64(digest)}:` };
+  const headers = { ...headersOf(job.header(chunk, digest)), "Content-Type": "application/octet-stream" };
   const response = await online(
     () => fetch(job.path(chunk), { method: "PUT", body, headers, signal: job.signal, redirect: "error", credentials: "same-origin" }),
     job.signal,
@@ -220,8 +222,8 @@ async function put(job: SendJob, chunk: number, body: Uint8Array<ArrayBuffer>, d
   await response.arrayBuffer(); // to the end, so that the connection is free
 }
 
-function base64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes));
+function headersOf(json: string): Record<string, string> {
+  return JSON.parse(json) as Record<string, string>;
 }
 
 export interface Writer {
@@ -232,6 +234,8 @@ export interface Writer {
 export interface FetchJob {
   sink: { open(length: number): Promise<Writer> };
   path: string;
+  /** Headers of each GET, as JSON. */
+  header(): string;
   length: number;
   padded: number;
   keys: Uint8Array<ArrayBuffer>[];
@@ -267,7 +271,7 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 
 async function get(job: FetchJob, from: number, size: number): Promise<ArrayBuffer> {
   for (let attempt = 0; ; attempt++) {
-    const headers = { Range: `bytes=${from}-${from + size - 1}` };
+    const headers = { ...headersOf(job.header()), Range: `bytes=${from}-${from + size - 1}` };
     const response = await online(() => fetch(job.path, { headers, signal: job.signal, redirect: "error", cache: "no-store", credentials: "same-origin" }), job.signal);
     if (response.status === 206) return online(() => exactly(response, size), job.signal);
     const refused = response.ok ? new PumpError("body-digest") : await refusal(response);
