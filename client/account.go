@@ -100,6 +100,7 @@ func (c *Client) SetupFinish(ctx context.Context, u Unlocker) error {
 		return err
 	}
 	seat.Staff = true
+	author.Ways, author.Read = 1, a.ring.Topics // it is made with one
 	charter := chain.Charter{Kind: chain.KindFirm, LogOrigin: cer.enrol.Log.Origin, LogKeys: cer.enrol.Log.Keys, VRFKey: cer.enrol.Log.VRF, Policy: cer.enrol.Log.Policy}
 	sub, id, epoch, err := chain.Found(author, charter, cer.firm, cer.person)
 	if err != nil {
@@ -155,7 +156,9 @@ func (c *Client) newAccount(id wire.ObjectID, person string) (*account, error) {
 		return nil, err
 	}
 	c.rootSecrets(root)
-	return &account{id: id, root: root, ring: keyring{Name: person}}, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &account{id: id, root: root, ring: keyring{Name: person, Topics: c.read}}, nil
 }
 
 // rootSecrets tells the root and what follows from it.
@@ -198,7 +201,7 @@ func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocke
 				return &Failure{Code: api.CodeNoRoom, cause: err}
 			}
 		}
-		a.local = true
+		a.ring.Passphrase = true
 		finish.Login = c.loginProof(vault.MethodPassphrase, u.Passphrase.LoginKey(), cer.enrol.Challenge)
 	case u.Code != "":
 		if err := c.enrolPassword(a, cer.newPassword, u.Code, &finish); err != nil {
@@ -239,6 +242,8 @@ func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocke
 func (c *Client) signedIn(ctx context.Context, a *account) error {
 	c.mu.Lock()
 	c.account, c.ceremony, c.locked = a, nil, false
+	read := c.read
+	c.read = 0
 	c.mu.Unlock()
 	if err := c.loadRefusals(ctx, a); err != nil {
 		return err
@@ -251,6 +256,9 @@ func (c *Client) signedIn(ctx context.Context, a *account) error {
 	}
 	if err := c.register(ctx, a); err != nil {
 		return err
+	}
+	if read != 0 {
+		_ = c.Acknowledge(ctx, read) // where it fails he is shown it once more
 	}
 	return c.loadTransfers(ctx, a)
 }
@@ -402,7 +410,7 @@ func (c *Client) SignInRoot(ctx context.Context, login ed25519.PrivateKey, id wi
 	if err != nil {
 		return failureOf(err)
 	}
-	a := &account{id: id, local: true}
+	a := &account{id: id}
 	for _, a.root = range roots {
 		if openKeyring(&account{id: id, root: a.root}, reply.Revision, reply.Keyring) == nil {
 			break
@@ -533,7 +541,7 @@ func (c *Client) ConfirmKit(ctx context.Context) error {
 		return failureOf(err)
 	}
 	c.took(a, reply)
-	return failureErr(c.updateKeyring(ctx, func(k *keyring) { k.KitSaved = true }))
+	return c.updateSelf(ctx, func(k *keyring) { k.KitSaved = true })
 }
 
 // failureErr is failureOf as an error that is nil when there is none.

@@ -39,6 +39,8 @@ type Client struct {
 	order     []wire.ObjectID // of transfers
 	slots     chan struct{}   // how many transfers run at once
 	refusals  []Refusal
+	read      chain.Topics // by somebody who has no account yet, or is not signed in
+	telling   telling
 	ctx       context.Context // of everything that runs beside calls; ends with sign-out
 	stop      context.CancelFunc
 }
@@ -63,6 +65,7 @@ func (c *Client) reset() {
 	c.matters, c.sessions, c.transfers = map[wire.ChainID]*matter{}, map[wire.ChainID]*chain.Session{}, map[wire.ObjectID]*transfer{}
 	c.logs, c.carried = map[wire.ChainID]*firmLog{}, map[wire.ChainID][]byte{}
 	c.order, c.slots, c.refusals = nil, make(chan struct{}, transfersAtOnce), nil
+	c.read, c.telling = 0, newTelling()
 	c.ctx, c.stop = context.WithCancel(context.Background())
 }
 
@@ -106,13 +109,29 @@ type account struct {
 
 	pending *vault.Kit // made and not yet confirmed as saved
 	shown   *shown     // what unlocked or proved last
-	local   bool       // a passphrase unlocks it on this device, too: no server knows of that wrap
 }
 
-// ways is how many ways to unlock an account has.
+// ways is how many ways to unlock an account has: those that the server keeps and that the account's own record knows of, so
+// that no server makes them more; and a passphrase, whose wrapped root lies on a device.
 func (a *account) ways() uint8 {
-	n := len(a.vault)
-	if a.local {
+	n := 0
+	for _, e := range a.vault {
+		switch vault.Method(e.Method) {
+		case vault.MethodPasskey:
+			if a.ring.passkey(e.ID) != nil {
+				n++
+			}
+		case vault.MethodKit:
+			if a.ring.KitSaved {
+				n++
+			}
+		case vault.MethodPassword:
+			if a.ring.Password != nil {
+				n++
+			}
+		}
+	}
+	if a.ring.Passphrase {
 		n++
 	}
 	return uint8(min(n, chain.MaxWays))
@@ -328,7 +347,7 @@ func (c *Client) author(firm wire.ChainID) (chain.Author, error) {
 	if err := identify(&seat.identity, c.account.root.IdentitySeed(seat.Salt), seat.Fingerprint); err != nil {
 		return chain.Author{}, err
 	}
-	author := chain.Author{Member: seat.Member, Identity: seat.identity, Ways: c.account.ways(), Random: c.config.Random, Now: c.config.Now, Checkpoint: c.carried[firm]}
+	author := chain.Author{Member: seat.Member, Identity: seat.identity, Ways: c.account.ways(), Read: c.account.ring.Topics, Random: c.config.Random, Now: c.config.Now, Checkpoint: c.carried[firm]}
 	for i := range seat.Former {
 		f := &seat.Former[i]
 		if err := identify(&f.identity, f.Seed, f.Fingerprint); err != nil {

@@ -143,7 +143,7 @@ func (c *Client) PasskeyAddFinish(ctx context.Context, u Unlocker, name string) 
 	c.ceremony = nil
 	c.mu.Unlock()
 	made := c.config.Now().UnixMilli()
-	return failureErr(c.updateKeyring(ctx, func(k *keyring) { k.Passkeys = append(k.Passkeys, passkeyName{ID: id, Name: name, MadeAt: made}) }))
+	return c.updateSelf(ctx, func(k *keyring) { k.Passkeys = append(k.Passkeys, passkeyName{ID: id, Name: name, MadeAt: made}) })
 }
 
 // RenamePasskey changes what its owner calls a passkey, by the id that Account shows.
@@ -179,9 +179,9 @@ func (c *Client) RemovePasskey(ctx context.Context, id string) error {
 		return failureOf(err)
 	}
 	c.took(a, reply)
-	return failureErr(c.updateKeyring(ctx, func(k *keyring) {
+	return c.updateSelf(ctx, func(k *keyring) {
 		k.Passkeys = slices.DeleteFunc(k.Passkeys, func(p passkeyName) bool { return string(p.ID) == string(credential) })
-	}))
+	})
 }
 
 // passkeyID is a credential of this account.

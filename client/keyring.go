@@ -37,6 +37,10 @@ type keyring struct {
 	Caches [][32]byte `json:"caches,omitempty"`
 	// Recoveries are those in which this account holds a share, and when it first saw them.
 	Recoveries []seenRecovery `json:"recoveries,omitempty"`
+	// Passphrase says that one unlocks on a device: no server has that wrap.
+	Passphrase bool `json:"passphrase,omitempty"`
+	// Topics are what this person has read.
+	Topics chain.Topics `json:"topics,omitempty"`
 }
 
 // passwordNote is all that is remembered of a password: that there is one, and when it was set.
@@ -235,15 +239,19 @@ func (c *Client) updateKeyring(ctx context.Context, change func(*keyring)) error
 	return fail(api.CodeUnavailable, "")
 }
 
-// freshKeyring reads what another device wrote.
+// freshKeyring reads what another device wrote, and which ways to unlock there are by now.
 func (c *Client) freshKeyring(ctx context.Context, a *account) error {
 	var fresh api.Account
 	if err := c.call(ctx, methodGet, api.RouteAccount, nil, &fresh); err != nil {
 		return err
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.takeKeyring(ctx, a, fresh)
+	err := c.takeKeyring(ctx, a, fresh)
+	c.mu.Unlock()
+	if err == nil {
+		c.took(a, fresh)
+	}
+	return err
 }
 
 // takeKeyring opens a keyring the server handed out, and refuses one older than this device has seen.

@@ -75,6 +75,7 @@ func (c *Client) sync(ctx context.Context, m *matter) error {
 		c.pinEpoch(ctx, m)
 		c.keepRules(m)
 		c.noteRecoveries(ctx, m)
+		c.noteSelf(m)
 		return nil
 	}
 	err = c.refuse(ctx, "the history of a matter", c.accuse(ctx, m, err))

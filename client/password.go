@@ -464,8 +464,8 @@ func (c *Client) SetPassword(ctx context.Context, typed string, password []byte)
 	c.took(a, reply)
 	c.reenter()
 	set := c.config.Now().UnixMilli()
-	if err := c.updateKeyring(ctx, func(k *keyring) { k.Password = &passwordNote{SetAt: set} }); err != nil {
-		return failureOf(err)
+	if err := c.updateSelf(ctx, func(k *keyring) { k.Password = &passwordNote{SetAt: set} }); err != nil {
+		return err
 	}
 	return failureErr(c.enrolDevice(ctx, a, login))
 }
@@ -481,7 +481,7 @@ func (c *Client) RemovePassword(ctx context.Context) error {
 		return failureOf(err)
 	}
 	c.took(a, reply)
-	return failureErr(c.updateKeyring(ctx, func(k *keyring) { k.Password = nil }))
+	return c.updateSelf(ctx, func(k *keyring) { k.Password = nil })
 }
 
 // reenter opens the sessions in firms anew, where they are needed next: what this account shows has changed.

@@ -120,11 +120,11 @@ func (c *Client) nextAccount(a *account, here wire.ObjectID, root vault.Root, ch
 		seat.Former = append([]formerIdentity{before}, seat.Former...)
 		seat.Fingerprint, seat.identity = wire.Hash(identity.Public().Fingerprint()), identity
 	}
-	ring.KitSaved = true
+	ring.KitSaved, ring.Passphrase = true, change.Passphrase != nil
 	ring.Caches = append([][32]byte{a.root.CacheKey()}, ring.Caches...)
 	ring.Renewing = ring.seats()
 	ring.Devices = slices.DeleteFunc(ring.Devices, func(d namedDevice) bool { return d.ID != here })
-	return &account{id: a.id, root: root, ring: ring, revision: a.revision + 1, pending: a.pending, shown: a.shown, local: change.Passphrase != nil}, nil
+	return &account{id: a.id, root: root, ring: ring, revision: a.revision + 1, pending: a.pending, shown: a.shown}, nil
 }
 
 // seats are the chains that this account may have a seat in, firms first: who may open matters is looked up there.

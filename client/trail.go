@@ -36,6 +36,7 @@ type ActivityView struct {
 	Rule      string             `json:"rule"`
 	Why       string             `json:"why"`  // what its author gave as a reason
 	Ways      int                `json:"ways"` // that he says he has to unlock
+	Read      []string           `json:"read"` // topics that he says he has read
 }
 
 // ActivityPage is a part of a timeline, newest first.
@@ -145,7 +146,7 @@ func (c *Client) fetchRange(ctx context.Context, m *matter, start, end uint64) (
 var opNames = map[chain.OpKind]string{chain.OpAdd: "added", chain.OpPlace: "placed", chain.OpDelete: "deleted", chain.OpProfile: "renamed"}
 
 func activityView(s *chain.State, position uint64, a chain.Activity) ActivityView {
-	v := ActivityView{Position: position, At: a.Time, Person: nameOf(s, a.Effect.Actor), Subject: a.Person, Void: a.Voids, Documents: []ActivityDocument{}}
+	v := ActivityView{Position: position, At: a.Time, Person: nameOf(s, a.Effect.Actor), Subject: a.Person, Void: a.Voids, Documents: []ActivityDocument{}, Read: a.Read.Names()}
 	switch a.Effect.Kind {
 	case chain.KindStatement:
 		v.Kind = "renewed"

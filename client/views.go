@@ -26,6 +26,25 @@ type PersonView struct {
 	RemovedAt *uint64  `json:"removedAt"`
 	IsMe      bool     `json:"isMe"`
 	Frozen    bool     `json:"frozen"`
+	// Ways to unlock, and what of the four topics was read when: his own signed word.
+	Ways uint8         `json:"ways"`
+	Read []ReadingView `json:"read"`
+}
+
+// ReadingView is one topic that somebody says he has read.
+type ReadingView struct {
+	Topic    string `json:"topic"`
+	At       uint64 `json:"at"`       // by his own clock
+	Position uint64 `json:"position"` // of the entry that says so first
+}
+
+func readings(m *chain.Member) []ReadingView {
+	list := []ReadingView{}
+	for _, one := range m.Read.Each() {
+		r, _ := m.ReadAt(one)
+		list = append(list, ReadingView{Topic: one.Names()[0], At: r.At, Position: r.Position})
+	}
+	return list
 }
 
 // InviteView is an invite as members see it.
@@ -102,7 +121,7 @@ type MatterSummary struct {
 	Documents int    `json:"documents"`
 	People    int    `json:"people"`
 	ChangedAt uint64 `json:"changedAt"`
-	State     string `json:"state"` // open, waiting, removed, refused, review, second-factor, password-old
+	State     string `json:"state"` // open, review, waiting, second-way, second-factor, password-old, removed, refused, offline, unavailable
 }
 
 // FirmView is a firm of the account.
@@ -118,7 +137,9 @@ type OverviewView struct {
 	Firms    []FirmView      `json:"firms"`
 	Matters  []MatterSummary `json:"matters"`
 	KitSaved bool            `json:"kitSaved"`
-	KitDue   bool            `json:"kitDue"`
+	Ways     uint8           `json:"ways"`   // to unlock that this account has
+	WayDue   bool            `json:"wayDue"` // something was read or sent, and there is one way only
+	Read     []string        `json:"read"`   // topics that this person acknowledged
 	Failed   *api.Failed     `json:"failed"` // sign-ins that were tried since the last one; told once
 }
 
@@ -163,6 +184,7 @@ type AccountView struct {
 	Password   *FactorView    `json:"password"` // nil: there is none
 	App        *FactorView    `json:"app"`      // the authenticator app
 	KitSaved   bool           `json:"kitSaved"`
+	Ways       uint8          `json:"ways"`
 	Identities []IdentityView `json:"identities"`
 	Refusals   []Refusal      `json:"refusals"`
 	Renewal    RenewalView    `json:"renewal"` // what is left of it
@@ -212,7 +234,8 @@ func (c *Client) Overview(ctx context.Context) (OverviewView, error) {
 		view.Matters = append(view.Matters, c.summary(ctx, seat))
 	}
 	c.mu.Lock()
-	view.KitSaved, view.KitDue = a.ring.KitSaved, a.ring.Read && !a.ring.KitSaved
+	view.KitSaved, view.Ways, view.Read = a.ring.KitSaved, a.ways(), a.ring.Topics.Names()
+	view.WayDue = a.ring.Read && view.Ways < 2
 	if a.failed != (api.Failed{}) {
 		failed := a.failed
 		view.Failed, a.failed = &failed, api.Failed{}
@@ -254,6 +277,8 @@ func stateOf(err error) string {
 	switch failureOf(err).Code {
 	case api.CodeWaiting:
 		return "waiting"
+	case api.CodeSecondWay:
+		return "second-way"
 	case api.CodeRemoved:
 		return "removed"
 	case api.CodeServerLied:
@@ -385,7 +410,7 @@ func (c *Client) showPeople(v *MatterView, s *chain.State, self wire.ObjectID) {
 			continue // shown with the invite
 		}
 		p := PersonView{Member: m.ID.String(), Name: m.Name, Role: m.Role.String(), Words: m.Keys.Fingerprint().Words(), AddedBy: nameOf(s, m.AddedBy), AddedAt: m.AddedAt,
-			IsMe: m.ID == self, Frozen: m.State == chain.MemberFrozen}
+			IsMe: m.ID == self, Frozen: m.State == chain.MemberFrozen, Ways: m.Ways, Read: readings(m)}
 		if m.State == chain.MemberRemoved {
 			at := m.RemovedAt
 			p.RemovedAt = &at
@@ -427,7 +452,7 @@ func (c *Client) Account() (AccountView, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := AccountView{Name: a.ring.Name, Account: a.id.String(), Passkeys: []PasskeyView{}, KitSaved: a.ring.KitSaved, Identities: []IdentityView{}, Refusals: slices.Clone(c.refusals)}
+	v := AccountView{Name: a.ring.Name, Account: a.id.String(), Passkeys: []PasskeyView{}, KitSaved: a.ring.KitSaved, Ways: a.ways(), Identities: []IdentityView{}, Refusals: slices.Clone(c.refusals)}
 	if v.Refusals == nil {
 		v.Refusals = []Refusal{}
 	}

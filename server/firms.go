@@ -209,6 +209,11 @@ func (s *Server) append(c echo.Context, now time.Time, caller access.Caller) err
 		return err
 	}
 	ctx, insists := c.Request().Context(), c.Request().Header.Get(api.HeaderSecondGuest) == "1"
+	if k := sub.Effect.Kind; k == chain.KindAccept || k == chain.KindDeclare {
+		if caller.Ways, err = s.auth.Ways(ctx, caller.Account); err != nil {
+			return err
+		}
+	}
 	out, err := update(ctx, s, caller.Firm, func(tx store.Tx) (ledger.Appended, error) { return ledger.Append(tx, now, caller, id, sub, insists) })
 	if err == nil && sub.Effect.Kind == chain.KindUnlock {
 		// After the entry, which stands whatever becomes of this: the same entry again does it again.

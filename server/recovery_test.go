@@ -224,7 +224,7 @@ func (o *custody) forgedIn(s *chain.State, p *player, change func(*chain.Effect)
 	ghost := *s.Members[o.ada.author.Member]
 	ghost.ID, ghost.State = p.author.Member, chain.MemberSeated
 	s.Members[p.author.Member] = &ghost
-	sub, err := s.Declare(p.author, 0)
+	sub, err := s.Declare(p.author)
 	o.ok(err)
 	sub = p.remade(sub, change)
 	sub.Rows = rows

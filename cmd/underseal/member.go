@@ -262,8 +262,9 @@ func (s *session) signOut() {
 	if s.client == nil || !s.client.SignedIn() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	s.client.Settle(ctx)
 	s.client.SignOut(ctx)
 }
 

@@ -890,7 +890,7 @@ func TestInviteAttacks(t *testing.T) {
 	s := w.ada.state
 	k := must[*EpochKeys](t)(s.Keys())
 	make := func(t *testing.T, change func(*accept)) Entry {
-		a := &accept{link: w.link, by: newPerson(t), body: &seatBody{Person: "Nina Next", RowHash: wire.Hash{1}}}
+		a := &accept{link: w.link, by: newPerson(t), body: &acceptBody{seatBody: seatBody{Person: "Nina Next", RowHash: wire.Hash{1}}}}
 		a.body.head = a.by.head()
 		bundle := must[Bundle](t)(NewBundle(a.by.Member, a.by.Identity))
 		a.effect = must[*Effect](t)(s.effect(a.by.Author, KindAccept))
@@ -1039,7 +1039,7 @@ func TestInviteAttacks(t *testing.T) {
 type accept struct {
 	link   Link
 	effect *Effect
-	body   *seatBody
+	body   *acceptBody
 	by     *person
 	key    Secret
 }

@@ -18,6 +18,7 @@ type Author struct {
 	Former     []*keys.Identity // his earlier ones, which open what was wrapped to them
 	Links      []KeyLink        // from keys that a chain knew him by to these, oldest first; for who comes back
 	Ways       uint8            // to unlock that his account has
+	Read       Topics           // by now
 	Random     io.Reader
 	Now        func() time.Time
 	Checkpoint []byte // the newest checkpoint of the log that this client verified, as log.Carried has it
@@ -45,6 +46,14 @@ func (a Author) with(fingerprint wire.Hash) *keys.Identity {
 		if wire.Hash(i.Public().Fingerprint()) == fingerprint {
 			return i
 		}
+	}
+	return nil
+}
+
+// checkSelf is whether what the author says of himself can be said.
+func (a Author) checkSelf() error {
+	if a.Ways == 0 || a.Ways > MaxWays || a.Read&^AllTopics != 0 {
+		return ErrInput
 	}
 	return nil
 }
@@ -117,6 +126,9 @@ func Found(a Author, charter Charter, name, person string) (Submission, wire.Cha
 	if document.CheckTitle(name) != nil || document.CheckTitle(person) != nil {
 		return fail(document.ErrName)
 	}
+	if err := a.checkSelf(); err != nil {
+		return fail(err)
+	}
 	k, err := newEpochKeys(a.Random, 1)
 	if err != nil {
 		return fail(err)
@@ -128,10 +140,8 @@ func Found(a Author, charter Charter, name, person string) (Submission, wire.Cha
 	if _, err := io.ReadFull(a.Random, charter.Nonce[:]); err != nil {
 		return fail(err)
 	}
-	body := &statementBody{head: a.head(), Reason: ReasonFounded, Subject: a.Member, Founding: &founding{Charter: charter, Name: name, Person: person, Bundle: bundle}}
-	s := &State{Charter: charter, Name: name, Epoch: 1, Members: map[wire.ObjectID]*Member{
-		a.Member: {ID: a.Member, Keys: bundle.Keys, Name: person, Role: RoleOwner, State: MemberSeated, From: 1, AddedBy: a.Member, AddedAt: body.Time},
-	}}
+	body := &statementBody{head: a.head(), Reason: ReasonFounded, Subject: a.Member, Founding: &founding{Charter: charter, Name: name, Person: person, Ways: a.Ways, Read: a.Read, Bundle: bundle}}
+	s := &State{Charter: charter, Name: name, Epoch: 1, Members: map[wire.ObjectID]*Member{a.Member: body.Founding.founder(body.Time)}}
 	effect, err := s.effect(a, KindStatement)
 	if err != nil {
 		return fail(err)

@@ -104,7 +104,17 @@ type founding struct {
 	Charter Charter
 	Name    string // of the chain
 	Person  string // of its founder
+	Ways    uint8  // to unlock, as he says
+	Read    Topics // as he says
 	Bundle  Bundle
+}
+
+// founder is the seat that a first statement makes.
+func (f *founding) founder(at uint64) *Member {
+	id := f.Bundle.Member
+	m := &Member{ID: id, Keys: f.Bundle.Keys, Name: f.Person, Role: RoleOwner, State: MemberSeated, From: 1, Ways: f.Ways, AddedBy: id, AddedAt: at}
+	m.reads(f.Read, at, 0)
+	return m
 }
 
 type statementBody struct {
@@ -132,6 +142,8 @@ func (s *statementBody) bytes() []byte {
 		f.Charter.write(w)
 		w.Text(f.Name)
 		w.Text(f.Person)
+		w.Uint8(f.Ways)
+		w.Uint16(uint16(f.Read))
 		w.Fixed(f.Bundle.Bytes())
 	}
 	return w.Bytes()
@@ -148,7 +160,7 @@ func parseStatementBody(b []byte) (*statementBody, error) {
 	}
 	s.RowsRoot, s.StateRoot = r.Hash(), r.Hash()
 	if r.Bool() {
-		f := &founding{Charter: readCharter(r), Name: r.Text(document.MaxName), Person: r.Text(document.MaxName)}
+		f := &founding{Charter: readCharter(r), Name: r.Text(document.MaxName), Person: r.Text(document.MaxName), Ways: readWays(r), Read: readTopics(r)}
 		bundle, err := ParseBundle(r.Fixed(BundleSize))
 		if err != nil {
 			r.Refuse()
@@ -263,7 +275,7 @@ func parseInviteBody(b []byte) (*inviteBody, error) {
 	return body, r.Done()
 }
 
-// seatBody is the body of an accept and of an admit: the name, and the row that holds the seat's wrap.
+// seatBody is the body of an admit, and the first part of an accept's: the name, and the row that holds the seat's wrap.
 type seatBody struct {
 	head
 	Person  string
@@ -278,9 +290,32 @@ func (b *seatBody) bytes() []byte {
 	return w.Bytes()
 }
 
+func readSeatBody(r *wire.Reader) seatBody {
+	return seatBody{head: readHead(r), Person: r.Text(document.MaxName), RowHash: r.Hash()}
+}
+
 func parseSeatBody(b []byte) (*seatBody, error) {
 	r := wire.NewReader(b)
-	body := &seatBody{head: readHead(r), Person: r.Text(document.MaxName), RowHash: r.Hash()}
+	body := readSeatBody(r)
+	return &body, r.Done()
+}
+
+// acceptBody is the body of an accept: beside the seat, what the guest has read by now.
+type acceptBody struct {
+	seatBody
+	Read Topics
+}
+
+func (b *acceptBody) bytes() []byte {
+	w := wire.NewWriter()
+	w.Fixed(b.seatBody.bytes())
+	w.Uint16(uint16(b.Read))
+	return w.Bytes()
+}
+
+func parseAcceptBody(b []byte) (*acceptBody, error) {
+	r := wire.NewReader(b)
+	body := &acceptBody{readSeatBody(r), readTopics(r)}
 	return body, r.Done()
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // cacheVersion is of the device's own format: a cache of another is thrown away and the chain replayed.
-const cacheVersion uint16 = 4
+const cacheVersion uint16 = 5
 
 // Marshal encodes a verified state with its keys, for the device to seal and keep: a warm open then verifies only what is
 // new. It is secret.

@@ -14,7 +14,7 @@ type Activity struct {
 	Reason  Reason        // of a statement
 	Subject wire.ObjectID // of a statement
 	Why     string        // of an unlock, recover or veto
-	Read    Topics        // of a declare
+	Read    Topics        // of a declare, an accept, or a first statement
 	Voids   int
 	Erased  bool // the envelope is gone, by an owner's word: only Effect is set
 }
@@ -79,6 +79,9 @@ func (a *Activity) read(raw []byte, k *EpochKeys) error {
 			return ErrMismatch
 		}
 		a.Time, a.Reason, a.Subject = b.Time, b.Reason, b.Subject
+		if b.Founding != nil {
+			a.Read = b.Founding.Read
+		}
 	case KindBatch:
 		b, err := parseBatchBody(raw, a.Effect.Batch.Ops)
 		if err != nil {
@@ -102,7 +105,13 @@ func (a *Activity) read(raw []byte, k *EpochKeys) error {
 			return ErrMismatch
 		}
 		a.Time, a.Person = b.Time, b.Person
-	case KindAccept, KindAdmit:
+	case KindAccept:
+		b, err := parseAcceptBody(raw)
+		if err != nil {
+			return ErrMismatch
+		}
+		a.Time, a.Person, a.Read = b.Time, b.Person, b.Read
+	case KindAdmit:
 		b, err := parseSeatBody(raw)
 		if err != nil {
 			return ErrMismatch

@@ -88,7 +88,10 @@ func seeds(t testing.TB) map[string][][]byte {
 			add("FuzzBatchBody", append([]byte{byte(effect.Batch.Ops[0].Kind)}, body...))
 		case KindInvite:
 			add("FuzzInviteBody", body)
-		case KindAccept, KindAdmit:
+		case KindAccept:
+			add("FuzzAcceptBody", body)
+			add("FuzzSeatBody", body[:len(body)-2])
+		case KindAdmit:
 			add("FuzzSeatBody", body)
 		}
 	}
@@ -257,6 +260,13 @@ var again = map[string]func(b []byte) []byte{
 		}
 		return x.bytes()
 	},
+	"FuzzAcceptBody": func(b []byte) []byte {
+		x, err := parseAcceptBody(b)
+		if err != nil {
+			return nil
+		}
+		return x.bytes()
+	},
 	"FuzzParseEventPlace": func(b []byte) []byte {
 		p, err := ParseEventPlace(b)
 		if err != nil {
@@ -308,6 +318,7 @@ func FuzzStatementBody(f *testing.F)     { fuzz(f, "FuzzStatementBody") }
 func FuzzBatchBody(f *testing.F)         { fuzz(f, "FuzzBatchBody") }
 func FuzzInviteBody(f *testing.F)        { fuzz(f, "FuzzInviteBody") }
 func FuzzSeatBody(f *testing.F)          { fuzz(f, "FuzzSeatBody") }
+func FuzzAcceptBody(f *testing.F)        { fuzz(f, "FuzzAcceptBody") }
 func FuzzParseEventPlace(f *testing.F)   { fuzz(f, "FuzzParseEventPlace") }
 func FuzzParseEvent(f *testing.F)        { fuzz(f, "FuzzParseEvent") }
 func FuzzUnmarshal(f *testing.F)         { fuzz(f, "FuzzUnmarshal") }

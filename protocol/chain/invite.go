@@ -327,7 +327,7 @@ func (l Link) Accept(a Author, p Package, position uint64, previous wire.Hash) (
 	effect := &Effect{Kind: KindAccept, Chain: l.Chain, Entry: id, Sequence: log.TypeState, Position: position, Previous: previous, Epoch: p.Epoch, Actor: a.Member,
 		Accept: &AcceptEffect{Invite: l.Invite, Ways: a.Ways, Links: a.Links, Bundle: bundle}}
 	copy(effect.Accept.Signature[:], ed25519.Sign(l.Key(), AcceptMessage(l.Firm, l.Chain, l.Invite, l.Inviter, bundle)))
-	body := &seatBody{head: a.head(), Person: p.Person}
+	body := &acceptBody{seatBody{head: a.head(), Person: p.Person}, a.Read}
 	var rows []Row
 	if p.Mode == ModeOpensAtOnce {
 		k, err := parseGrant(p.Grant, p.Epoch, p.Role, true)

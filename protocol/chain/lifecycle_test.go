@@ -282,9 +282,8 @@ func TestStartAttacks(t *testing.T) {
 		k := must[*EpochKeys](t)(newEpochKeys(rand.Reader, 1))
 		bundle := must[Bundle](t)(NewBundle(p.Member, p.Identity))
 		body := &statementBody{head: p.head(), Reason: ReasonFounded, Subject: p.Member,
-			Founding: &founding{Charter: Charter{Kind: KindCompartment, Firm: wire.Hash{1}}, Name: "Doe v. Roe", Person: "Ada Advocate", Bundle: bundle}}
-		s := &State{Charter: body.Founding.Charter, Name: "Doe v. Roe", Epoch: 1, Members: map[wire.ObjectID]*Member{
-			p.Member: {ID: p.Member, Keys: bundle.Keys, Name: "Ada Advocate", Role: RoleOwner, State: MemberSeated, From: 1, AddedBy: p.Member, AddedAt: body.Time}}}
+			Founding: &founding{Charter: Charter{Kind: KindCompartment, Firm: wire.Hash{1}}, Name: "Doe v. Roe", Person: "Ada Advocate", Ways: 2, Read: TopicKit, Bundle: bundle}}
+		s := &State{Charter: body.Founding.Charter, Name: "Doe v. Roe", Epoch: 1, Members: map[wire.ObjectID]*Member{p.Member: body.Founding.founder(body.Time)}}
 		effect := must[*Effect](t)(s.effect(p.Author, KindStatement))
 		effect.Statement = &StatementEffect{}
 		if _, err := s.seal(p.Author, effect, body, k, nil); err != nil {
@@ -310,6 +309,9 @@ func TestStartAttacks(t *testing.T) {
 		{"a box", ErrFirst, func(r *rotation) { r.effect.Statement.Boxes.Link = []byte{1} }},
 		{"a name that hides", ErrFirst, func(r *rotation) { r.body.Founding.Name = "\u202ex" }},
 		{"a founder without a name", ErrFirst, func(r *rotation) { r.body.Founding.Person = "" }},
+		{"a founder without a way to unlock", ErrFirst, func(r *rotation) { r.body.Founding.Ways = 0 }},
+		{"a topic that nobody wrote", ErrFirst, func(r *rotation) { r.body.Founding.Read = topicsEnd }},
+		{"other ways than are in the state", ErrStateRoot, func(r *rotation) { r.body.Founding.Ways = 3 }},
 		{"26 a second seat", ErrRoster, func(r *rotation) {
 			r.effect.Statement.Seats = append(r.effect.Statement.Seats, Seat{wire.ObjectID{0xff, 0xff, 0xff}, wire.Hash{1}, RoleOwner, 1})
 		}},

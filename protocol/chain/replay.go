@@ -57,8 +57,7 @@ func Start(id wire.ChainID, first Entry, held KeySet) (*State, error) {
 	}
 	s := &State{ID: id, Charter: f.Charter, Name: f.Name, Epoch: 1, Members: map[wire.ObjectID]*Member{}, Invites: map[wire.ObjectID]*Invite{},
 		Documents: map[wire.ObjectID]*Document{}, Recoveries: map[wire.ObjectID]*Recovery{}, keys: held, versions: map[wire.ObjectID]bool{}, expected: map[uint64]wire.Hash{}}
-	s.Members[effect.Actor] = &Member{ID: effect.Actor, Keys: f.Bundle.Keys, Name: f.Person, Role: RoleOwner, State: MemberSeated, From: 1,
-		AddedBy: effect.Actor, AddedAt: body.Time}
+	s.Members[effect.Actor] = f.founder(body.Time)
 	if document.CheckTitle(f.Name) != nil || document.CheckTitle(f.Person) != nil || body.Reason != ReasonFounded {
 		return nil, ErrFirst
 	}
@@ -523,7 +522,7 @@ func (s *State) applyAccept(effect *Effect, e Entry) error {
 	if err := a.Bundle.Keys.Verify(keys.LabelSignEntry, signedMessage(e.Effect, raw), signature); err != nil {
 		return ErrEntrySig
 	}
-	body, err := parseSeatBody(raw)
+	body, err := parseAcceptBody(raw)
 	if err != nil {
 		return ErrMismatch
 	}
@@ -539,6 +538,7 @@ func (s *State) applyAccept(effect *Effect, e Entry) error {
 	} else {
 		// The name is the one the owner gave: a guest who named himself could be somebody else on the screen (attack 5).
 		m.AddedAt = body.Time
+		m.reads(body.Read, body.Time, effect.Position)
 		i.State, i.Guest = InviteWaiting, m.ID
 		if i.Mode == ModeOpensAtOnce {
 			i.State, m.State = InviteSeated, MemberSeated
@@ -565,7 +565,7 @@ func (s *State) comesAs(effect *Effect, i *Invite) (*Member, error) {
 	if old.State != MemberRemoved || back.follow(a.Links, s.FirmOf(), effect.Position) != nil || !back.Keys.Equal(a.Bundle.Keys) {
 		return nil, ErrRoster
 	}
-	m.Former, m.Read = back.Former, back.Read
+	m.Former, m.Read, m.Readings = back.Former, back.Read, back.Readings
 	return m, nil
 }
 

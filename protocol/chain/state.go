@@ -31,10 +31,11 @@ type Member struct {
 	Role      Role
 	State     MemberState
 	From      uint32
-	Former    []FormerKeys  // oldest first
-	Renewed   uint64        // position of his newest renewal; 0: none
-	Ways      uint8         // to unlock, as he says; 0: he did not say
-	Read      Topics        // as he says
+	Former    []FormerKeys // oldest first
+	Renewed   uint64       // position of his newest renewal; 0: none
+	Ways      uint8        // to unlock, as he says; 0: he did not say
+	Read      Topics       // as he says
+	Readings  [topicCount]Reading
 	Escrow    *Escrow       // what he left with custodians; nil: nothing
 	Invite    wire.ObjectID // the invite he came by; zero for the founder
 	AddedBy   wire.ObjectID
@@ -302,7 +303,7 @@ func (m *Member) item() []byte {
 	}
 	w.Uint64(m.Renewed)
 	w.Uint8(m.Ways)
-	w.Uint16(uint16(m.Read))
+	m.writeReadings(w)
 	w.Bool(m.Escrow != nil)
 	if m.Escrow != nil {
 		m.Escrow.write(w)
@@ -328,7 +329,8 @@ func parseMember(r *wire.Reader) *Member {
 	for range r.Count(MaxKeyLinks, 3200+8) {
 		m.Former = append(m.Former, FormerKeys{Keys: parsePublicKeys(r), Until: r.Uint64()})
 	}
-	m.Renewed, m.Ways, m.Read = r.Uint64(), r.Uint8(), Topics(r.Uint16())
+	m.Renewed, m.Ways = r.Uint64(), r.Uint8()
+	m.readReadings(r)
 	if r.Bool() {
 		e := readEscrow(r)
 		m.Escrow = &e

@@ -23,8 +23,8 @@ type Caller struct {
 	Member   wire.ObjectID
 	Session  wire.ObjectID
 	Address  netip.Addr // that the request came from; zero where it is not known
-	Ways     int        // to unlock that the account had when the session was opened
-	Renewals int        // of the account's root, by then
+	Ways     int        // to unlock that the account has, where the entry says something of that
+	Renewals int        // of the account's root when the session was opened
 	SignedIn
 }
 
@@ -487,10 +487,14 @@ func Renew(s *Seat, sub chain.Submission) error {
 	return noRows(sub)
 }
 
-// Declare: who has a seat says something of himself.
-func Declare(s *Seat, sub chain.Submission) error {
+// Declare: who has a seat says of himself how many ways to unlock he has, which the server knows as well. He says it also where
+// it is one that is left.
+func Declare(c Caller, s *Seat, sub chain.Submission, x *chain.DeclareEffect) error {
 	if err := require(s, 0, Seated); err != nil {
 		return err
+	}
+	if int(x.Ways) > c.Ways {
+		return Deny(api.CodeForbidden)
 	}
 	return noRows(sub)
 }

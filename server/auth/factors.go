@@ -284,6 +284,15 @@ func (a *Service) RemovePasskey(ctx context.Context, now time.Time, who Who, cre
 	return out, err
 }
 
+// Ways is how many ways to unlock an account has now.
+func (a *Service) Ways(ctx context.Context, account wire.ObjectID) (n int, err error) {
+	err = a.Store.View(ctx, layout.Accounts, func(tx store.Tx) (err error) {
+		n, err = ways(tx, account)
+		return err
+	})
+	return n, err
+}
+
 // ways is how many ways to unlock an account has. A passphrase may keep its wrapped root on the device.
 func ways(tx store.Tx, account wire.ObjectID) (n int, err error) {
 	err = tx.Scan(layout.VaultOf(account), nil, 0, func(_, v []byte) error {

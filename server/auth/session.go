@@ -241,7 +241,7 @@ func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, 
 	if err != nil {
 		return access.Caller{}, err
 	}
-	c := access.Caller{Firm: firm, Account: s.Account, Member: s.Member, Session: s.Session, Address: from, SignedIn: signedIn(s), Ways: s.Ways, Renewals: s.Renewals}
+	c := access.Caller{Firm: firm, Account: s.Account, Member: s.Member, Session: s.Session, Address: from, SignedIn: signedIn(s), Renewals: s.Renewals}
 	if err := access.From(p, from); err != nil {
 		return c, err
 	}
@@ -598,9 +598,6 @@ func (a *Service) Ticket(ctx context.Context, now time.Time, who Who, firm wire.
 	}
 	t := layout.Ticket{Account: who.Account, Firm: firm, Expires: now.Unix() + ticketSeconds, AccountSession: who.Session, Created: who.created, Seen: who.seen, MFA: who.mfa, PasswordSet: who.passwordSet}
 	err = a.update(ctx, now, func(tx store.Tx) (err error) {
-		if t.Ways, err = ways(tx, who.Account); err != nil {
-			return err
-		}
 		account, _, err := layout.Get[layout.Account](tx, layout.AccountKey(who.Account))
 		if err != nil {
 			return err

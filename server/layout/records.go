@@ -178,7 +178,6 @@ type Ticket struct {
 	AccountSession wire.ObjectID `json:"accountSession"`
 	Created        int64         `json:"created"` // of that session
 	Seen           int64         `json:"seen"`    // when a person used it
-	Ways           int           `json:"ways"`    // to unlock that the account has
 	MFA            bool          `json:"mfa"`
 	PasswordSet    int64         `json:"passwordSet,omitempty"`
 	Renewals       int           `json:"renewals"` // of the account's root
@@ -231,8 +230,7 @@ type Session struct {
 	MFA            bool          `json:"mfa"`            // as that one was when this was opened
 	PasswordSet    int64         `json:"passwordSet,omitempty"`
 	Ended          bool          `json:"ended,omitempty"`
-	Ways           int           `json:"ways"`     // to unlock that the account had when it was opened
-	Renewals       int           `json:"renewals"` // of its root, by then
+	Renewals       int           `json:"renewals"` // of the account's root when it was opened
 }
 
 // SessionID says who made a session, and its newest token's hash.

@@ -46,7 +46,7 @@ func (a *appending) apply() error {
 	case chain.KindRenew:
 		return a.renew()
 	case chain.KindDeclare:
-		return access.Declare(a.seat, a.Submission)
+		return access.Declare(a.caller, a.seat, a.Submission, a.Effect.Declare)
 	case chain.KindUnlock:
 		return a.unlock()
 	case chain.KindEscrow:

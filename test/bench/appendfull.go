@@ -111,7 +111,7 @@ func (f *fullFirm) found(secret string) {
 	f.b.must(err)
 	identity, err := keys.NewIdentity(seed)
 	f.b.must(err)
-	f.author = chain.Author{Member: f.newID(), Identity: identity, Random: rand.Reader, Now: time.Now}
+	f.author = chain.Author{Member: f.newID(), Identity: identity, Random: rand.Reader, Now: time.Now, Ways: 1}
 	reply := send[api.EnrolReply](f, api.RouteEnrolments, api.EnrolRequest{Setup: secret})
 	f.trust = *reply.Log
 	public, private, err := ed25519.GenerateKey(nil)

@@ -106,7 +106,7 @@ func newAuthor(t *testing.T, server *program.Server) *author {
 	a.ok(err)
 	member, err := wire.NewObjectID(rand.Reader)
 	a.ok(err)
-	a.Author = chain.Author{Member: member, Identity: identity, Random: rand.Reader, Now: time.Now}
+	a.Author = chain.Author{Member: member, Identity: identity, Random: rand.Reader, Now: time.Now, Ways: 1}
 	public, login, err := ed25519.GenerateKey(rand.Reader)
 	a.ok(err)
 

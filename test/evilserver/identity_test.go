@@ -56,6 +56,7 @@ func forgeAccept(i *Insider, invite *chain.Invite, as chain.Author, key ed25519.
 		hash = rows[0].Hash()
 	}
 	body.Fixed(hash[:])
+	body.Uint16(0) // what he has read
 	c := i.Craft(effect, body.Bytes())
 	c.Signer, c.Sealed = as.Identity, invite.AcceptKey
 	return c

@@ -82,7 +82,7 @@ func (p *Person) author() chain.Author {
 		if f.Firm == p.Firm {
 			identity, err := keys.NewIdentity(p.NewestRoot().IdentitySeed(f.Salt))
 			p.ok(err)
-			return chain.Author{Member: f.Member, Identity: identity, Random: rand.Reader, Now: p.Clock.Now}
+			return chain.Author{Member: f.Member, Identity: identity, Random: rand.Reader, Now: p.Clock.Now, Ways: 1}
 		}
 	}
 	p.Fatal("no identity in the firm")
@@ -96,7 +96,7 @@ func (w *World) Stranger() chain.Author {
 	w.ok(err)
 	identity, err := keys.NewIdentity(seed)
 	w.ok(err)
-	return chain.Author{Member: w.ID(), Identity: identity, Random: rand.Reader, Now: w.Clock.Now}
+	return chain.Author{Member: w.ID(), Identity: identity, Random: rand.Reader, Now: w.Clock.Now, Ways: 1}
 }
 
 // ID is a fresh identifier.

@@ -238,6 +238,7 @@ func (p *Person) SecondWay() {
 	p.ok(err)
 	p.kit = kit.Kit
 	p.ok(p.ConfirmKit(Soon(p)))
+	p.Settle(Soon(p)) // now, and not at some moment of a test
 }
 
 // secondWay goes on with a join that a second way to unlock was missing for.

@@ -98,7 +98,7 @@ func found(t testing.TB, p plan) *firm {
 	link, err := srv.SetupLink(t.Context())
 	ok(t, err)
 	_, secret, _ := strings.Cut(link, "#")
-	f.author = chain.Author{Member: newID(t), Identity: newIdentity(t), Random: rand.Reader, Now: time.Now}
+	f.author = chain.Author{Member: newID(t), Identity: newIdentity(t), Random: rand.Reader, Now: time.Now, Ways: 1}
 	f.enrol(secret)
 	charter := chain.Charter{Kind: chain.KindFirm, LogOrigin: f.trust.Origin, LogKeys: f.trust.Keys, VRFKey: f.trust.VRF, Policy: f.trust.Policy}
 	sub, id, _, err := chain.Found(f.author, charter, "Advocate LLP", "Ada Advocate")
