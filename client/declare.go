@@ -118,21 +118,11 @@ func (c *Client) startTelling() {
 
 // tell waits until nothing new comes up, and says what is due.
 func (c *Client) tell(ctx context.Context) {
-	for {
+	for c.untilQuiet(ctx) {
 		c.mu.Lock()
-		news := c.telling.news
-		c.mu.Unlock()
-		if c.wait(ctx, quiet) != nil {
-			return // signed out: all of it was forgotten with the keys
-		}
-		c.mu.Lock()
-		if ctx.Err() != nil {
+		if ctx.Err() != nil { // signed out: all of it was forgotten with the keys
 			c.mu.Unlock()
 			return
-		}
-		if c.telling.news != news {
-			c.mu.Unlock()
-			continue
 		}
 		due := c.takeDue()
 		c.telling.running = len(due) > 0
@@ -142,6 +132,23 @@ func (c *Client) tell(ctx context.Context) {
 		}
 		c.tellAll(ctx, due)
 	}
+}
+
+// untilQuiet reports false where there is nobody any more to speak for.
+func (c *Client) untilQuiet(ctx context.Context) bool {
+	const steps = 5
+	seen := -1
+	for still := 0; still <= steps; still++ {
+		c.mu.Lock()
+		if c.telling.news != seen {
+			seen, still = c.telling.news, 0
+		}
+		c.mu.Unlock()
+		if still < steps && c.wait(ctx, quiet/steps) != nil {
+			return false
+		}
+	}
+	return ctx.Err() == nil
 }
 
 func (c *Client) tellAll(ctx context.Context, due []wire.ChainID) {
@@ -184,13 +191,16 @@ func (c *Client) takeDue() (due []wire.ChainID) {
 // tellChain says in one chain what it does not know. Where it cannot, it is tried again when the chain is opened the next time;
 // where it may not, not before something is new.
 func (c *Client) tellChain(ctx context.Context, id wire.ChainID) {
+	c.mu.Lock()
+	c.telling.tried[id] = true
+	c.mu.Unlock()
 	s, err := c.matter(ctx, id)
 	if err == nil {
 		err = c.declare(ctx, s.ID)
 	}
-	if f := failureOf(err); f != nil && f.Code != api.CodeOffline && f.Code != api.CodeUnavailable && f.Code != api.CodeCancelled {
+	if f := failureOf(err); f == nil || f.Code == api.CodeOffline || f.Code == api.CodeUnavailable || f.Code == api.CodeCancelled {
 		c.mu.Lock()
-		c.telling.tried[id] = true
+		delete(c.telling.tried, id)
 		c.mu.Unlock()
 	}
 }

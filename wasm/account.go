@@ -42,6 +42,23 @@ func (b *binding) account() map[string]func(context.Context, input) (any, error)
 			}
 			return nil, c.PasskeyAddFinish(ctx, u, p.Name)
 		},
+		"acknowledge": func(ctx context.Context, in input) (any, error) {
+			var p struct {
+				Topics []string `json:"topics"`
+			}
+			if err := in.decode(&p); err != nil {
+				return nil, err
+			}
+			var read chain.Topics
+			for _, name := range p.Topics {
+				one, ok := chain.ParseTopic(name)
+				if !ok {
+					return nil, &client.Failure{Code: api.CodeBadRequest}
+				}
+				read |= one
+			}
+			return nil, c.Acknowledge(ctx, read)
+		},
 		"sessions": func(ctx context.Context, _ input) (any, error) {
 			list, err := c.Sessions(ctx)
 			return map[string]any{"sessions": list}, err

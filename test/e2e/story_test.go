@@ -212,7 +212,7 @@ func TestStory(t *testing.T) {
 	petra.Open(second)
 	petra.Click("#join-passkey")
 	saveKit(petra) // who works in a firm has two ways to unlock before anything is sealed to her
-	petra.Until("Petra waits", browser.Patience, `document.querySelector(".problem")?.dataset.code === "waiting"`)
+	petra.See("#waiting")
 	petra.Screen("15-waiting")
 	// Nobody reloads: what others did comes by itself.
 	ada.See(`#invites [data-state="waiting"]`)

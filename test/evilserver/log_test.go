@@ -61,10 +61,22 @@ func splitDirectory(t *testing.T) {
 		return fork.Ledger.PutLink(tx, chain.FirstKeyLink(o.ada.Firm, bundle))
 	})
 	o.replant(o.World, fork)
+	fork.outgrow(o.ada.Firm) // whichever entry is compared first, it is this log that decides
 	clara := o.clara.At(fork).In().Beware()
 	clara.Refused(clara.Look(o.matter), client.ErrFork)
 	clara.Proves(log.EvidenceFork, fork)
 	clara.Closed(o.matter)
+}
+
+// outgrow makes a face's log longer than what anybody saw of another's.
+func (w *World) outgrow(firm wire.ChainID) {
+	w.Helper()
+	for range 16 {
+		as := w.Stranger()
+		bundle, err := chain.NewBundle(as.Member, as.Identity)
+		w.ok(err)
+		w.Edit(layout.FirmPartition(firm), func(tx store.Tx) error { return w.Ledger.PutLink(tx, chain.FirstKeyLink(firm, bundle)) })
+	}
 }
 
 // putLink writes a key link into the store and the log, past every rule.

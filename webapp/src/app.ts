@@ -33,6 +33,8 @@ export interface App {
   limitsChanged(): void;
   /** Makes a kit, then goes to a page. */
   makeKit(then: string, mayWait: boolean): void;
+  /** Makes a second way to unlock, then goes to a page. after is what was held up by the lack of it. */
+  secondWay(then: string, after?: () => void): void;
   /** What stood after # in a join link, kept while somebody signs in first. */
   readonly invitation: string | null;
 }

@@ -13,6 +13,16 @@ export interface Failure {
 export type Role = "owner" | "paralegal" | "client" | "expert" | "auditor" | "reviewer";
 export type InviteMode = "opens-at-once" | "after-i-confirm";
 
+/** What there is to read about this product, once. */
+export type Topic = "passkey" | "kit" | "invitations" | "who-sees-what";
+
+/** One of them that somebody says he has read: when, by his own clock, and in which entry. */
+export interface Reading {
+  topic: Topic;
+  at: number;
+  position: number;
+}
+
 export interface Person {
   member: Id;
   name: string;
@@ -24,6 +34,9 @@ export interface Person {
   isMe: boolean;
   /** Two guests accepted this seat: nobody was let in. */
   frozen: boolean;
+  /** Ways to unlock, and what was read: this person’s own signed word. */
+  ways: number;
+  read: Reading[];
 }
 
 export interface Invite {
@@ -82,10 +95,10 @@ export interface MatterSummary {
   people: number;
   changedAt: number;
   /**
-   * waiting: my acceptance waits for an owner's confirmation. refused: the server's record of it does not verify. review:
+   * waiting: my acceptance waits for an owner's confirmation. second-way: it goes on once I have two ways to unlock. refused: the server's record of it does not verify. review:
    * a reviewer's seat, which verifies and opens nothing. myRole is "" unless open or review.
    */
-  state: "open" | "review" | "waiting" | "removed" | "refused" | "offline" | "unavailable";
+  state: "open" | "review" | "waiting" | "second-way" | "removed" | "refused" | "offline" | "unavailable";
 }
 
 export interface Overview {
@@ -93,8 +106,12 @@ export interface Overview {
   firms: { firm: Id; name: string; mayCreateMatters: boolean }[];
   matters: MatterSummary[];
   kitSaved: boolean;
-  /** true after this person has saved a first file or made a first upload: the moment to ask for the kit. */
-  kitDue: boolean;
+  /** Ways to unlock that this account has. */
+  ways: number;
+  /** There is one, and a first file was saved or sent: the moment to ask for a second. */
+  wayDue: boolean;
+  /** What this person has read. */
+  read: Topic[];
 }
 
 export interface InviteView {
@@ -122,6 +139,7 @@ export interface AccountView {
   account: Id;
   passkeys: Passkey[];
   kitSaved: boolean;
+  ways: number;
   identities: { firm: Id; firmName: string; words: string[] }[];
   refusals: Refusal[]; // the sealed journal of refusals on this device
 }
@@ -339,6 +357,7 @@ export interface Activity {
   rule: ErasureRule | ""; // of an erasure
   why: string; // what its author gave as a reason
   ways: number; // to unlock, as its author says of himself
+  read: Topic[]; // that its author says he has read
 }
 
 export type TrailKind = "opened" | "unsigned" | "served" | "session-opened" | "session-ended" | "sign-in-failed" | "denied" | "locked";
@@ -447,6 +466,8 @@ export interface Calls {
   recoveryStop(p: { firm: Id; recovery: Id; reason: string }): Recovery;
 
   overview(): Overview;
+  /** This person has read something. Before there is an account it is kept for the one that is made. */
+  acknowledge(p: { topics: Topic[] }): Record<string, never>;
   account(): AccountView;
   /** Makes a recovery kit. It is not in force until kitConfirm; making another replaces it. */
   kitCreate(): { kit: string; name: string; firms: string[]; madeAt: number };

@@ -9,12 +9,13 @@ import { Engine, failureOf } from "./engine-client.ts";
 import { Presence } from "./presence.ts";
 import { accountScreen } from "./screens/account.ts";
 import { joinScreen } from "./screens/join.ts";
-import { askForKit, kitScreen } from "./screens/kit.ts";
+import { askForSecondWay, kitScreen } from "./screens/kit.ts";
 import { liedScreen } from "./screens/lied.ts";
 import { isPart, matterScreen } from "./screens/matter.ts";
 import { mattersScreen } from "./screens/matters.ts";
 import { ceremonyScreen, recoveriesScreen } from "./screens/recovery.ts";
 import { rulesScreen } from "./screens/rules.ts";
+import { secondWayScreen } from "./screens/secondway.ts";
 import { setupScreen } from "./screens/setup.ts";
 import { signinScreen, unlockScreen, type Ended } from "./screens/signin.ts";
 import { say } from "./sentences.ts";
@@ -37,7 +38,7 @@ class Program implements App {
   #setupSecret = "";
   #overview: Overview | null = null;
   #screen: Screen | null = null;
-  #kitAsked = false;
+  #wayAsked = false;
   #ended: Ended | null = null; // why the last session is over
   readonly #tabs = new Tabs((word) => this.#heard(word));
   readonly #countdown = new Countdown({ stay: () => this.#presence.use(), lock: () => void this.#lock("absolute") });
@@ -127,7 +128,11 @@ class Program implements App {
   }
 
   makeKit(then: string, mayWait: boolean) {
-    this.show(kitScreen(this, then, mayWait));
+    this.show(kitScreen(this, { then, mayWait }));
+  }
+
+  secondWay(then: string, after?: () => void) {
+    this.show(this.#overview?.kitSaved ? secondWayScreen(this, then, after) : kitScreen(this, { then, mayWait: true, after }));
   }
 
   #keep(fragment: string) {
@@ -242,11 +247,11 @@ class Program implements App {
   }
 
   async #afterSaving() {
-    if (this.#kitAsked || this.#overview?.kitSaved) return;
+    if (this.#wayAsked || (this.#overview?.ways ?? 0) > 1) return;
     const overview = await this.refresh().catch(() => null);
-    if (!overview?.kitDue || overview.kitSaved || this.#kitAsked) return;
-    this.#kitAsked = true;
-    askForKit(this, location.pathname);
+    if (!overview?.wayDue || this.#wayAsked) return;
+    this.#wayAsked = true;
+    askForSecondWay(this, location.pathname);
   }
 
   #drawHead() {

@@ -1,7 +1,7 @@
 // Every sentence a person reads, in one place, ready to translate. Words mean what they mean in SPEC.md:
 // firm, matter, document, version, member, invite, owner, passkey, recovery kit, safety words.
 
-import type { ActivityKind, ErasureRule, Failure, Invite, InviteMode, LockReason, Role, Sequence, SessionMethod, TrailKind, Transfer } from "./engine.ts";
+import type { ActivityKind, ErasureRule, Failure, Invite, InviteMode, LockReason, Role, Sequence, SessionMethod, Topic, TrailKind, Transfer } from "./engine.ts";
 
 const plural = (n: number, one: string, many: string) => (n === 1 ? "1 " + one : n.toLocaleString() + " " + many);
 
@@ -57,10 +57,16 @@ export const say = {
     elsewhere: "I already use Underseal: sign in first",
     noFragment: "This page needs the whole invite link.",
     noFragmentTodo: "Open it from the message again, with everything after the # sign. If you reloaded this page, that is all there is to do.",
-    waitingTitle: "Almost there",
-    waiting: (inviter: string) => `${inviter} has been asked to confirm that it is you. This page opens by itself when that is done; you may also close it and sign in later.`,
-    yourWords: "Your safety words",
-    yourWordsHint: (inviter: string) => `${inviter} sees the same words and may ask you to read them out.`,
+  },
+
+  waiting: {
+    title: "Almost there",
+    text: (inviter: string) => `${inviter} has been asked to confirm that it is you. This page opens by itself when that is done; you may also close it and sign in later.`,
+    somebody: "The person who invited you has been asked to confirm that it is you. This page opens by itself when that is done; you may also close it and sign in later.",
+    words: "Your safety words",
+    wordsHint: (inviter: string) => `${inviter} sees the same words and may ask you to read them out.`,
+    wordsSomebody: "Whoever confirms sees the same words and may ask you to read them out.",
+    matters: "To your matters",
   },
 
   signin: {
@@ -341,8 +347,10 @@ export const say = {
     unavailable: "Cannot be opened at the moment",
     filter: "Find a matter",
     noMatch: "No matter has this in its name.",
-    kitBanner: "You have no recovery kit yet. If this device is lost, so is your access.",
-    kitButton: "Make the kit",
+    wayLabel: "A second way to unlock",
+    wayBanner: "You have one way to unlock. If it is lost, so is your access: make a second one, on paper or on another device.",
+    wayButton: "Make a second way",
+    "second-way": "Goes on once you have two ways to unlock",
   },
 
   matter: {
@@ -433,6 +441,9 @@ export const say = {
     since: "Since ",
     addedBy: ", added by ",
     founded: "Founded this matter ",
+    oneWay: "One way to unlock: reminded until there are two",
+    ways: (n: number) => plural(n, "way", "ways") + " to unlock, by this person\u2019s own word",
+    read: "Has read",
     former: "Former members",
     until: "removed ",
     seatFrozen: "Two people accepted this person\u2019s link. Nobody was let in; remove the seat and invite again another way.",
@@ -515,9 +526,19 @@ export const say = {
     later: "Later",
     fileName: "underseal-recovery-kit.txt",
     dueTitle: "Your document is verified and saved",
-    dueText: "One thing is worth two minutes now: a recovery kit. Your passkey opens this matter on this device; if the device is lost, only the kit brings you back.",
-    dueNow: "Make the kit",
+    dueText: "One thing is worth two minutes now: a second way to unlock. Your passkey opens this matter on this device; if the device is lost, a recovery kit brings you back, or a passkey on another device.",
+    dueNow: "Make a recovery kit",
+    passkeyInstead: "Add a passkey instead",
+    orPasskey: "Or add a passkey on another device",
     replaces: "A new kit replaces the old one once you confirm it.",
+  },
+
+  secondWay: {
+    title: "A second way to unlock",
+    why: "Whoever works in a firm has two ways to unlock: if the only one is lost, so is what only you can open. Make the second one now. What you were about to do comes back after it.",
+    lead: "Make another passkey, on another device: from then on either of the two opens your account by itself, and losing one is no worry.",
+    add: "Add a passkey",
+    hint: "When your device asks where to keep it, choose your phone, another computer or a security key. One that lies on this device as well would be lost with it.",
   },
 
   account: {
@@ -737,6 +758,7 @@ export const say = {
     voided: (n: number) => plural(n, "part", "parts") + " had no effect, because somebody else was first",
     chart: "Entries per day and person",
     loaded: (n: number) => `The newest ${n.toLocaleString()} are loaded.`,
+    read: (topics: readonly string[]) => "Has read: " + topics.join("; "),
   },
 
   trail: {
@@ -826,6 +848,14 @@ export const roleMeaning: Record<Role, string> = {
 };
 
 export const roleArticle: Record<Role, string> = { owner: "an owner", paralegal: "a paralegal", client: "a client", expert: "an expert witness", auditor: "an auditor", reviewer: "a reviewer" };
+
+/** What there is to read, as lists name it. */
+export const topicName: Readonly<Record<Topic, string>> = {
+  passkey: "what a passkey is",
+  kit: "what the recovery kit is for",
+  invitations: "how a false invitation is told",
+  "who-sees-what": "who sees what",
+};
 
 export const ruleName: Record<ErasureRule, string> = { retention: "retention", request: "a request" };
 

@@ -7,7 +7,7 @@ import type { Activity, ActivityKind, Event, Id } from "../engine.ts";
 import { failureOf } from "../engine-client.ts";
 import { dayStart, longDay, name, size, timeOfDay, valid, visible } from "../format.ts";
 import { saveText } from "../savefile.ts";
-import { activityKind, didWhat, say } from "../sentences.ts";
+import { activityKind, didWhat, say, topicName } from "../sentences.ts";
 import { announce, busy, button, field, problem, problemSlot } from "../ui.ts";
 import type { MatterPart } from "./matter.ts";
 
@@ -135,7 +135,7 @@ function row(app: App, matter: Id, item: Activity, slot: ReturnType<typeof probl
   const words = didWhat<Node>(item.kind, name(item.person, "name who-did"), name(item.subject), item.role, item.documents.length, item.rule, item.ways, place.kind);
   return h("li", { "data-position": item.position, "data-kind": item.kind },
     timeOfDay(item.at),
-    h("div", { class: "done" }, h("p", {}, words), item.why !== "" && h("p", { class: "hint" }, name(item.why)), documents(item), item.void > 0 && h("p", { class: "hint caution" }, t.voided(item.void))),
+    h("div", { class: "done" }, h("p", {}, words), item.read.length > 0 && h("p", { class: "hint" }, t.read(item.read.map((topic) => topicName[topic]))), item.why !== "" && h("p", { class: "hint" }, name(item.why)), documents(item), item.void > 0 && h("p", { class: "hint caution" }, t.voided(item.void))),
     h("span", { class: "entry-no" }, h("span", { class: "hint" }, t.entry(item.position)), receipt));
 }
 

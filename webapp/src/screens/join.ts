@@ -9,6 +9,7 @@ import { createPasskey } from "../passkey.ts";
 import { roleArticle, roleMeaning, say } from "../sentences.ts";
 import { watch } from "../watch.ts";
 import { busy, button, page, problem, problemSlot, words } from "../ui.ts";
+import { waiting } from "./waiting.ts";
 
 export function joinScreen(app: App, me: string | null): Screen {
   const fragment = app.invitation;
@@ -23,7 +24,7 @@ export function joinScreen(app: App, me: string | null): Screen {
     if (state === "open") return app.go("/m/" + matter);
     waitingFor = matter;
     history.replaceState(null, "", "/"); // the link has done its work: a reload leads to the sign-in
-    void showWaiting(app, node, invite);
+    void waiting(app, node, { firm: null, firmName: invite.firmName, inviter: invite.inviter });
     watch(app, matter, node, () => app.go("/m/" + matter)); // which says why
   };
   app.engine.call("inviteOpen", { fragment })
@@ -57,7 +58,7 @@ function showInvite(app: App, node: HTMLElement, invite: InviteView, me: string 
         if (failureOf(thrown).code !== "second-way") throw thrown;
         const overview = await app.engine.call("overview");
         app.signedIn(overview);
-        app.makeKit("/m/" + (overview.matters.at(-1)?.matter ?? ""), false);
+        app.secondWay("/m/" + (overview.matters.at(-1)?.matter ?? ""), () => undefined);
       } finally {
         status.textContent = "";
       }
@@ -94,15 +95,4 @@ async function accept(app: App, isNew: boolean, status: HTMLElement): Promise<{ 
   const answer = await app.engine.call("inviteFinish", { passkey });
   app.signedIn(await app.engine.call("overview"));
   return answer;
-}
-
-async function showWaiting(app: App, node: HTMLElement, invite: InviteView) {
-  const inviter = visible(invite.inviter);
-  const heading = h("h1", { tabindex: -1 }, say.join.waitingTitle);
-  const mine = h("div", {});
-  fill(node, heading, h("p", { class: "lead", role: "status" }, say.join.waiting(inviter)), mine);
-  heading.focus();
-  const account = await app.engine.call("account").catch(() => null);
-  const identity = account?.identities.find((i) => i.firmName === invite.firmName) ?? account?.identities[0];
-  if (identity) fill(mine, h("h2", {}, say.join.yourWords), words(identity.words), h("p", { class: "hint" }, say.join.yourWordsHint(inviter)));
 }

@@ -9,16 +9,28 @@ import { saveText } from "../savefile.ts";
 import { withProof } from "../prove.ts";
 import { say } from "../sentences.ts";
 import { busy, button, dialog, form, mark, problem, problemSlot } from "../ui.ts";
+import { secondWayScreen } from "./secondway.ts";
 
 type Kit = Result<"kitCreate">;
 
-export function kitScreen(app: App, then: string, mayWait: boolean): Screen {
+/** Where to go once the kit is in force. after is what was held up by the lack of a second way to unlock. */
+interface Way {
+  then: string;
+  mayWait: boolean;
+  after?: (() => void) | undefined;
+}
+
+export function kitScreen(app: App, way: Way): Screen {
   const heading = h("h1", { tabindex: -1 }, say.kit.title);
   const body = h("div", { class: "stack" }, h("p", { role: "status" }, say.kit.making));
   app.engine.call("kitCreate")
-    .then((kit) => fill(body, sheet(kit), confirmForm(app, then, mayWait, kit)))
-    .catch((thrown: unknown) => fill(body, problem(failureOf(thrown)), button(say.tryAgain, {}, () => app.makeKit(then, mayWait))));
-  return { node: h("section", { class: "page narrow kit" }, heading, h("p", { class: "lead" }, say.kit.lead), body) };
+    .then((kit) => fill(body, sheet(kit), confirmForm(app, way, kit)))
+    .catch((thrown: unknown) => fill(body, problem(failureOf(thrown)), button(say.tryAgain, {}, () => app.show(kitScreen(app, way)))));
+  return {
+    node: h("section", { class: "page narrow kit" }, heading,
+      way.after !== undefined && h("p", { id: "second-way", class: "notice no-print" }, say.secondWay.why),
+      h("p", { class: "lead" }, say.kit.lead), body),
+  };
 }
 
 function sheet(kit: Kit): HTMLElement {
@@ -42,7 +54,7 @@ function lines(code: string): HTMLElement[] {
   return [groups.slice(0, half), groups.slice(half)].map((line) => h("span", {}, line.join("")));
 }
 
-function confirmForm(app: App, then: string, mayWait: boolean, kit: Kit): HTMLElement {
+function confirmForm(app: App, { then, mayWait, after }: Way, kit: Kit): HTMLElement {
   const slot = problemSlot();
   const saved = h("input", { id: "kit-saved", type: "checkbox", required: true });
   const confirm = h("button", { id: "kit-confirm", class: "primary", type: "submit" }, say.kit.confirm);
@@ -50,6 +62,7 @@ function confirmForm(app: App, then: string, mayWait: boolean, kit: Kit): HTMLEl
     await withProof(app, () => app.engine.call("kitConfirm"));
     await app.refresh();
     app.go(then);
+    after?.();
   });
   return form({ class: "no-print" }, submit,
     h("div", { class: "actions start" },
@@ -59,7 +72,8 @@ function confirmForm(app: App, then: string, mayWait: boolean, kit: Kit): HTMLEl
     slot.node,
     h("div", { class: "actions" },
       mayWait && button(say.kit.later, { id: "kit-wait", class: "quiet" }, () => app.go(then)),
-      confirm));
+      confirm),
+    after !== undefined && h("p", { class: "hint" }, button(say.kit.orPasskey, { id: "kit-passkey", class: "link" }, () => app.show(secondWayScreen(app, then, after)))));
 }
 
 // The code stands alone between two rules: sign-in finds it there.
@@ -77,11 +91,15 @@ function asText(kit: Kit): string {
 }
 
 /** After a first verified document: a gentle question, asked once a visit. */
-export function askForKit(app: App, then: string) {
+export function askForSecondWay(app: App, then: string) {
   const open = dialog("kit-due", say.kit.dueTitle,
     h("p", {}, say.kit.dueText),
     h("div", { class: "actions" },
       button(say.kit.later, { id: "kit-later", class: "quiet" }, () => open.close()),
+      button(say.kit.passkeyInstead, { id: "kit-passkey" }, () => {
+        open.close();
+        app.show(secondWayScreen(app, then));
+      }),
       button(say.kit.dueNow, { id: "kit-now", class: "primary" }, () => {
         open.close();
         app.makeKit(then, true);

@@ -14,6 +14,7 @@ import { documentsPanel } from "./documents.ts";
 import { peoplePanel } from "./people.ts";
 import { trailPart } from "./trail.ts";
 import { verifyPart } from "./verify.ts";
+import { waiting } from "./waiting.ts";
 
 const parts = ["documents", "activity", "trail", "verify"] as const;
 
@@ -62,6 +63,8 @@ export function matterScreen(app: App, matter: Id, part: Part): Screen {
         if (current() && app.summary(matter)?.state === "review") return void (shown = reviewerLayout(app, body, matter));
       }
       if (!current()) return;
+      if (failure.code === "second-way") return app.secondWay("/m/" + matter, () => undefined);
+      if (failure.code === "waiting") return void waiting(app, body, { firm: app.summary(matter)?.firm ?? null, inviter: null });
       fill(body, h("h1", { tabindex: -1 }, say.matter.closed), problem(failure),
         h("div", { class: "actions start" }, button(say.tryAgain, {}, () => void load()), h("a", { class: "button quiet", href: "/" }, say.notFound.button)));
     } finally {

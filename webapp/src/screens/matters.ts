@@ -10,7 +10,7 @@ import { busy, button, dialog, field, form, problem, problemSlot } from "../ui.t
 
 export function mattersScreen(app: App): Screen {
   const body = h("div", { "aria-busy": true }, h("p", { role: "status" }, say.loading));
-  const create = button(say.matters.create, { id: "matter-new", class: "primary", hidden: true }, () => overview && openDialog(app, overview));
+  const create = button(say.matters.create, { id: "matter-new", class: "primary", hidden: true }, () => overview && openDialog(app, overview, null));
   let overview: Overview | null = null;
   let show: ((o: Overview) => void) | null = null;
 
@@ -54,7 +54,7 @@ function list(app: App, body: HTMLElement): (overview: Overview) => void {
   };
   return (next) => {
     overview = next;
-    fill(banner, !next.kitSaved && next.matters.length > 0 && kitBanner(app));
+    fill(banner, next.ways < 2 && next.matters.length > 0 && wayBanner(app));
     draw();
   };
 }
@@ -65,8 +65,9 @@ function emptyState(overview: Overview): HTMLElement[] {
   return [h("h2", {}, say.matters.emptyTitle), h("p", {}, mayCreate ? say.matters.emptyOwner : say.matters.emptyGuest)];
 }
 
-function kitBanner(app: App): HTMLElement {
-  return h("div", { class: "notice" }, h("p", {}, say.matters.kitBanner), button(say.matters.kitButton, { id: "kit-banner" }, () => app.makeKit("/", true)));
+function wayBanner(app: App): HTMLElement {
+  return h("section", { id: "way-banner", class: "notice", "aria-label": say.matters.wayLabel }, h("p", {}, say.matters.wayBanner),
+    button(say.matters.wayButton, { id: "way-make" }, () => app.secondWay("/")));
 }
 
 function matterRow(first: MatterSummary): Row<MatterSummary> {
@@ -91,16 +92,28 @@ function matterRow(first: MatterSummary): Row<MatterSummary> {
   return { node, update };
 }
 
-function openDialog(app: App, overview: Overview) {
+/** What is asked for, kept while a second way to unlock is made. */
+interface Asked {
+  name: string;
+  firm: string;
+}
+
+function openDialog(app: App, overview: Overview, asked: Asked | null) {
   const firms = overview.firms.filter((firm) => firm.mayCreateMatters);
   const slot = problemSlot();
-  const title = h("input", { id: "matter-name", required: true, maxlength: 200, autocomplete: "off", spellcheck: "false" });
-  const firm = h("select", { id: "matter-firm" }, firms.map((f) => h("option", { value: f.firm }, f.name)));
+  const title = h("input", { id: "matter-name", required: true, maxlength: 200, value: asked?.name ?? "", autocomplete: "off", spellcheck: "false" });
+  const firm = h("select", { id: "matter-firm" }, firms.map((f) => h("option", { value: f.firm, selected: f.firm === asked?.firm }, f.name)));
   const create = h("button", { id: "matter-create", class: "primary", type: "submit" }, say.matters.button);
   const submit = () => void busy(create, slot, async () => {
-    const { matter } = await app.engine.call("matterCreate", { firm: firm.value, name: title.value.trim() });
-    open.close();
-    app.go("/m/" + matter);
+    const next = { firm: firm.value, name: title.value.trim() };
+    try {
+      const { matter } = await app.engine.call("matterCreate", next);
+      open.close();
+      app.go("/m/" + matter);
+    } catch (thrown) {
+      if (failureOf(thrown).code !== "second-way") throw thrown;
+      app.secondWay("/", () => openDialog(app, overview, next));
+    }
   });
   const open = dialog("matter-dialog", say.matters.dialogTitle, form({}, submit,
     field(say.matters.name, title, say.matters.nameHint),

@@ -2,10 +2,11 @@
 
 import type { App, Changed } from "../app.ts";
 import { fill, h, keyedList, type Row } from "../dom.ts";
-import type { Invite, InviteMode, MatterView, Person, Role } from "../engine.ts";
+import type { Invite, InviteMode, MatterView, Params, Person, Role } from "../engine.ts";
+import { failureOf } from "../engine-client.ts";
 import { date, name, visible } from "../format.ts";
 import { offer } from "../roles.ts";
-import { inviteState, modeMeaning, modeName, roleMeaning, roleName, say } from "../sentences.ts";
+import { inviteState, modeMeaning, modeName, roleMeaning, roleName, say, topicName } from "../sentences.ts";
 import { ask, announce, busy, button, dialog, field, form, problemSlot, words } from "../ui.ts";
 import type { Panel } from "./documents.ts";
 
@@ -13,7 +14,7 @@ const t = say.people;
 
 export function peoplePanel(app: App, changed: Changed): Panel {
   let view: MatterView | null = null;
-  const invite = button(t.invite, { id: "invite-open" }, () => view && inviteDialog(app, view, changed));
+  const invite = button(t.invite, { id: "invite-open" }, () => view && inviteDialog(app, view, changed, null));
   const members = h("ul", { id: "members", class: "people-list" });
   const invites = h("ul", { id: "invites", class: "people-list" });
   const former = h("ul", { id: "former-members", class: "people-list" });
@@ -63,15 +64,24 @@ function personRow(app: App, view: () => MatterView | null, first: Person, chang
       h("div", { class: "person-head" },
         h("span", { class: "person-name" }, name(p.name), p.isMe && h("span", { class: "hint" }, " (" + t.you + ")")),
         h("span", { class: "role" }, roleName[p.role])),
+      p.ways === 1 && p.removedAt === null && h("p", { class: "hint one-way" }, t.oneWay),
       p.frozen && p.removedAt === null && h("p", { class: "problem small-problem" }, t.seatFrozen),
       h("details", {},
         h("summary", { class: "hint" }, p.removedAt === null ? founder(current, p) ? [t.founded, date(p.addedAt)] : [t.since, date(p.addedAt), t.addedBy, name(p.addedBy)] : [t.until, date(p.removedAt)]),
+        p.removedAt === null && selfSaid(p),
         h("p", { class: "words-title" }, t.words), words(p.words), h("p", { class: "hint" }, t.wordsHint),
         removable && button(t.remove, { class: "small", "data-action": "member-remove", "aria-label": t.removeOne(label) }, () => askRemove(app, view(), p, changed))),
     ];
   });
   update(first);
   return { node, update };
+}
+
+// What this person says of himself, as the roster has it.
+function selfSaid(p: Person): HTMLElement {
+  return h("div", { class: "self-said" },
+    p.ways > 1 && h("p", { class: "hint", "data-ways": p.ways }, t.ways(p.ways)),
+    p.read.length > 0 && [h("p", { class: "words-title" }, t.read), h("ul", { class: "plain-list hint" }, p.read.map((r) => h("li", { "data-topic": r.topic }, topicName[r.topic], ", ", date(r.at))))]);
 }
 
 // The first seat is the one that nobody but its holder gave.
@@ -136,24 +146,33 @@ function askCancel(app: App, view: MatterView | null, invite: Invite, changed: C
 // ---- inviting
 
 const roles: readonly Role[] = ["client", "paralegal", "expert", "owner", "auditor", "reviewer"];
-const modes: readonly InviteMode[] = ["opens-at-once", "after-i-confirm"];
+const modes = ["opens-at-once", "after-i-confirm"] as const satisfies readonly InviteMode[];
 const days = [1, 3, 7, 14, 30];
 
-function inviteDialog(app: App, view: MatterView, changed: Changed) {
+/** What is asked for, kept while a second way to unlock is made. */
+type Asked = Params<"inviteCreate">;
+
+function inviteDialog(app: App, view: MatterView, changed: Changed, asked: Asked | null) {
   const slot = problemSlot();
-  const person = h("input", { id: "invite-person", required: true, maxlength: 120, autocomplete: "off", spellcheck: "false" });
-  const role = h("select", { id: "invite-role", on: { change: () => meaning() } }, roles.map((r) => h("option", { value: r }, roleName[r])));
+  const person = h("input", { id: "invite-person", required: true, maxlength: 120, value: asked?.person ?? "", autocomplete: "off", spellcheck: "false" });
+  const role = h("select", { id: "invite-role", on: { change: () => meaning() } }, roles.map((r) => h("option", { value: r, selected: r === asked?.role }, roleName[r])));
   const hint = h("p", { class: "hint", id: "invite-role-hint" });
   const meaning = () => (hint.textContent = roleMeaning[role.value as Role]);
-  const valid = h("select", { id: "invite-days" }, days.map((d) => h("option", { value: d, selected: d === 7 }, say.invite.daysOption(d))));
+  const valid = h("select", { id: "invite-days" }, days.map((d) => h("option", { value: d, selected: d === (asked?.days ?? 7) }, say.invite.daysOption(d))));
   const create = h("button", { id: "invite-create", class: "primary", type: "submit" }, say.invite.create);
   role.setAttribute("aria-describedby", hint.id);
   meaning();
-  const mode = modeChoice();
+  const mode = modeChoice(asked?.mode ?? modes[0]);
   const submit = () => void busy(create, slot, async () => {
-    const made = await app.engine.call("inviteCreate", { matter: view.matter, person: person.value.trim(), role: role.value as Role, mode: mode.chosen(), days: Number(valid.value) });
-    showLink(open.node, person.value.trim(), made.link, () => open.close());
-    changed(await app.engine.call("matterOpen", { matter: view.matter }));
+    const next: Asked = { matter: view.matter, person: person.value.trim(), role: role.value as Role, mode: mode.chosen(), days: Number(valid.value) };
+    try {
+      const made = await app.engine.call("inviteCreate", next);
+      showLink(open.node, next.person, made.link, () => open.close());
+      changed(await app.engine.call("matterOpen", { matter: view.matter }));
+    } catch (thrown) {
+      if (failureOf(thrown).code !== "second-way") throw thrown;
+      app.secondWay("/m/" + view.matter, () => inviteDialog(app, view, changed, next));
+    }
   });
   const roleField = field(say.invite.role, role);
   roleField.append(hint);
@@ -163,8 +182,8 @@ function inviteDialog(app: App, view: MatterView, changed: Changed) {
   person.focus();
 }
 
-function modeChoice() {
-  const options = modes.map((mode, i) => h("input", { type: "radio", name: "invite-mode", value: mode, checked: i === 0, "aria-describedby": "mode-" + mode }));
+function modeChoice(first: InviteMode) {
+  const options = modes.map((mode) => h("input", { type: "radio", name: "invite-mode", value: mode, checked: mode === first, "aria-describedby": "mode-" + mode }));
   const node = h("fieldset", { id: "invite-mode" }, h("legend", {}, say.invite.mode),
     options.map((option, i) => {
       const mode = modes[i] ?? "opens-at-once";
