@@ -103,5 +103,90 @@ func TestSecondWay(t *testing.T) {
 	ada.Until("the roster knows", 2*browser.Patience, `!document.querySelector("#members").innerText.includes("One way to unlock")`)
 	says(t, ada, openSummary(ada, "Clara Client"), "2 ways to unlock")
 	visit(ada, "activity")
+	ada.See("#activity [data-position]")
 	says(t, ada, "#activity", "Clara Client has 2 ways to unlock")
+}
+
+// countsClicks counts what a person clicks, in every page; how the page itself saves a file is none.
+const countsClicks = `window.clicks = []; addEventListener("click", (e) => e.target.hasAttribute?.("download") || window.clicks.push(e.target.closest("button, a, summary, input")?.id || e.target.tagName), true);`
+
+// TestFirstReading: a client's first reading takes three interactions with a passkey, whatever there is to learn beside it: to
+// open the link, to make the passkey, to open the document.
+func TestFirstReading(t *testing.T) {
+	server := program.Start(t, program.Binary(t), "")
+	ada := browser.Start(t, browser.Options{Authenticator: true})
+	ada.Open(server.SetupLink())
+	ada.See("#teach-passkey")
+	ada.Screen("75-setup-teach")
+	ada.Type("#setup-name", "Ada Advocate")
+	ada.Type("#setup-firm", "Advocate & Partners LLP")
+	ada.Click("#teach-passkey")
+	ada.Click("#setup-passkey")
+	ada.See("#kit-text")
+	ada.See("#teach-kit")
+	ada.Screen("76-kit-teach")
+	ada.Click("#teach-kit")
+	saveKit(ada)
+	newMatter(ada, "Doe v. Roe")
+	ada.See("#teach-who-sees-what")
+	pdf := makePDF(t, t.TempDir()+"/Complaint.pdf", canary)
+	ada.SetFiles("#file-input", pdf)
+	waitTransfers(ada, browser.Patience)
+	clearTransfers(ada)
+	ada.Screen("77-matter-teach")
+	ada.Show(browser.Looks[2])
+	ada.Click("#tab-activity")
+	ada.Click("#tab-documents")
+	ada.Until("on a telephone it takes one line", browser.Patience, `document.querySelector("[data-topic] details")?.open === false`)
+	ada.Screen("77-matter-teach-folded")
+	ada.Click(".teach summary")
+	ada.Click("#teach-who-sees-what")
+	ada.Until("it is put away", browser.Patience, `!document.querySelector("#teach-who-sees-what").checkVisibility()`)
+	ada.Click("#invite-open")
+	ada.Type("#invite-person", "Clara Client")
+	ada.Click("#invite-create")
+	ada.See("#teach-invitations")
+	ada.Screen("78-invite-teach")
+	link := ada.String(`document.querySelector("#invite-link").value`)
+	ada.Click("#teach-invitations")
+	ada.Click("#invite-done")
+
+	clara := browser.Start(t, browser.Options{Authenticator: true, Script: countsClicks})
+	clara.Open(link) // one
+	clara.See("#join-passkey")
+	clara.See("#teach-invitations")
+	clara.Screen("79-join-teach")
+	clara.Click("#join-passkey") // two
+	sameFile(t, download(clara, "Complaint.pdf", browser.Patience), pdf)
+	if clicks := clara.Eval(`window.clicks.length`); clicks != "2" {
+		t.Errorf("a first reading took %s clicks after the link was opened, want 2: %s", clicks, clara.Eval(`window.clicks`))
+	}
+	clara.See("#kit-due")
+	clara.Click("#kit-later")
+
+	// What she reads she acknowledges when she likes, one click each, and the owner sees it, with what she said of herself.
+	clara.See("#teach-who-sees-what")
+	clara.Click("#teach-who-sees-what")
+	openAccount(clara)
+	toSee(clara, "#lessons")
+	clara.Screen("80-lessons")
+	clara.Click("#teach-invitations")
+	clara.Click("#teach-passkey")
+	row := openSummary(ada, "Clara Client")
+	ada.Until("the roster knows what she read", 2*browser.Patience, `document.querySelectorAll('`+row+` [data-topic]').length === 3`)
+	says(t, ada, row, "what a passkey is", "how a false invitation is told", "who sees what")
+	ada.Screen("81-roster-read")
+	if n := ada.Eval(`document.querySelectorAll('` + openSummary(ada, "Ada Advocate") + ` [data-topic]').length`); n != "2" {
+		t.Errorf("the founder's own reading before she opened the matter is %s topics, want 2", n)
+	}
+	// A new page of hers shows none of it again.
+	clara.Reload()
+	signIn(clara)
+	clara.See("#lessons details")
+	if n := count(clara, ".teach"); n != 1 {
+		t.Errorf("%d cards are left, want the kit's", n)
+	}
+	visit(ada, "activity")
+	ada.See("#activity [data-position]")
+	says(t, ada, "#activity", "Has read:")
 }

@@ -1,6 +1,6 @@
 // What screens know of the program around them.
 
-import type { Event, Id, MatterSummary, MatterView, Overview } from "./engine.ts";
+import type { Event, Id, MatterSummary, MatterView, Overview, Topic } from "./engine.ts";
 import type { Engine } from "./engine-client.ts";
 import type { Transfers } from "./transfers.ts";
 
@@ -35,6 +35,9 @@ export interface App {
   makeKit(then: string, mayWait: boolean): void;
   /** Makes a second way to unlock, then goes to a page. after is what was held up by the lack of it. */
   secondWay(then: string, after?: () => void): void;
+  /** Whether this person has read something, and that he has just now: once is for good. */
+  hasRead(topic: Topic): boolean;
+  acknowledge(topic: Topic): void;
   /** What stood after # in a join link, kept while somebody signs in first. */
   readonly invitation: string | null;
 }

@@ -4,7 +4,7 @@ import { Alerts } from "./alerts.ts";
 import type { App, Screen } from "./app.ts";
 import { Countdown } from "./countdown.ts";
 import { byId, fill, h } from "./dom.ts";
-import type { Event, Failure, Id, LockReason, MatterSummary, Overview } from "./engine.ts";
+import type { Event, Failure, Id, LockReason, MatterSummary, Overview, Topic } from "./engine.ts";
 import { Engine, failureOf } from "./engine-client.ts";
 import { Presence } from "./presence.ts";
 import { accountScreen } from "./screens/account.ts";
@@ -39,6 +39,7 @@ class Program implements App {
   #overview: Overview | null = null;
   #screen: Screen | null = null;
   #wayAsked = false;
+  readonly #read = new Set<Topic>(); // what this person has read
   #ended: Ended | null = null; // why the last session is over
   readonly #tabs = new Tabs((word) => this.#heard(word));
   readonly #countdown = new Countdown({ stay: () => this.#presence.use(), lock: () => void this.#lock("absolute") });
@@ -98,7 +99,7 @@ class Program implements App {
   }
 
   signedIn(overview: Overview) {
-    this.#overview = overview;
+    this.#know(overview);
     this.#ended = null;
     this.#drawHead();
     this.#presence.begin();
@@ -108,7 +109,22 @@ class Program implements App {
   }
 
   async refresh(): Promise<Overview> {
-    return (this.#overview = await this.engine.call("overview"));
+    return this.#know(await this.engine.call("overview"));
+  }
+
+  #know(overview: Overview): Overview {
+    for (const topic of overview.read) this.#read.add(topic);
+    return (this.#overview = overview);
+  }
+
+  hasRead(topic: Topic): boolean {
+    return this.#read.has(topic);
+  }
+
+  // Nobody waits for it: where the server is away it is said once more when the topic comes up again.
+  acknowledge(topic: Topic) {
+    this.#read.add(topic);
+    this.engine.call("acknowledge", { topics: [topic] }).catch(() => this.#read.delete(topic));
   }
 
   summary(matter: Id): MatterSummary | null {
@@ -184,6 +200,7 @@ class Program implements App {
   // Nothing of what was open stays on the page.
   #forget() {
     this.#overview = null;
+    this.#read.clear();
     this.#presence.stop();
     this.#alerts.stop();
     this.transfers.forget();

@@ -20,6 +20,44 @@ export const say = {
 
   promise: "What you share here is sealed in your browser. The server keeps it and cannot read it.",
 
+  teach: {
+    read: "I have read this",
+    readOne: (title: string) => `I have read this: ${title}`,
+    signed: "One click notes it under your signature, so that your firm can show that you were told.",
+    noted: "Noted: you have read this.",
+    here: "You are at ",
+    all: "Good to know",
+    allHint: "Four short things. What you have read, your firm can show: it is noted under your signature.",
+    lessons: {
+      passkey: { title: "What a passkey is", text: [
+        "Your device keeps a key. It shows it to this address and to no other, and only when your finger, face or PIN says so. There is nothing to remember or type, so there is nothing to be talked out of.",
+        "The same gesture unlocks what is sealed for you. It lies on your device: have a second way for the day you lose it.",
+      ] },
+      kit: { title: "What the kit is for", text: [
+        "If your devices are lost, the code of the kit opens your account from any other. Nobody can make you a new one: not your firm, not whoever runs the server.",
+        "Keep it on paper, away from the device, as you keep a passport. Nobody will ever ask you for it, by telephone or in writing. Whoever does is a thief.",
+      ] },
+      invitations: { title: "How to tell a false invitation", text: [
+        "A true one names who sent it, the firm and the matter before you do anything. It asks for a passkey, and never for a password that you have elsewhere, a code or money.",
+        "If you did not expect it, telephone the sender at a number you already had, not one from the message, and compare the safety words.",
+      ] },
+      inviting: { title: "How your guest tells it from a false one", text: [
+        "Anybody can write in your name. So tell your guest by telephone that a link is coming, and that it opens at this address; then send it the way you always write to each other.",
+        "Say that you will never ask for a password, a code or money by link. If there is any doubt, read your safety words to each other.",
+      ] },
+      "who-sees-what": { title: "Who sees what", text: [
+        "Only those who are listed in this matter can read what is in it: nobody else can, not even others of the same firm. Its owners and auditors also see who opened which document, and when.",
+        "The server sees that you are here, when and from where, and roughly how large things are. It sees no name and no document.",
+      ] },
+    } satisfies Record<Topic | "inviting", { title: string; text: readonly string[] }>,
+    pictures: {
+      passkey: { label: "A drawing: the key on your device leads to this site, and not to a copy of it.", parts: ["your device", "this site", "a copy of it"] },
+      kit: { label: "A drawing: the device is lost, and the kit on paper opens the account again.", parts: ["lost", "your kit", "back in"] },
+      invitations: { label: "A drawing: a true invitation says who sent it and asks for nothing; a false one asks for a password.", parts: ["true", "false", "password?"] },
+      "who-sees-what": { label: "A drawing: members of the matter see an open page, the server a sealed letter, everybody else nothing.", parts: ["this matter", "the server", "others"] },
+    } satisfies Record<Topic, { label: string; parts: readonly [string, string, string] }>,
+  },
+
   setup: {
     title: "Set up your firm",
     lead: "You are the first of your firm here. Your keys are made in this browser and never leave it unsealed: the server will hold ciphertext and public keys, nothing else.",

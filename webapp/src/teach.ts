@@ -16,8 +16,8 @@ export function topicOf(lesson: Lesson): Topic {
   return lesson === "inviting" ? "invitations" : lesson;
 }
 
-/** The card about something, or false for who has read it. */
-export function teach(app: App, lesson: Lesson): HTMLElement | false {
+/** The card about something, or false for who has read it. Folded, it takes one line until it is opened: where there is work to do beside it. */
+export function teach(app: App, lesson: Lesson, folded = false): HTMLElement | false {
   const topic = topicOf(lesson);
   if (app.hasRead(topic)) return false;
   const { title, text } = t.lessons[lesson];
@@ -34,7 +34,8 @@ export function teach(app: App, lesson: Lesson): HTMLElement | false {
     h("div", { class: "teach-text" }, text.map((each) => h("p", {}, each)), lesson === "invitations" && h("p", {}, t.here, h("code", {}, location.host))),
     h("figure", {}, pictures[topic](t.pictures[topic])),
     h("div", { class: "teach-done" }, read, h("p", { class: "hint" }, t.signed)));
-  return h("aside", { class: "teach", "data-topic": topic, "aria-labelledby": heading.id }, heading, body, done);
+  const card = { class: "teach", "data-topic": topic, "aria-labelledby": heading.id };
+  return folded ? h("aside", card, h("details", {}, h("summary", {}, heading), body), done) : h("aside", card, heading, body, done);
 }
 
 /** All of them, to be read again, or for the first time where the moment passed. */

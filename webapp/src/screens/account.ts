@@ -7,6 +7,7 @@ import { failureOf } from "../engine-client.ts";
 import { count, dateTime, name, shortDigest, visible } from "../format.ts";
 import { saveText } from "../savefile.ts";
 import { explain, known, say } from "../sentences.ts";
+import { lessons } from "../teach.ts";
 import { announce, busy, button, copyable, problem, problemSlot, words } from "../ui.ts";
 import { custodySection } from "./custody.ts";
 import { judging } from "./lied.ts";
@@ -22,7 +23,17 @@ export function accountScreen(app: App): Screen {
   const load = async () => {
     try {
       const account = await app.engine.call("account");
-      fill(body, kit(app, account), passkeysSection(app, account), ssoSection(app), sessionsSection(app), identities(account), custodySection(app, account), firmLogs(app, account), refusals(app, account), h("p", { class: "hint id" }, t.id + ": ", h("code", {}, account.account)));
+      fill(body,
+        kit(app, account),
+        passkeysSection(app, account),
+        ssoSection(app),
+        sessionsSection(app),
+        identities(account),
+        custodySection(app, account),
+        firmLogs(app, account),
+        lessons(app),
+        refusals(app, account),
+        h("p", { class: "hint id" }, t.id + ": ", h("code", {}, account.account)));
     } catch (thrown) {
       fill(body, problem(failureOf(thrown)), button(say.tryAgain, {}, () => void load()));
     } finally {

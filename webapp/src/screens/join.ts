@@ -7,6 +7,7 @@ import { failureOf } from "../engine-client.ts";
 import { dateTime, name, visible } from "../format.ts";
 import { createPasskey } from "../passkey.ts";
 import { roleArticle, roleMeaning, say } from "../sentences.ts";
+import { teach } from "../teach.ts";
 import { watch } from "../watch.ts";
 import { busy, button, page, problem, problemSlot, words } from "../ui.ts";
 import { waiting } from "./waiting.ts";
@@ -74,6 +75,8 @@ function showInvite(app: App, node: HTMLElement, invite: InviteView, me: string 
         status)),
     h("details", { class: "quiet-details" }, h("summary", {}, say.join.words), words(invite.inviterWords), h("p", { class: "hint" }, say.join.wordsHint)),
     h("p", { class: "hint" }, say.promise),
+    teach(app, "invitations"),
+    me === null && teach(app, "passkey"),
     me === null && h("p", { class: "hint" }, button(say.join.elsewhere, { id: "join-signin", class: "link" }, () => app.go("/"))));
   heading.focus();
 }

@@ -8,6 +8,7 @@ import { dateText, dateTime, name, visible } from "../format.ts";
 import { saveText } from "../savefile.ts";
 import { withProof } from "../prove.ts";
 import { say } from "../sentences.ts";
+import { teach } from "../teach.ts";
 import { busy, button, dialog, form, mark, problem, problemSlot } from "../ui.ts";
 import { secondWayScreen } from "./secondway.ts";
 
@@ -29,7 +30,7 @@ export function kitScreen(app: App, way: Way): Screen {
   return {
     node: h("section", { class: "page narrow kit" }, heading,
       way.after !== undefined && h("p", { id: "second-way", class: "notice no-print" }, say.secondWay.why),
-      h("p", { class: "lead" }, say.kit.lead), body),
+      h("p", { class: "lead" }, say.kit.lead), body, teach(app, "kit")),
   };
 }
 

@@ -7,6 +7,7 @@ import { failureOf } from "../engine-client.ts";
 import { name } from "../format.ts";
 import { offer } from "../roles.ts";
 import { roleArticle, say } from "../sentences.ts";
+import { teach } from "../teach.ts";
 import { busy, button, dialog, field, form, problem, problemSlot } from "../ui.ts";
 import { watch } from "../watch.ts";
 import { activityPart } from "./activity.ts";
@@ -124,7 +125,7 @@ function contentOf(app: App, view: MatterView, part: Part, changed: (view: Matte
   const people = peoplePanel(app, changed);
   const auditor = view.myRole === "auditor" && h("p", { class: "hint part-lead" }, say.matter.auditorLead);
   return {
-    node: h("div", {}, auditor, h("div", { class: "matter-columns" }, documents.node, people.node)),
+    node: h("div", {}, auditor, teach(app, "who-sees-what", matchMedia("(max-width: 44rem)").matches), h("div", { class: "matter-columns" }, documents.node, people.node)),
     show: (next) => (documents.show(next), people.show(next)),
   };
 }

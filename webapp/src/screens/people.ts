@@ -7,6 +7,7 @@ import { failureOf } from "../engine-client.ts";
 import { date, name, visible } from "../format.ts";
 import { offer } from "../roles.ts";
 import { inviteState, modeMeaning, modeName, roleMeaning, roleName, say, topicName } from "../sentences.ts";
+import { teach } from "../teach.ts";
 import { ask, announce, busy, button, dialog, field, form, problemSlot, words } from "../ui.ts";
 import type { Panel } from "./documents.ts";
 
@@ -66,7 +67,7 @@ function personRow(app: App, view: () => MatterView | null, first: Person, chang
         h("span", { class: "role" }, roleName[p.role])),
       p.ways === 1 && p.removedAt === null && h("p", { class: "hint one-way" }, t.oneWay),
       p.frozen && p.removedAt === null && h("p", { class: "problem small-problem" }, t.seatFrozen),
-      h("details", {},
+      h("details", { open: node.querySelector("details")?.open ?? false },
         h("summary", { class: "hint" }, p.removedAt === null ? founder(current, p) ? [t.founded, date(p.addedAt)] : [t.since, date(p.addedAt), t.addedBy, name(p.addedBy)] : [t.until, date(p.removedAt)]),
         p.removedAt === null && selfSaid(p),
         h("p", { class: "words-title" }, t.words), words(p.words), h("p", { class: "hint" }, t.wordsHint),
@@ -167,7 +168,7 @@ function inviteDialog(app: App, view: MatterView, changed: Changed, asked: Asked
     const next: Asked = { matter: view.matter, person: person.value.trim(), role: role.value as Role, mode: mode.chosen(), days: Number(valid.value) };
     try {
       const made = await app.engine.call("inviteCreate", next);
-      showLink(open.node, next.person, made.link, () => open.close());
+      showLink(app, open.node, next.person, made.link, () => open.close());
       changed(await app.engine.call("matterOpen", { matter: view.matter }));
     } catch (thrown) {
       if (failureOf(thrown).code !== "second-way") throw thrown;
@@ -192,7 +193,7 @@ function modeChoice(first: InviteMode) {
   return { node, chosen: (): InviteMode => modes[options.findIndex((option) => option.checked)] ?? "after-i-confirm" };
 }
 
-function showLink(node: HTMLDialogElement, person: string, link: string, done: () => void) {
+function showLink(app: App, node: HTMLDialogElement, person: string, link: string, done: () => void) {
   const field = h("input", { id: "invite-link", readonly: true, value: link, "aria-label": say.invite.link, on: { focus: () => field.select() } });
   const told = h("span", { class: "hint", role: "status" });
   const copy = button(say.invite.copy, { id: "invite-copy", class: "primary" }, () => void copyLink(field, told));
@@ -202,6 +203,7 @@ function showLink(node: HTMLDialogElement, person: string, link: string, done: (
     h("div", { class: "copy" }, field, copy), told,
     h("p", {}, say.invite.warning),
     h("p", { class: "hint" }, say.invite.once),
+    teach(app, "inviting"),
     h("div", { class: "actions" }, button(say.invite.done, { id: "invite-done" }, done))));
   copy.focus();
 }

@@ -6,6 +6,7 @@ import { dayText } from "../format.ts";
 import { createPasskey } from "../passkey.ts";
 import { withProof } from "../prove.ts";
 import { say } from "../sentences.ts";
+import { teach } from "../teach.ts";
 import { busy, button, page, problemSlot } from "../ui.ts";
 
 const t = say.secondWay;
@@ -33,6 +34,7 @@ export function secondWayScreen(app: App, then: string, after?: () => void): Scr
       after !== undefined && h("p", { id: "second-way", class: "notice" }, t.why),
       h("p", { class: "lead" }, t.lead),
       h("div", { class: "sheet" }, slot.node, h("div", { class: "go" }, add, h("p", { class: "hint" }, t.hint), status)),
+      teach(app, "passkey"),
       h("div", { class: "actions start" }, button(say.back, { id: "second-way-back", class: "quiet" }, () => app.go(then)))),
   };
 }

@@ -4,6 +4,7 @@ import type { App, Screen } from "../app.ts";
 import { h } from "../dom.ts";
 import { createPasskey } from "../passkey.ts";
 import { say } from "../sentences.ts";
+import { teach } from "../teach.ts";
 import { busy, field, form, page, problemSlot } from "../ui.ts";
 
 export function setupScreen(app: App, secret: string): Screen {
@@ -33,6 +34,7 @@ export function setupScreen(app: App, secret: string): Screen {
         field(say.setup.person, person, say.setup.personHint),
         field(say.setup.firm, firm, say.setup.firmHint),
         slot.node,
-        h("div", { class: "go" }, go, h("p", { class: "hint" }, say.setup.passkeyHint), status))),
+        h("div", { class: "go" }, go, h("p", { class: "hint" }, say.setup.passkeyHint), status)),
+      teach(app, "passkey")),
   };
 }
