@@ -9,17 +9,27 @@ const hex = (bytes) => Buffer.from(bytes).toString('hex');
 const bytes = (text) => new Uint8Array(Buffer.from(text, 'hex'));
 (async () => {
   const ready = new Promise((resolve) => {
-    globalThis.undersealPasswordHost = { ready: (register, signIn) => resolve({ register, signIn }) };
+    globalThis.undersealPasswordHost = { ready: (register, signIn, strength, end) => resolve({ register, signIn, strength, end }) };
   });
   const go = new Go();
   const { instance } = await WebAssembly.instantiate(fs.readFileSync(module_), go.importObject);
-  go.run(instance);
+  const over = go.run(instance);
   const methods = await ready;
   for (;;) {
     const { value, done } = await lines.next();
     if (done) process.exit(0);
     const call = JSON.parse(value);
+    if (call.method === 'end') {
+      methods.end();
+      await over;
+      say({ end: 'over' });
+      continue;
+    }
     try {
+      if (call.method === 'strength') {
+        say(await methods.strength(...(call.raw ?? [bytes(call.password), call.words])));
+        continue;
+      }
       const args = call.raw ?? [call.name, call.origin, bytes(call.password)];
       const begun = await methods[call.method](...args);
       say({ message: hex(begun.message) });

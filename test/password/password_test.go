@@ -9,11 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/underseal/underseal/keys/opaque"
+	"github.com/underseal/underseal/keys/strength"
 	"github.com/underseal/underseal/test/program"
 )
 
@@ -171,5 +173,43 @@ func TestModule(t *testing.T) {
 	}
 	if out := m.run("signIn", "", secret, nil); out["code"] != "sign-in-failed" {
 		t.Errorf("no name: %q", out["code"])
+	}
+}
+
+func TestStrengthInTheModule(t *testing.T) {
+	m := start(t)
+	judge := func(call map[string]any) (out struct {
+		Score       int
+		Guesses     float64
+		Warning     string
+		Suggestions []string
+		Code        string
+	}) {
+		t.Helper()
+		call["method"] = "strength"
+		m.send(call)
+		if !m.out.Scan() {
+			t.Fatalf("the module said nothing: %v", m.out.Err())
+		}
+		if err := json.Unmarshal(m.out.Bytes(), &out); err != nil {
+			t.Fatalf("%v: %s", err, m.out.Text())
+		}
+		return out
+	}
+	for password, words := range map[string][]string{"correct horse battery staple": {"Ada"}, "password1": {}, "lovelace1815": {"Ada Lovelace"}} {
+		want := strength.Of(password, words)
+		got := judge(map[string]any{"password": hex.EncodeToString([]byte(password)), "words": words})
+		if got.Score != want.Score || got.Guesses != want.Guesses || got.Warning != want.Warning || !slices.Equal(got.Suggestions, want.Suggestions) {
+			t.Errorf("%s: %+v, want %+v", password, got, want)
+		}
+	}
+	for what, raw := range map[string][]any{"no arguments": {}, "a string for bytes": {"ada", []string{}}, "a string for words": {1, "words"}, "too many words": {1, make([]string, 1001)}} {
+		if out := judge(map[string]any{"raw": raw}); out.Code != "sign-in-failed" {
+			t.Errorf("%s: %q", what, out.Code)
+		}
+	}
+	m.send(map[string]string{"method": "end"})
+	if out := m.receive(); out["end"] != "over" {
+		t.Errorf("it does not end: %v", out)
 	}
 }

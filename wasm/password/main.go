@@ -4,20 +4,25 @@
 // somebody uses a password: most never do, and need not load it. Whoever is done drops the whole module, and with it the
 // 64 MiB that the stretch took, which a module never gives back.
 //
-// worker.ts puts a host object at globalThis.undersealPasswordHost and runs the module, which calls host.ready(register,
-// signIn). Both are called with the name, the origin and the bytes of the password, and answer a promise of { message,
-// finish }: message goes to the server, and finish, called once with the bytes of its answer, is a promise of
+// The worker puts a host object at globalThis.undersealPasswordHost and runs the module, which calls host.ready(register,
+// signIn, strength, end). The first two are called with the name, the origin and the bytes of the password, and answer a
+// promise of { message, finish }: message goes to the server, and finish, called once with the bytes of its answer, is a
+// promise of
 //
 //	register  { record, exportKey }
 //	signIn    { ke3, sessionKey, exportKey }
 //
-// Everything is bytes but name and origin. Every failure rejects with { code: "sign-in-failed" }.
+// strength is called with the bytes of a password and a list of texts that a guesser knows, and answers a promise of { score,
+// guesses, warning, suggestions }, as package strength has them. end ends the module, so that nothing holds its memory.
+//
+// Every failure rejects with { code: "sign-in-failed" }.
 package main
 
 import (
 	"syscall/js"
 
 	"github.com/underseal/underseal/keys/opaque"
+	"github.com/underseal/underseal/keys/strength"
 )
 
 func main() {
@@ -41,8 +46,37 @@ func main() {
 			return map[string]any{"ke3": uint8Array(ke3), "sessionKey": uint8Array(sessionKey), "exportKey": uint8Array(exportKey)}, err
 		}), nil
 	})
-	js.Global().Get("undersealPasswordHost").Call("ready", register, signIn)
-	select {}
+	ended := make(chan struct{})
+	end := js.FuncOf(func(js.Value, []js.Value) any {
+		close(ended)
+		return nil
+	})
+	js.Global().Get("undersealPasswordHost").Call("ready", register, signIn, js.FuncOf(judge), end)
+	<-ended
+}
+
+// judge says how good a password is.
+func judge(_ js.Value, args []js.Value) any {
+	return promise(func() (js.Value, error) {
+		if len(args) != 2 || !args[1].InstanceOf(js.Global().Get("Array")) || args[1].Length() > maxWords {
+			return js.Undefined(), opaque.ErrRefused
+		}
+		password, err := bytesOf(args[0])
+		if err != nil {
+			return js.Undefined(), err
+		}
+		defer clear(password)
+		words := make([]string, args[1].Length())
+		for i := range words {
+			words[i] = args[1].Index(i).String()
+		}
+		s := strength.Of(string(password), words)
+		suggestions := []any{}
+		for _, code := range s.Suggestions {
+			suggestions = append(suggestions, code)
+		}
+		return js.ValueOf(map[string]any{"score": s.Score, "guesses": s.Guesses, "warning": s.Warning, "suggestions": suggestions}), nil
+	})
 }
 
 // bind makes a function of JavaScript. Calls of another form are refused like everything else.
@@ -106,8 +140,10 @@ func promise(work func() (js.Value, error)) js.Value {
 	return js.Global().Get("Promise").New(executor)
 }
 
-// maxBytes is more than any message or password has.
-const maxBytes = opaque.MaxPassword
+const (
+	maxBytes = opaque.MaxPassword // more than any message has
+	maxWords = 1000
+)
 
 func bytesOf(v js.Value) ([]byte, error) {
 	if v.Type() != js.TypeObject || !v.InstanceOf(js.Global().Get("Uint8Array")) || v.Get("byteLength").Int() > maxBytes {
