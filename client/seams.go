@@ -118,7 +118,7 @@ type PasswordSignIn interface {
 	Finish(ctx context.Context, ke2 []byte) (ke3, exportKey []byte, err error)
 }
 
-// Strength is how good a password is: zxcvbn's score from 0 to 4, the decimal logarithm of how many guesses it withstands, and
+// Strength is how good a password is: a score from 0 to 4, the decimal logarithm of how many guesses it withstands, and
 // codes of what is wrong with it and what would help.
 type Strength struct {
 	Score       int      `json:"score"`

@@ -41,7 +41,7 @@ const (
 
 // Strength is what comes of it.
 type Strength struct {
-	Score       int     // 0 to 4: fewer than 10^3, 10^6, 10^8, 10^10 guesses, or more
+	Score       int     // 0 to 4: fewer than 10^3, 10^6, 10^9, 10^11 guesses, or more
 	Guesses     float64 // decimal logarithm
 	Warning     string  // empty where there is none
 	Suggestions []string
@@ -52,8 +52,17 @@ func Of(password string, words []string) Strength {
 	if r := []rune(password); len(r) > Length && utf8.ValidString(password) {
 		password = string(r[:Length])
 	}
-	r := zxcvbn.PasswordStrength(password, parts(words))
-	s := Strength{Score: r.Score, Guesses: math.Log10(max(1, r.Guesses)), Suggestions: []string{}}
+	known := parts(words)
+	r := zxcvbn.PasswordStrength(password, known)
+	// What stands between words is counted as a piece of its own, and each piece counts for much, however easy it is. Guessers
+	// try every such mark: the words are judged without it as well.
+	if joined, several := join(password); several {
+		if alone := zxcvbn.PasswordStrength(joined, known); alone.Guesses < r.Guesses {
+			r = alone
+		}
+	}
+	s := Strength{Guesses: math.Log10(max(1, r.Guesses)), Suggestions: []string{}}
+	s.Score = score(s.Guesses)
 	if s.Score > 2 {
 		return s
 	}
@@ -68,6 +77,28 @@ func Of(password string, words []string) Strength {
 		s.Suggestions = append(s.Suggestions, SuggestNothingOwn)
 	}
 	return s
+}
+
+// score asks for more than zxcvbn does: there, three pieces are good whatever they are.
+func score(guesses float64) int {
+	for n, least := range []float64{3, 6, 9, 11} {
+		if guesses < least {
+			return n
+		}
+	}
+	return 4
+}
+
+// join is a password without what separates its words, if it has several and nothing else: parts of two letters and less are
+// the work of chance, or of somebody who knows why.
+func join(password string) (joined string, several bool) {
+	fields := strings.FieldsFunc(password, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	for _, word := range fields {
+		if utf8.RuneCountInString(word) < 3 {
+			return "", false
+		}
+	}
+	return strings.Join(fields, ""), len(fields) > 1
 }
 
 // parts are the words in what a guesser knows, and each as a whole.
