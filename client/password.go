@@ -15,7 +15,7 @@ import (
 
 // What a new password must be, beside what a firm asks for.
 const (
-	goodScore   = 3    // of 4: more than 10^8 guesses
+	goodScore   = 3    // of 4: more than 10^9 guesses
 	maxPassword = 1024 // bytes: more is not stretched
 )
 
@@ -242,13 +242,19 @@ func (c *Client) openPassword(ctx context.Context, reply api.Account, name wire.
 }
 
 // UnlockPassword unlocks with the password after a sign-in that could not, or after a lock. It proves who is here, and opens no
-// other session.
-func (c *Client) UnlockPassword(ctx context.Context, password []byte) error {
+// other session. login is what was typed, or empty for the name of whoever is signed in; somebody else's is nobody's here
+// (CodeNotHere), and may still sign in.
+func (c *Client) UnlockPassword(ctx context.Context, login string, password []byte) error {
 	reply, err := c.accountToUnlock(ctx)
 	if err != nil {
 		return err
 	}
 	name, has := passwordName(reply.Vault)
+	if login != "" {
+		if _, typed, err := c.newLogin(login); err != nil || !has || typed != name {
+			return fail(api.CodeNotHere, "")
+		}
+	}
 	if !has {
 		return fail(api.CodePasswordFailed, "")
 	}
@@ -264,6 +270,33 @@ func (c *Client) UnlockPassword(ctx context.Context, password []byte) error {
 		return c.refuse(ctx, "the account that is signed in", ErrUnknownReply)
 	}
 	return c.openPassword(ctx, fresh, name, "", exportKey)
+}
+
+// Ways are how an account that is signed in may be unlocked on this device.
+type Ways struct {
+	Passkey  bool `json:"passkey"`
+	Password bool `json:"password"` // which this device can use: it has the account secret
+	Kit      bool `json:"kit"`
+}
+
+// UnlockWays says them, after a sign-in that could not unlock, or after a lock.
+func (c *Client) UnlockWays(ctx context.Context) (w Ways, err error) {
+	reply, err := c.accountToUnlock(ctx)
+	if err != nil {
+		return w, err
+	}
+	_, here, err := c.device(ctx, reply.Account)
+	for _, e := range reply.Vault {
+		switch vault.Method(e.Method) {
+		case vault.MethodPasskey:
+			w.Passkey = true
+		case vault.MethodPassword:
+			w.Password = here
+		case vault.MethodKit:
+			w.Kit = true
+		}
+	}
+	return w, failureErr(err)
 }
 
 // accountToUnlock is the account that is signed in and not unlocked.

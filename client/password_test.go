@@ -161,8 +161,11 @@ func TestPasswordAndDevice(t *testing.T) {
 	if err := c.SignInCode(ctx, "123456"); !hasCode(err, api.CodeUnlockElsewhere) || c.SignedIn() {
 		t.Fatalf("unlocked on a device that never was the account's: %v", err)
 	}
-	if err := c.UnlockPassword(ctx, []byte(typedPassword)); !hasCode(err, api.CodeUnlockElsewhere) {
+	if err := c.UnlockPassword(ctx, "", []byte(typedPassword)); !hasCode(err, api.CodeUnlockElsewhere) {
 		t.Fatalf("%v", err)
+	}
+	if ways, err := c.UnlockWays(ctx); err != nil || ways.Password {
+		t.Fatalf("%+v %v", ways, err)
 	}
 	// Something else unlocks, once.
 	must(t, c.opened(ctx, s.at, root))
@@ -188,10 +191,13 @@ func TestPasswordAndDevice(t *testing.T) {
 	}
 	// After a lock the password alone unlocks, in the same session.
 	c.Lock(LockAsked)
-	if err := c.UnlockPassword(ctx, []byte("correct horse battery stable")); !hasCode(err, api.CodePasswordFailed) || !c.Locked() {
+	if err := c.UnlockPassword(ctx, "", []byte("correct horse battery stable")); !hasCode(err, api.CodePasswordFailed) || !c.Locked() {
 		t.Fatalf("%v", err)
 	}
-	must(t, c.UnlockPassword(ctx, []byte(typedPassword)))
+	if err := c.UnlockPassword(ctx, "bob", []byte(typedPassword)); !hasCode(err, api.CodeNotHere) || !c.Locked() {
+		t.Fatalf("another name: %v", err)
+	}
+	must(t, c.UnlockPassword(ctx, typedLogin, []byte(typedPassword)))
 	if !c.SignedIn() || len(s.proofs) == 0 || s.proofs[len(s.proofs)-1].KE3 == nil {
 		t.Fatalf("%+v", s.proofs)
 	}

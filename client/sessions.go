@@ -33,7 +33,8 @@ type SessionView struct {
 	ID        string `json:"id"`
 	CreatedAt int64  `json:"createdAt"`
 	SeenAt    int64  `json:"seenAt"`
-	Method    string `json:"method"` // passkey, kit, passphrase, password
+	Method    string `json:"method"` // passkey, kit, passphrase, password, sso
+	MFA       bool   `json:"mfa"`    // two factors were shown
 	Current   bool   `json:"current"`
 	Device    string `json:"device"` // what its owner calls it; empty where that is not known
 }
@@ -48,7 +49,7 @@ func (c *Client) Sessions(ctx context.Context) ([]SessionView, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range reply {
-		v := SessionView{ID: s.ID.String(), CreatedAt: s.Created * 1000, SeenAt: s.Seen * 1000, Method: s.Method, Current: s.Current}
+		v := SessionView{ID: s.ID.String(), CreatedAt: s.Created * 1000, SeenAt: s.Seen * 1000, Method: s.Method, MFA: s.MFA, Current: s.Current}
 		if c.account != nil {
 			if named := c.account.ring.device(s.Device); named != nil {
 				v.Device = named.Name

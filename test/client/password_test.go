@@ -60,6 +60,9 @@ func TestPasswordStory(t *testing.T) {
 	if tablet.SignedIn() {
 		t.Fatal("unlocked")
 	}
+	if ways, err := tablet.UnlockWays(evilserver.Soon(t)); err != nil || ways != (client.Ways{Passkey: ways.Passkey, Kit: true}) {
+		t.Errorf("%+v %v", ways, err)
+	}
 	s.ok(tablet.UnlockWithKit())
 	s.ok(tablet.Look(s.matter))
 	tablet.SignOut(evilserver.Soon(t))
@@ -67,8 +70,8 @@ func TestPasswordStory(t *testing.T) {
 	s.ok(tablet.Look(s.matter))
 	// Locked, the password alone unlocks.
 	tablet.Lock(client.LockAsked)
-	s.code(tablet.UnlockPassword(evilserver.Soon(t), []byte("correct horse battery stable")), api.CodePasswordFailed)
-	s.ok(tablet.UnlockPassword(evilserver.Soon(t), []byte(horses)))
+	s.code(tablet.UnlockPassword(evilserver.Soon(t), "", []byte("correct horse battery stable")), api.CodePasswordFailed)
+	s.ok(tablet.UnlockPassword(evilserver.Soon(t), "", []byte(horses)))
 	s.ok(tablet.Look(s.matter))
 	if n, err := tablet.Sessions(evilserver.Soon(t)); err != nil || len(n) != 2 {
 		t.Errorf("%d sessions, %v", len(n), err)

@@ -402,13 +402,13 @@ func TestUnlockByPassword(t *testing.T) {
 	o.ok(first.SetPassword(ctx, "ada", []byte(password)))
 
 	o.in(first, first.Through(o.provider, evilserver.SSOPath(o.firm), userAda), "/")
-	o.refused(first.UnlockPassword(ctx, []byte("another password than hers")), api.CodePasswordFailed)
-	o.ok(first.UnlockPassword(ctx, []byte(password)))
+	o.refused(first.UnlockPassword(ctx, "", []byte("another password than hers")), api.CodePasswordFailed)
+	o.ok(first.UnlockPassword(ctx, "", []byte(password)))
 	_, err = first.Overview(ctx)
 	o.ok(err)
 	fresh := o.Tab()
 	o.in(fresh, fresh.Through(o.provider, evilserver.SSOPath(o.firm), userAda), "/")
-	o.refused(fresh.UnlockPassword(ctx, []byte(password)), api.CodeUnlockElsewhere)
+	o.refused(fresh.UnlockPassword(ctx, "", []byte(password)), api.CodeUnlockElsewhere)
 	o.ok(fresh.UnlockKit(ctx, o.kit))
 
 	o.Edit(layout.FirmPartition(o.firm), func(tx store.Tx) error {
