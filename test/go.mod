@@ -10,6 +10,7 @@ require (
 	github.com/chromedp/chromedp v0.23.0
 	github.com/cloudflare/circl v1.6.5
 	github.com/go-jose/go-jose/v4 v4.1.4
+	github.com/makiuchi-d/gozxing v0.1.1
 	github.com/underseal/underseal v0.0.0-00010101000000-000000000000
 	github.com/zitadel/oidc/v3 v3.46.0
 	go.etcd.io/bbolt v1.5.0
@@ -70,4 +71,5 @@ require (
 	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/oauth2 v0.36.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect
 )
