@@ -194,5 +194,5 @@ func failureJSON(err error) js.Value {
 	if f == nil {
 		f = &client.Failure{Code: api.CodeInternal}
 	}
-	return js.ValueOf(map[string]any{"code": string(f.Code), "detail": f.Detail})
+	return js.ValueOf(map[string]any{"code": string(f.Code), "detail": f.Detail, "wait": f.Wait})
 }

@@ -3,8 +3,8 @@
 // Command wasm binds package client to JavaScript. It decides nothing: it finds the method, decodes, calls, encodes.
 //
 // worker.ts puts its host object at globalThis.undersealHost and runs the module, which calls host.ready(call). From then
-// on call(method, params, prf, objects) answers a promise: params and result are the JSON of webapp/src/engine.ts, prf
-// the bytes of a passkey's PRF output, objects the files or the sink that the method is about.
+// on call(method, params, secret, objects) answers a promise: params and result are the JSON of webapp/src/engine.ts, secret
+// the bytes of a passkey's PRF output or of a password, objects the files or the sink that the method is about.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 
 func main() {
 	h := host{js.Global().Get("undersealHost")}
-	c := client.New(client.Config{Origin: h.Value.Get("origin").String(), Transport: h, Device: h, Pump: h, Random: rand.Reader, Now: time.Now,
+	c := client.New(client.Config{Origin: h.Value.Get("origin").String(), Transport: h, Device: h, Pump: h, Passwords: h, Random: rand.Reader, Now: time.Now,
 		Events: func(e client.Event) {
 			if b, err := json.Marshal(e); err == nil {
 				h.Call("event", string(b))
@@ -35,8 +35,9 @@ func main() {
 	maps.Copy(b.methods, b.account())
 	maps.Copy(b.methods, b.sso())
 	maps.Copy(b.methods, b.recovery())
+	maps.Copy(b.methods, b.passwords())
 	call := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		in := input{method: args[0].String(), params: []byte(args[1].String()), prf: bytesOf(args[2]), objects: args[3]}
+		in := input{method: args[0].String(), params: []byte(args[1].String()), secret: bytesOf(args[2]), objects: args[3]}
 		return promise(func() (js.Value, error) { return b.call(context.Background(), in) })
 	})
 	h.Call("ready", call)
@@ -47,7 +48,7 @@ func main() {
 type input struct {
 	method  string
 	params  []byte
-	prf     []byte
+	secret  []byte
 	objects js.Value
 }
 
@@ -65,6 +66,7 @@ type binding struct {
 }
 
 func (b *binding) call(ctx context.Context, in input) (js.Value, error) {
+	defer clear(in.secret)
 	method := b.methods[in.method]
 	if method == nil {
 		return js.Undefined(), &client.Failure{Code: api.CodeBadRequest}

@@ -223,11 +223,12 @@ func (in input) unlocker() (client.Unlocker, error) {
 		Passkey struct {
 			Credential json.RawMessage `json:"credential"`
 		} `json:"passkey"`
+		Code string `json:"code"`
 	}
 	if err := in.decode(&p); err != nil {
 		return client.Unlocker{}, err
 	}
-	return client.Unlocker{Credential: p.Passkey.Credential, PRF: in.prf}, nil
+	return client.Unlocker{Credential: p.Passkey.Credential, PRF: in.secret, Code: p.Code}, nil
 }
 
 // joined says where a guest stands: to wait for a confirmation is no failure.

@@ -353,6 +353,19 @@ func (b *Browser) shoot(name string) {
 	}
 }
 
+// Picture is a screenshot of what a selector finds, as PNG.
+func (b *Browser) Picture(css string) []byte {
+	b.t.Helper()
+	b.See(css)
+	var r struct{ X, Y, Width, Height float64 }
+	b.must(json.Unmarshal([]byte(b.Eval(fmt.Sprintf(`(() => { const e = document.querySelector(%s); e.scrollIntoView({block: "center", behavior: "instant"}); const r = e.getBoundingClientRect(); return {x: r.x + scrollX, y: r.y + scrollY, width: r.width, height: r.height}; })()`, quote(css)))), &r))
+	ctx, cancel := context.WithTimeout(b.ctx, Patience)
+	defer cancel()
+	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: &page.Viewport{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height, Scale: 1}})
+	b.must(err)
+	return shot.Data
+}
+
 // Screen keeps a screenshot in every look, and holds each to axe and to the width of a phone.
 func (b *Browser) Screen(name string) {
 	b.t.Helper()

@@ -8,6 +8,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -48,10 +49,11 @@ func newBetween(t testing.TB, meddle func(http.ResponseWriter, *http.Request) bo
 	return b
 }
 
-// doubt answers the next change of passkeys, once it is told to, as a server does for which the last proof is too old.
+// doubt answers the next change of what opens an account, once it is told to, as a server does for which the last proof is too
+// old.
 func doubt(doubts *atomic.Bool) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasPrefix(r.URL.Path, "/v1/account/passkeys") || !doubts.CompareAndSwap(true, false) {
+		if !changes.MatchString(r.URL.Path) || r.Method == http.MethodGet || !doubts.CompareAndSwap(true, false) {
 			return false
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -61,6 +63,8 @@ func doubt(doubts *atomic.Bool) func(http.ResponseWriter, *http.Request) bool {
 		return true
 	}
 }
+
+var changes = regexp.MustCompile(`^/v1/account/(passkeys|password|totp)`)
 
 // withKit signs in with a kit.
 func withKit(b *browser.Browser, origin, kit string) {

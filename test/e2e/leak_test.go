@@ -206,6 +206,7 @@ func TestServerLearnsNothing(t *testing.T) {
 	sameFile(t, download(clara, "Renamed exhibit.pdf", browser.Patience), pdf)
 	clara.Click("#kit-now")
 	claraKit := saveKit(clara)
+	withPassword(t, clara)
 	// What follows a reload is told by a new page: what the first one was told is kept.
 	secrets := append(secretsOf(t, ada), secretsOf(t, clara)...)
 	ada.Reload()
@@ -228,14 +229,14 @@ func TestServerLearnsNothing(t *testing.T) {
 		kinds[s.Name]++
 	}
 	for _, kind := range []string{"account root", "keyring key", "device cache key", "identity seed", "PRF output", "passkey unlock key", "content key", "entry key", "state link key", "trail link key",
-		"history content key", "trail key", "document key", "invite secret", "invite link", "recovery kit", "kit unlock key", "session key"} {
+		"history content key", "trail key", "document key", "invite secret", "invite link", "recovery kit", "kit unlock key", "session key", "password", "export key", "account secret", "password unlock key"} {
 		if kinds[kind] == 0 {
 			t.Errorf("the leak build never told a %s: the search would miss it", kind)
 		}
 	}
 	secrets = append(secrets, leak{"recovery kit as shown", []byte(kit)}, leak{"plaintext", []byte(canary)}, leak{"matter name", []byte("Doe versus Roe")}, leak{"file name", []byte("Kompromat")},
 		leak{"file name", []byte("Müller")}, leak{"new file name", []byte("Renamed exhibit")}, leak{"person", []byte("Ada Advocate")}, leak{"person", []byte("Clara Confidential")},
-		leak{"firm", []byte("Advocate & Partners")}, leak{"link fragment", []byte(link[strings.IndexByte(link, '#')+1:])})
+		leak{"firm", []byte("Advocate & Partners")}, leak{"name to sign in with", []byte("clara.confidential")}, leak{"link fragment", []byte(link[strings.IndexByte(link, '#')+1:])})
 
 	seen.mu.Lock()
 	received := bytes.Clone(seen.seen.Bytes())
@@ -269,6 +270,24 @@ func TestServerLearnsNothing(t *testing.T) {
 	if find(planted, [][]byte{received}) == 0 {
 		t.Error("a secret that was sent is not found")
 	}
+}
+
+// withPassword gives somebody who is signed in a password and an app, and signs her in with them.
+func withPassword(t testing.TB, b *browser.Browser) {
+	t.Helper()
+	openAccount(b)
+	b.Click("#app-set")
+	codes := setUpApp(t, b)
+	b.Type("#app-code", codes.code())
+	b.Click("#app-save")
+	b.Until("the app is set up", browser.Patience, `!document.querySelector("#app-dialog")`)
+	b.Click("#password-set")
+	changePassword(b, "clara.confidential", horses)
+	hasPassword(b)
+	signOut(b)
+	byPassword(b, "clara.confidential", horses)
+	giveCode(b, codes.code())
+	openMatter(b)
 }
 
 // TestShippedModuleCannotLeak proves that what `make build` made has nothing of the leak build in it.

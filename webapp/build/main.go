@@ -5,7 +5,7 @@
 // It runs from the root of the repository and needs nothing but Go. Two runs on the same sources give the same bytes,
 // wherever they run: names carry content hashes, nothing carries a time or a path.
 //
-// The order is forced by who names whom: the worker embeds the module's URL and hash (and refuses any other module),
+// The order is forced by who names whom: the worker embeds the modules' URLs and hashes (and refuses any other module),
 // the page embeds the worker's URL, and index.html names the page's files with their integrity.
 package main
 
@@ -21,9 +21,11 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -75,11 +77,11 @@ func (b *build) all(tags string) error {
 	if err != nil {
 		return fmt.Errorf("module: %w", err)
 	}
-	// Served like the other, and named by nothing yet.
-	if _, err := b.module("./wasm/password", "password.wasm", tags); err != nil {
+	passwords, err := b.module("./wasm/password", "password.wasm", tags)
+	if err != nil {
 		return fmt.Errorf("module for passwords: %w", err)
 	}
-	worker, err := b.worker(module)
+	worker, err := b.worker(module, passwords)
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
@@ -111,14 +113,15 @@ func (b *build) module(source, name, tags string) (asset, error) {
 }
 
 // worker bundles Go's own loader into the worker: a static import would be a script without integrity.
-func (b *build) worker(module asset) (asset, error) {
+func (b *build) worker(module, passwords asset) (asset, error) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return asset{}, fmt.Errorf("go env GOROOT: %w", err)
 	}
 	loader := filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js")
 	return b.script("webapp/src/worker.ts", "worker.js", "--format=esm", "--alias:wasm_exec="+loader,
-		define("WASM_URL", module.URL), define("WASM_SHA256", module.SHA256))
+		define("WASM_URL", module.URL), define("WASM_SHA256", module.SHA256),
+		define("PASSWORD_URL", passwords.URL), define("PASSWORD_SHA256", passwords.SHA256))
 }
 
 func define(name, value string) string { return fmt.Sprintf("--define:%s=%q", name, value) }
@@ -190,7 +193,28 @@ func (b *build) write(out string) error {
 			return err
 		}
 	}
-	return removeOthers(out, keep)
+	if err := removeOthers(out, keep); err != nil {
+		return err
+	}
+	return b.sizes(out)
+}
+
+// sizes prints what a browser loads: how long a first visit takes on a poor line is decided here.
+func (b *build) sizes(out string) error {
+	fmt.Printf("%10s %10s %10s\n", "bytes", "gzip", "brotli")
+	for _, path := range slices.Sorted(maps.Keys(b.files)) {
+		var size [3]int64
+		for i, suffix := range []string{"", ".gz", ".br"} {
+			info, err := os.Stat(filepath.Join(out, path+suffix))
+			if err != nil {
+				return err
+			}
+			size[i] = info.Size()
+		}
+		name := path[strings.LastIndexByte(path, '-')+1:]
+		fmt.Printf("%10d %10d %10d  %s\n", size[0], size[1], size[2], name)
+	}
+	return nil
 }
 
 // writeWithCompressed writes a file and, beside it, .gz and .br. A compressed file under a content-hashed name that is

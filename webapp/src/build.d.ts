@@ -7,5 +7,9 @@ declare const WORKER_URL: string;
 declare const WASM_URL: string;
 declare const WASM_SHA256: string;
 
+/** The same of the module for passwords. */
+declare const PASSWORD_URL: string;
+declare const PASSWORD_SHA256: string;
+
 /** wasm_exec.js of the Go toolchain that built the module; defines globalThis.Go. */
 declare module "wasm_exec" {}

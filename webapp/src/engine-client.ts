@@ -7,17 +7,20 @@ import { workerURL } from "./trusted.ts";
 /** A refusal as an exception. The message is the code alone: what a console keeps holds no name. */
 export class Refused extends Error {
   readonly failure: Failure;
-  constructor(code: string, detail = "") {
+  constructor(code: string, detail = "", wait = 0) {
     super(code);
-    this.failure = { code, detail };
+    this.failure = { code, detail, wait };
   }
 }
 
 /** Whatever was thrown, as a refusal that has a sentence. */
 export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof Refused) return thrown.failure;
-  return { code: "page-broken", detail: thrown instanceof Error ? thrown.name : "" };
+  return { code: "page-broken", detail: thrown instanceof Error ? thrown.name : "", wait: 0 };
 }
+
+/** A firm lets nobody through who shows less than its rules ask for. */
+const atDoor: ReadonlySet<string> = new Set(["second-factor", "password-old"]);
 
 type Arguments<M extends Method> = Params<M> extends undefined ? [] : [params: Params<M>];
 
@@ -26,6 +29,9 @@ export class Engine {
   readonly #waiting = new Map<number, (reply: Reply) => void>();
   readonly #listeners = new Set<(event: Event) => void>();
   #last = 0;
+  #knocking: Promise<boolean> | null = null;
+  /** Asks the person for what a firm wants besides; true once it is shown. */
+  door: ((code: string) => Promise<boolean>) | null = null;
   #dead: Failure | null = null;
 
   constructor() {
@@ -35,12 +41,30 @@ export class Engine {
     this.#worker.onmessageerror = () => this.#die();
   }
 
-  call<M extends Method>(method: M, ...[params]: Arguments<M>): Promise<Result<M>> {
+  /** Where a firm wants more than was shown, asks for it, and goes on. Nobody is disturbed for what he did not ask for. */
+  async call<M extends Method>(method: M, ...[params]: Arguments<M>): Promise<Result<M>> {
+    const before = this.#knocking;
+    try {
+      return await this.#send(method, params);
+    } catch (thrown) {
+      // What was asked while somebody stood at the door belongs to that.
+      const { code } = failureOf(thrown);
+      if (!atDoor.has(code) || unattended(params) || (before !== null && before === this.#knocking) || !(await this.#knock(code))) throw thrown;
+      return this.#send(method, params);
+    }
+  }
+
+  #knock(code: string): Promise<boolean> {
+    if (!this.door) return Promise.resolve(false);
+    return (this.#knocking ??= this.door(code).finally(() => (this.#knocking = null)));
+  }
+
+  #send<M extends Method>(method: M, params: Params<M> | undefined): Promise<Result<M>> {
     if (this.#dead) return Promise.reject(new Refused(this.#dead.code));
     const request: Request = { id: ++this.#last, method, params };
     return new Promise((resolve, reject) => {
       this.#waiting.set(request.id, (reply) => {
-        if ("failure" in reply) reject(new Refused(reply.failure.code, reply.failure.detail));
+        if ("failure" in reply) reject(new Refused(reply.failure.code, reply.failure.detail, reply.failure.wait));
         else resolve(reply.result as Result<M>);
       });
       this.#worker.postMessage(request, secretsOf(params));
@@ -76,10 +100,14 @@ export class Engine {
 
   // The worker held the keys; without it nothing can be said to be safe, so everything waiting is refused at once.
   #die() {
-    this.#dead = { code: "engine-stopped", detail: "" };
+    this.#dead = { code: "engine-stopped", detail: "", wait: 0 };
     for (const [id, waiting] of this.#waiting) waiting({ id, failure: this.#dead });
     this.#waiting.clear();
   }
+}
+
+function unattended(params: unknown): boolean {
+  return typeof params === "object" && params !== null && "unattended" in params && params.unattended === true;
 }
 
 // The PRF output is transferred, not copied: after the call this page holds no bytes of it.

@@ -8,6 +8,8 @@ export interface Failure {
   code: string;
   /** What the person may do about it: nothing secret, may be empty. */
   detail: string;
+  /** Seconds until it may be tried again, where somebody has to wait. */
+  wait?: number;
 }
 
 export type Role = "owner" | "paralegal" | "client" | "expert" | "auditor" | "reviewer";
@@ -95,10 +97,11 @@ export interface MatterSummary {
   people: number;
   changedAt: number;
   /**
-   * waiting: my acceptance waits for an owner's confirmation. second-way: it goes on once I have two ways to unlock. refused: the server's record of it does not verify. review:
-   * a reviewer's seat, which verifies and opens nothing. myRole is "" unless open or review.
+   * waiting: my acceptance waits for an owner's confirmation. second-way: it goes on once I have two ways to unlock. refused: the
+   * server's record of it does not verify. review: a reviewer's seat, which verifies and opens nothing. second-factor,
+   * password-old: the firm asks for more than this session has. myRole is "" unless open or review.
    */
-  state: "open" | "review" | "waiting" | "second-way" | "removed" | "refused" | "offline" | "unavailable";
+  state: "open" | "review" | "waiting" | "second-way" | "removed" | "refused" | "offline" | "unavailable" | "second-factor" | "password-old";
 }
 
 export interface Overview {
@@ -112,6 +115,8 @@ export interface Overview {
   wayDue: boolean;
   /** What this person has read. */
   read: Topic[];
+  /** Attempts to sign in as this person since the last time: with another password, or with a wrong code after the right one. Told once. */
+  failed: { passwords: number; codes: number } | null;
 }
 
 export interface InviteView {
@@ -138,6 +143,9 @@ export interface AccountView {
   name: string;
   account: Id;
   passkeys: Passkey[];
+  password: { setAt: number } | null;
+  /** The authenticator app. */
+  app: { setAt: number } | null;
   kitSaved: boolean;
   ways: number;
   identities: { firm: Id; firmName: string; words: string[] }[];
@@ -159,6 +167,31 @@ export interface PasskeyResult {
   credential: unknown;
   /** The PRF output, transferred to the worker and nowhere else; null where the authenticator has none. */
   prf: ArrayBuffer | null;
+}
+
+/** What comes after the right password: a code of an app, a passkey, or either. */
+export interface SecondStep {
+  code: boolean;
+  passkey: { publicKey: unknown; prfSalt: ArrayBuffer } | null;
+}
+
+/** What an authenticator app is set up with. path draws the QR code in a square of size by size, light around it. */
+export interface AppSetup {
+  secret: string;
+  url: string;
+  qr: { size: number; path: string };
+}
+
+export type PasswordWarning = "" | "common" | "word" | "name" | "personal" | "keyboard" | "repeat" | "sequence" | "date";
+export type PasswordSuggestion = "more-words" | "spelling" | "nothing-own";
+
+/** How good a new password would be: 3 and 4 are taken. */
+export interface Strength {
+  score: number; // 0 to 4
+  guesses: number; // decimal logarithm
+  warning: PasswordWarning;
+  suggestions: PasswordSuggestion[];
+  least: number; // characters
 }
 
 export interface Transfer {
@@ -184,6 +217,7 @@ export interface Session {
   createdAt: number;
   seenAt: number;
   method: SessionMethod;
+  mfa: boolean; // two factors were shown
   current: boolean;
 }
 
@@ -400,19 +434,30 @@ export interface Calls {
 
   // First run. secret: what stands after # in the setup link.
   setupOptions(p: { secret: string; person: string; firm: string }): { publicKey: unknown; prfSalt: ArrayBuffer };
-  setupFinish(p: { passkey: PasskeyResult }): Overview;
+  setupFinish(p: { passkey: PasskeyResult } | { code: string }): Overview;
+  /** After setupOptions or inviteOptions: a password in place of a passkey, with an app that setupFinish or inviteFinish takes a first code of. */
+  enrolPassword(p: { login: string; password: string }): AppSetup;
 
   // A guest. fragment: what stands after # in the join link; the page strips it from the address before calling.
   inviteOpen(p: { fragment: string }): InviteView;
   inviteOptions(): { publicKey: unknown; prfSalt: ArrayBuffer };
-  inviteFinish(p: { passkey: PasskeyResult }): { matter: Id; state: "open" | "waiting" };
+  inviteFinish(p: { passkey: PasskeyResult } | { code: string }): { matter: Id; state: "open" | "waiting" };
   /** For somebody who is already signed in here. */
   inviteAccept(): { matter: Id; state: "open" | "waiting" };
 
   signinOptions(): { publicKey: unknown; prfSalt: ArrayBuffer };
   signinFinish(p: { passkey: PasskeyResult }): Overview;
   signinKit(p: { kit: string }): Overview;
-  /** After signinFinish was refused with "unlock-elsewhere": the session is there, and the kit unlocks. */
+  /** The names that somebody signed in with on this device. */
+  logins(): { logins: string[] };
+  /** Nobody is signed in by it: signinCode or signinSecond comes next. */
+  signinPassword(p: { login: string; password: string }): SecondStep;
+  signinCode(p: { code: string }): Overview;
+  signinSecond(p: { passkey: PasskeyResult }): Overview;
+  /** After a sign-in was refused with "unlock-elsewhere": the session is there, and this is what may unlock here. */
+  unlockWays(): { passkey: boolean; password: boolean; kit: boolean };
+  /** The password alone, where the session is there: after such a sign-in, or locked. Refused with "not-here" for another name. */
+  unlockPassword(p: { login: string; password: string }): Overview;
   unlockKit(p: { kit: string }): Overview;
   /** After the browser came back from a firm's sign-in: whose session is there. Then unlockFinish or unlockKit. */
   takeUp(): Record<string, never>;
@@ -430,6 +475,17 @@ export interface Calls {
   proveOptions(): { publicKey: unknown; prfSalt: ArrayBuffer };
   proveFinish(p: { passkey: PasskeyResult }): Record<string, never>;
   proveKit(p: { kit: string }): Record<string, never>;
+  provePassword(p: { password: string }): Record<string, never>;
+  proveCode(p: { code: string }): Record<string, never>;
+  /** about: the name to sign in with, and what else a guesser would know. */
+  passwordStrength(p: { about: string; password: string }): Strength;
+  /** In place of the one before. Ends every other session. */
+  passwordSet(p: { login: string; password: string }): Record<string, never>;
+  passwordRemove(): Record<string, never>;
+  /** In force with appFinish, in place of the app before. */
+  appBegin(): AppSetup;
+  appFinish(p: { code: string }): Record<string, never>;
+  appRemove(): Record<string, never>;
   passkeyAddOptions(): { publicKey: unknown; prfSalt: ArrayBuffer };
   passkeyAddFinish(p: { passkey: PasskeyResult; name: string }): Record<string, never>;
   passkeyRename(p: { id: string; name: string }): Record<string, never>;

@@ -3,6 +3,7 @@
 import { Alerts } from "./alerts.ts";
 import type { App, Screen } from "./app.ts";
 import { Countdown } from "./countdown.ts";
+import { door } from "./door.ts";
 import { byId, fill, h } from "./dom.ts";
 import type { Event, Failure, Id, LockReason, MatterSummary, Overview, Topic } from "./engine.ts";
 import { Engine, failureOf } from "./engine-client.ts";
@@ -17,13 +18,13 @@ import { ceremonyScreen, recoveriesScreen } from "./screens/recovery.ts";
 import { rulesScreen } from "./screens/rules.ts";
 import { secondWayScreen } from "./screens/secondway.ts";
 import { setupScreen } from "./screens/setup.ts";
-import { signinScreen, unlockScreen, type Ended } from "./screens/signin.ts";
+import { goUnlock, signinScreen, type Ended } from "./screens/signin.ts";
 import { say } from "./sentences.ts";
 import { leaves, takeOutcome, type Outcome } from "./sso.ts";
 import { Tabs, type Word } from "./tabs.ts";
 import { themeButton } from "./theme.ts";
 import { Transfers } from "./transfers.ts";
-import { ask, button, mark, page, problem } from "./ui.ts";
+import { ask, button, focusHeading, mark, page, problem } from "./ui.ts";
 
 const matterPath = /^\/m\/([a-z2-7]{52})(?:\/(activity|trail|verify|rules|recovery)(?:\/([a-z2-7]{26}))?)?\/?$/;
 
@@ -41,6 +42,7 @@ class Program implements App {
   #wayAsked = false;
   readonly #read = new Set<Topic>(); // what this person has read
   #ended: Ended | null = null; // why the last session is over
+  #tried: HTMLElement | null = null; // a notice of failed attempts, until it is closed
   readonly #tabs = new Tabs((word) => this.#heard(word));
   readonly #countdown = new Countdown({ stay: () => this.#presence.use(), lock: () => void this.#lock("absolute") });
   readonly #presence: Presence = new Presence({
@@ -60,6 +62,7 @@ class Program implements App {
     byId("body").append(this.transfers.node, this.#countdown.node);
     byId("head").after(this.#alerts.node);
     this.engine.listen((event) => this.#event(event));
+    this.engine.door = async (code) => this.#overview !== null && door(this, code);
     document.addEventListener("click", (event) => this.#followLink(event));
     addEventListener("popstate", () => this.#arrive());
     addEventListener("beforeunload", (event) => this.#beforeLeaving(event));
@@ -75,7 +78,7 @@ class Program implements App {
     try {
       if (outcome === "in" || outcome === "linked") {
         await this.engine.call("takeUp");
-        return this.show(unlockScreen(this, location.pathname, outcome));
+        return await goUnlock(this, location.pathname, outcome);
       }
       this.#ended = { kind: "sso", code: outcome };
     } catch (thrown) {
@@ -101,6 +104,7 @@ class Program implements App {
   signedIn(overview: Overview) {
     this.#know(overview);
     this.#ended = null;
+    if (overview.failed) this.#tried = failedNotice(overview.failed, () => this.#calmed());
     this.#drawHead();
     this.#presence.begin();
     this.#here();
@@ -125,6 +129,12 @@ class Program implements App {
   acknowledge(topic: Topic) {
     this.#read.add(topic);
     this.engine.call("acknowledge", { topics: [topic] }).catch(() => this.#read.delete(topic));
+  }
+
+  #calmed() {
+    this.#tried = null;
+    this.#drawHead();
+    focusHeading();
   }
 
   summary(matter: Id): MatterSummary | null {
@@ -201,6 +211,7 @@ class Program implements App {
   #forget() {
     this.#overview = null;
     this.#read.clear();
+    this.#tried = null;
     this.#presence.stop();
     this.#alerts.stop();
     this.transfers.forget();
@@ -283,7 +294,7 @@ class Program implements App {
           button(say.nav.signOut, { id: "sign-out", class: "link" }, () => this.#askSignOut()),
         ],
         themeButton()));
-    fill(byId("notice"));
+    fill(byId("notice"), this.#tried);
   }
 
   // Our own links change the page without loading it; anything else is the browser's business.
@@ -298,6 +309,16 @@ class Program implements App {
   #beforeLeaving(event: BeforeUnloadEvent) {
     if (this.transfers.underWay()) event.preventDefault();
   }
+}
+
+function failedNotice({ passwords, codes }: { passwords: number; codes: number }, close: () => void): HTMLElement {
+  const t = say.failed;
+  return h("section", { id: "failed-notice", class: "notice", "aria-label": t.label },
+    h("div", { class: "stack tight" },
+      passwords > 0 && h("p", {}, t.passwords(passwords)),
+      codes > 0 && h("p", {}, t.codes(codes)),
+      h("p", {}, codes > 0 ? t.todoCodes : t.todo)),
+    h("div", { class: "actions" }, codes > 0 && h("a", { class: "button", href: "/account" }, t.change), button(say.close, { id: "failed-close" }, close)));
 }
 
 function within<T>(ms: number, work: Promise<T>): Promise<T> {

@@ -3,7 +3,7 @@
 import { byId, drawing, fill, h, type Child, type Props } from "./dom.ts";
 import type { Failure } from "./engine.ts";
 import { failureOf } from "./engine-client.ts";
-import { name } from "./format.ts";
+import { name, timeLeft } from "./format.ts";
 import { explain, known, say, type Explanation } from "./sentences.ts";
 
 /** Says text to a screen reader, without moving anything. */
@@ -12,7 +12,8 @@ export function announce(text: string) {
 }
 
 // Nobody is at fault and nothing is lost: said in a quieter colour.
-const gentle: ReadonlySet<string> = new Set(["no-prf", "no-passkeys", "passkey-canceled", "offline", "not-signed-in", "waiting", "prove-again", "last-method", "session-ended", "unlock-elsewhere", "second-way"]);
+const gentle: ReadonlySet<string> = new Set(["no-prf", "no-passkeys", "passkey-canceled", "offline", "not-signed-in", "waiting", "prove-again", "last-method", "session-ended", "unlock-elsewhere",
+  "second-way", "second-factor", "password-old", "no-second", "password-short", "password-weak", "bad-login-name", "name-taken"]);
 
 /** What happened and what to do, where it happened. as says it in other words than the code's. */
 export function problem(failure: Failure, as?: Explanation): HTMLElement {
@@ -21,8 +22,29 @@ export function problem(failure: Failure, as?: Explanation): HTMLElement {
   return h("div", { class: (quiet ?? gentle.has(code)) ? "problem gentle" : "problem", role: "alert", "data-code": code },
     h("p", { class: "problem-what" }, what),
     h("p", {}, todo),
+    failure.wait !== undefined && failure.wait > 0 && waiting(failure.wait),
     failure.detail !== "" && h("div", { class: "problem-detail" }, failure.detail.split("\n").map((line) => h("p", {}, name(line)))),
     h("p", { class: "problem-code" }, say.code(code)));
+}
+
+// How long it is until it may be tried again, while it is on the page.
+function waiting(seconds: number): HTMLElement {
+  const until = Date.now() + seconds * 1000;
+  const left = h("span", { class: "wait-left", role: "timer", "aria-live": "off" });
+  const node = h("p", { class: "problem-wait" }, say.wait, left);
+  const tick = () => {
+    const n = Math.ceil((until - Date.now()) / 1000);
+    if (n > 0 && timer !== null && !node.isConnected) return clearInterval(timer);
+    left.textContent = timeLeft(Math.max(0, n));
+    if (n > 0) return;
+    if (timer !== null) clearInterval(timer);
+    fill(node, say.waited);
+    if (node.isConnected) announce(say.waited);
+  };
+  let timer: ReturnType<typeof setInterval> | null = null;
+  tick();
+  timer = setInterval(tick, 500);
+  return node;
 }
 
 /** A place under a form or list where a refusal is shown, and taken away at the next try. */
@@ -32,24 +54,29 @@ export interface ProblemSlot {
   clear(): void;
 }
 
-export function problemSlot(): ProblemSlot {
+/** as has other words for some codes than they have elsewhere. */
+export function problemSlot(as: Readonly<Record<string, Explanation>> = {}): ProblemSlot {
   const node = h("div", { class: "problem-slot" });
-  return { node, show: (failure) => fill(node, problem(failure)), clear: () => fill(node) };
+  return { node, show: (failure) => fill(node, problem(failure, as[failure.code])), clear: () => fill(node) };
 }
 
-/** Runs work with control disabled, so that it happens once, and shows a refusal in slot. */
+/** Runs work with control disabled, so that it happens once, and shows a refusal in slot. Where one has to wait, it stays disabled. */
 export async function busy(control: HTMLButtonElement, slot: ProblemSlot, work: () => Promise<void>): Promise<void> {
   if (control.disabled) return;
   slot.clear();
   control.disabled = true;
   control.setAttribute("aria-busy", "true");
+  let wait = 0;
   try {
     await work();
   } catch (thrown) {
-    slot.show(failureOf(thrown));
+    const failure = failureOf(thrown);
+    wait = failure.wait ?? 0;
+    slot.show(failure);
   } finally {
-    control.disabled = false;
     control.removeAttribute("aria-busy");
+    if (wait > 0) setTimeout(() => (control.disabled = false), wait * 1000);
+    else control.disabled = false;
   }
 }
 
@@ -119,6 +146,8 @@ interface Question {
   yes: string;
   no?: string;
   danger?: boolean;
+  /** Other words for some refusals. */
+  as?: Readonly<Record<string, Explanation>>;
   /** The dialog stays open, with the refusal in it, when this fails. */
   act(): Promise<void>;
   /** Where the focus goes once it is done and the dialog is gone. */
@@ -127,7 +156,7 @@ interface Question {
 
 /** Asks before something that cannot be taken back. */
 export function ask(question: Question) {
-  const slot = problemSlot();
+  const slot = problemSlot(question.as);
   let done = false;
   const yes = button(question.yes, { id: "confirm-yes", class: question.danger ? "danger" : "primary" }, () =>
     void busy(yes, slot, async () => {

@@ -1,23 +1,19 @@
-// The worker: the only file that touches Go. It checks and runs the module, gives it what only a browser has (requests,
-// records, files, WebCrypto), and passes the page's calls on.
+// The worker, where Go runs. It gives the module what only a browser has (requests, records, files, WebCrypto, and the module
+// for passwords), and passes the page's calls on.
 
-import "wasm_exec";
 import type { Failure } from "./engine.ts";
+import { runModule } from "./module.ts";
+import { dropPasswords, passwordBegin, passwordStrength } from "./passwords.ts";
 import { PumpError, fetchBody, send } from "./pump.ts";
 import type { FetchJob, SendJob } from "./pump.ts";
 import { deleteRecord, getRecord, listRecords, putRecord } from "./records.ts";
 import type { Here, Reply, Request } from "./rpc.ts";
 import { Sink, clearSinks } from "./sink.ts";
+import { passwordBytes } from "./typed.ts";
 
-type Call = (method: string, params: string, prf: Uint8Array | null, objects: unknown[]) => Promise<string>;
-
-interface GoRuntime {
-  importObject: WebAssembly.Imports;
-  run(instance: WebAssembly.Instance): Promise<void>;
-}
+type Call = (method: string, params: string, secret: Uint8Array | null, objects: unknown[]) => Promise<string>;
 
 interface Scope {
-  Go: new () => GoRuntime;
   undersealHost: unknown;
   postMessage(message: unknown): void;
 }
@@ -39,6 +35,8 @@ scope.undersealHost = {
   list: listRecords,
   send: (job: SendJob) => send(job),
   fetchBody: (job: FetchJob) => fetchBody(job),
+  passwordBegin,
+  passwordStrength,
 };
 
 function event(json: string): void {
@@ -74,16 +72,9 @@ async function bounded(response: Response): Promise<Uint8Array> {
 }
 
 async function boot(): Promise<void> {
-  const response = await fetch(WASM_URL);
-  if (!response.ok) throw new PumpError("offline");
-  const bytes = await response.arrayBuffer();
-  const digest = [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))].map((b) => b.toString(16).padStart(2, "0")).join("");
-  // A module of another build is never run (attack 83).
-  if (digest !== WASM_SHA256) throw new PumpError("stale-build");
   await clearSinks();
-  const go = new scope.Go();
-  const { instance } = await WebAssembly.instantiate(bytes, go.importObject);
-  void go.run(instance).finally(() => neverReady(new PumpError("internal")));
+  const { over } = await runModule(WASM_URL, WASM_SHA256);
+  void over.finally(() => neverReady(new PumpError("internal")));
 }
 
 boot().catch((thrown: unknown) => neverReady(thrown instanceof PumpError ? thrown : new PumpError("unsupported")));
@@ -97,6 +88,7 @@ let visit = 0;
 /** What was opened for somebody does not outlive the visit, nor a server that lied. */
 async function forget(): Promise<void> {
   visit++;
+  dropPasswords();
   const all = [...sinks.values(), ...leaving];
   for (const map of [sinks, names, leaving]) map.clear();
   await Promise.allSettled(all.map((sink) => sink.end()));
@@ -125,8 +117,7 @@ async function describe(file: File): Promise<{ file: File; size: number; identit
 
 async function handle(method: string, params: Record<string, unknown>): Promise<unknown> {
   const call = await ready;
-  const { prf, passkey } = splitPasskey(params);
-  const rest = passkey === undefined ? params : { ...params, passkey };
+  const { secret, rest } = splitSecret(params);
   switch (method) {
     case "upload": {
       const files = params["files"] as { path: string; file: File }[];
@@ -166,8 +157,9 @@ async function handle(method: string, params: Record<string, unknown>): Promise<
         await forget();
       }
   }
-  const result: unknown = JSON.parse(await call(method, JSON.stringify(rest), prf, []));
-  return withSalt(result);
+  const answer = call(method, JSON.stringify(rest), secret, []);
+  secret?.fill(0); // Go has its copy, and clears it
+  return withSalt(JSON.parse(await answer));
 }
 
 async function downloadFile(call: Call, transfer: string): Promise<{ name: string; file: File }> {
@@ -184,23 +176,29 @@ async function downloadFile(call: Call, transfer: string): Promise<{ name: strin
   return { name, file };
 }
 
-function splitPasskey(params: Record<string, unknown>): { prf: Uint8Array | null; passkey: unknown } {
-  const passkey = params["passkey"];
-  if (typeof passkey !== "object" || passkey === null || !("prf" in passkey) || !("credential" in passkey)) return { prf: null, passkey: undefined };
-  return { prf: passkey.prf instanceof ArrayBuffer ? new Uint8Array(passkey.prf) : null, passkey: { credential: passkey.credential } };
+/** The PRF output of a passkey, or a password, goes to Go as bytes and is in no JSON. */
+function splitSecret(params: Record<string, unknown>): { secret: Uint8Array | null; rest: Record<string, unknown> } {
+  const { passkey, password } = params;
+  if (typeof password === "string") return { secret: passwordBytes(password), rest: { ...params, password: undefined } };
+  if (typeof passkey !== "object" || passkey === null || !("prf" in passkey) || !("credential" in passkey)) return { secret: null, rest: params };
+  return { secret: passkey.prf instanceof ArrayBuffer ? new Uint8Array(passkey.prf) : null, rest: { ...params, passkey: { credential: passkey.credential } } };
 }
 
 /** Go answers the salt in base64; the page wants an ArrayBuffer. */
 function withSalt(result: unknown): unknown {
-  if (typeof result !== "object" || result === null || !("prfSalt" in result) || typeof result.prfSalt !== "string") return result;
+  if (typeof result !== "object" || result === null) return result;
+  if ("passkey" in result && result.passkey !== null) return { ...result, passkey: withSalt(result.passkey) };
+  if (!("prfSalt" in result) || typeof result.prfSalt !== "string") return result;
   return { ...result, prfSalt: Uint8Array.from(atob(result.prfSalt), (c) => c.charCodeAt(0)).buffer };
 }
 
 function failureOf(thrown: unknown): Failure {
   if (typeof thrown === "object" && thrown !== null && "code" in thrown && typeof thrown.code === "string") {
-    return { code: thrown.code, detail: "detail" in thrown && typeof thrown.detail === "string" ? thrown.detail : "" };
+    const detail = "detail" in thrown && typeof thrown.detail === "string" ? thrown.detail : "";
+    const wait = "wait" in thrown && typeof thrown.wait === "number" ? thrown.wait : 0;
+    return { code: thrown.code, detail, wait };
   }
-  return { code: "internal", detail: "" };
+  return { code: "internal", detail: "", wait: 0 };
 }
 
 globalThis.onmessage = async (message: MessageEvent<Request | Here>) => {

@@ -1,4 +1,4 @@
-// What belongs to the person: passkeys, the kit, safety words, and what this device refused.
+// What belongs to the person: passkeys, the password, the kit, safety words, and what this device refused.
 
 import type { App, Screen } from "../app.ts";
 import { fill, h } from "../dom.ts";
@@ -12,6 +12,7 @@ import { announce, busy, button, copyable, problem, problemSlot, words } from ".
 import { custodySection } from "./custody.ts";
 import { judging } from "./lied.ts";
 import { passkeysSection } from "./passkeys.ts";
+import { appSection, passwordSection } from "./password.ts";
 import { sessionsSection } from "./sessions.ts";
 import { ssoSection } from "./sso.ts";
 import { savePolicy, witnessItems } from "./verify.ts";
@@ -26,6 +27,8 @@ export function accountScreen(app: App): Screen {
       fill(body,
         kit(app, account),
         passkeysSection(app, account),
+        passwordSection(app, account, load),
+        appSection(app, account, load),
         ssoSection(app),
         sessionsSection(app),
         identities(account),

@@ -78,7 +78,7 @@ function askRemove(app: App, passkey: Passkey, account: AccountView, after: () =
   ask({
     title: t.removeTitle(visible(passkey.name === "" ? t.unnamed : passkey.name)),
     text: t.removeText,
-    extra: whatIsLeft(rest.filter((p) => p.unlocks).length, rest.filter((p) => !p.unlocks).length, account.kitSaved),
+    extra: whatIsLeft({ ...account, passkeys: rest }),
     yes: t.removeYes,
     danger: true,
     act: async () => {
@@ -89,13 +89,17 @@ function askRemove(app: App, passkey: Passkey, account: AccountView, after: () =
   });
 }
 
-function whatIsLeft(unlocking: number, signingIn: number, kit: boolean): HTMLElement {
-  const ways = unlocking + (kit ? 1 : 0);
+/** What an account can still be opened with. */
+export function whatIsLeft({ passkeys, password, kitSaved }: AccountView): HTMLElement {
+  const unlocking = passkeys.filter((p) => p.unlocks).length;
+  const signingIn = passkeys.length - unlocking;
+  const ways = unlocking + (password ? 1 : 0) + (kitSaved ? 1 : 0);
   return h("div", { id: "what-is-left", class: "stack tight" }, h("h3", {}, t.left),
     ways + signingIn > 0 && h("ul", { class: "bullets" },
       unlocking > 0 && h("li", {}, t.leftUnlocks(unlocking)),
       signingIn > 0 && h("li", {}, t.leftSignsIn(signingIn)),
-      kit && h("li", {}, t.leftKit)),
+      password !== null && h("li", {}, t.leftPassword),
+      kitSaved && h("li", {}, t.leftKit)),
     ways === 0 && h("p", { class: "caution" }, t.leftNothing),
     ways === 1 && h("p", { class: "caution" }, t.leftOne));
 }

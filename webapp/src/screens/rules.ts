@@ -51,7 +51,7 @@ function origin(policy: Policy, lead: string): HTMLElement {
 
 // ---- what each rule is called, means, and who holds to it
 
-type Holder = "server" | "client" | "both" | "laterServer" | "laterClient";
+type Holder = "server" | "client" | "both";
 
 interface Rule {
   label: string;
@@ -60,10 +60,10 @@ interface Rule {
 }
 
 const rules = {
-  staffMFA: { label: t.staffMFA, hint: t.staffMFAHint, holder: "laterServer" },
-  clientMFA: { label: t.clientMFA, hint: t.clientMFAHint, holder: "laterServer" },
-  passwordLength: { label: t.passwordLength, hint: t.passwordLengthHint, holder: "laterClient" },
-  passwordDays: { label: t.passwordDays, hint: t.passwordDaysHint, holder: "laterClient" },
+  staffMFA: { label: t.staffMFA, hint: t.staffMFAHint, holder: "server" },
+  clientMFA: { label: t.clientMFA, hint: t.clientMFAHint, holder: "server" },
+  passwordLength: { label: t.passwordLength, hint: t.passwordLengthHint, holder: "client" },
+  passwordDays: { label: t.passwordDays, hint: t.passwordDaysHint, holder: "server" },
   idle: { label: t.idle, hint: t.idleHint, holder: "both" },
   absolute: { label: t.absolute, hint: t.absoluteHint, holder: "both" },
   oneSession: { label: t.oneSession, hint: t.oneSessionHint, holder: "server" },

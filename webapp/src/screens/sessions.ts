@@ -43,7 +43,7 @@ export function sessionsSection(app: App): HTMLElement {
     return h("li", { "data-session": session.id, "data-current": String(session.current) },
       h("div", {},
         h("p", { class: "thing-name" }, method.charAt(0).toLocaleUpperCase() + method.slice(1), " ", session.current && h("span", { class: "badge" }, t.thisOne)),
-        h("p", { class: "hint" }, t.sessionBegan, dateTime(session.createdAt), t.sessionSeen, dateTime(session.seenAt))),
+        h("p", { class: "hint" }, t.sessionBegan, dateTime(session.createdAt), t.sessionSeen, dateTime(session.seenAt), session.mfa && t.sessionMFA, ".")),
       !session.current && h("div", { class: "actions" }, end));
   };
   const begin = () => void load().catch((thrown: unknown) => fill(list, h("li", {}, problem(failureOf(thrown)), button(say.tryAgain, { class: "small" }, begin))));

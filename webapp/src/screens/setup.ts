@@ -1,11 +1,12 @@
-// First run: an attorney names herself and her firm and makes a passkey; the kit comes next.
+// First run: an attorney names herself and her firm and makes a passkey, or chooses a password; the kit comes next.
 
 import type { App, Screen } from "../app.ts";
 import { h } from "../dom.ts";
 import { createPasskey } from "../passkey.ts";
 import { say } from "../sentences.ts";
 import { teach } from "../teach.ts";
-import { busy, field, form, page, problemSlot } from "../ui.ts";
+import { busy, button, field, form, page, problemSlot } from "../ui.ts";
+import { enrolScreen } from "./enrol.ts";
 
 export function setupScreen(app: App, secret: string): Screen {
   if (secret === "") return { node: page(say.setup.noSecret, h("p", { class: "lead" }, say.setup.noSecretTodo)) };
@@ -15,9 +16,10 @@ export function setupScreen(app: App, secret: string): Screen {
   const status = h("p", { class: "status", role: "status" });
   const slot = problemSlot();
 
+  const named = () => ({ person: person.value.trim(), firm: firm.value.trim() });
   const submit = () => void busy(go, slot, async () => {
     try {
-      const options = await app.engine.call("setupOptions", { secret, person: person.value.trim(), firm: firm.value.trim() });
+      const options = await app.engine.call("setupOptions", { secret, ...named() });
       const passkey = await createPasskey(options, () => (status.textContent = say.secondTouch));
       status.textContent = say.setup.working;
       app.signedIn(await app.engine.call("setupFinish", { passkey }));
@@ -27,14 +29,22 @@ export function setupScreen(app: App, secret: string): Screen {
     }
   });
 
-  return {
-    node: page(say.setup.title,
-      h("p", { class: "lead" }, say.setup.lead),
-      form({ class: "sheet" }, submit,
-        field(say.setup.person, person, say.setup.personHint),
-        field(say.setup.firm, firm, say.setup.firmHint),
-        slot.node,
-        h("div", { class: "go" }, go, h("p", { class: "hint" }, say.setup.passkeyHint), status)),
-      teach(app, "passkey")),
-  };
+  const password = button(say.join.password, { id: "setup-with-password", class: "link" }, () => {
+    if (!node.reportValidity()) return;
+    app.show(enrolScreen(app, {
+      about: `${named().person} ${named().firm}`,
+      begin: () => app.engine.call("setupOptions", { secret, ...named() }),
+      finish: async (code) => {
+        app.signedIn(await app.engine.call("setupFinish", { code }));
+        app.makeKit("/", false);
+      },
+      back: () => app.go("/setup"),
+    }));
+  });
+  const node = form({ class: "sheet" }, submit,
+    field(say.setup.person, person, say.setup.personHint),
+    field(say.setup.firm, firm, say.setup.firmHint),
+    slot.node,
+    h("div", { class: "go" }, go, h("p", { class: "hint" }, say.setup.passkeyHint), h("p", { class: "hint" }, password), status));
+  return { node: page(say.setup.title, h("p", { class: "lead" }, say.setup.lead), node, teach(app, "passkey")) };
 }
