@@ -117,7 +117,9 @@ func (h host) Send(ctx context.Context, s client.Send) error {
 		present.Call("push", chunk)
 	}
 	path := js.FuncOf(func(_ js.Value, args []js.Value) any { return s.Path(args[0].Int()) })
-	header := js.FuncOf(func(_ js.Value, args []js.Value) any { return headerJSON(s.Header(args[0].Int(), wire.Hash(bytesOf(args[1])))) })
+	header := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		return headerJSON(s.Header(args[0].Int(), wire.Hash(bytesOf(args[1]))))
+	})
 	sealed := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		chunk, digest := args[0].Int(), wire.Hash(bytesOf(args[1]))
 		return promise(func() (js.Value, error) { return js.Undefined(), s.Sealed(chunk, digest) })
