@@ -188,6 +188,8 @@ func activityView(s *chain.State, position uint64, a chain.Activity) ActivityVie
 		v.Kind, v.Ways = "declared", int(a.Effect.Declare.Ways)
 	case chain.KindUnlock:
 		v.Kind, v.Subject, v.Why = "unlocked", nameOf(s, a.Effect.Unlock.Member), a.Why
+	case chain.KindSignOut:
+		v.Kind, v.Subject, v.Why = "signed-out", nameOf(s, a.Effect.SignOut.Member), a.Why
 	case chain.KindEscrow:
 		v.Kind = "escrowed"
 		if a.Effect.Escrow.Policy == 0 {

@@ -36,13 +36,16 @@ type ReadingView struct {
 	Topic    string `json:"topic"`
 	At       uint64 `json:"at"`       // by his own clock
 	Position uint64 `json:"position"` // of the entry that says so first
+	// Matter is the chain that the entry is of, and MatterName what it is called.
+	Matter     string `json:"matter"`
+	MatterName string `json:"matterName"`
 }
 
-func readings(m *chain.Member) []ReadingView {
+func readings(s *chain.State, m *chain.Member) []ReadingView {
 	list := []ReadingView{}
 	for _, one := range m.Read.Each() {
 		r, _ := m.ReadAt(one)
-		list = append(list, ReadingView{Topic: one.Names()[0], At: r.At, Position: r.Position})
+		list = append(list, ReadingView{Topic: one.Names()[0], At: r.At, Position: r.Position, Matter: s.ID.String(), MatterName: s.Name})
 	}
 	return list
 }
@@ -410,7 +413,7 @@ func (c *Client) showPeople(v *MatterView, s *chain.State, self wire.ObjectID) {
 			continue // shown with the invite
 		}
 		p := PersonView{Member: m.ID.String(), Name: m.Name, Role: m.Role.String(), Words: m.Keys.Fingerprint().Words(), AddedBy: nameOf(s, m.AddedBy), AddedAt: m.AddedAt,
-			IsMe: m.ID == self, Frozen: m.State == chain.MemberFrozen, Ways: m.Ways, Read: readings(m)}
+			IsMe: m.ID == self, Frozen: m.State == chain.MemberFrozen, Ways: m.Ways, Read: readings(s, m)}
 		if m.State == chain.MemberRemoved {
 			at := m.RemovedAt
 			p.RemovedAt = &at

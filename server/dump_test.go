@@ -10,7 +10,7 @@ import (
 )
 
 // seenByServer are the rows that a refusal, or a session, adds to: the server sequence and the log.
-var seenByServer = []string{"event/", "events/", "denials/", "failures/", "openings/", "log/", "map/"}
+var seenByServer = []string{"event/", "events/", "denials/", "failures/", "openings/", "entered/", "log/", "map/"}
 
 // dump is everything that the store holds but sessions, tickets, notes of when to look, and what else is to be skipped.
 func dump(t testing.TB, w *world, skips ...string) string {

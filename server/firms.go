@@ -136,6 +136,11 @@ func replyBinary(c echo.Context, b []byte, err error) error {
 	return c.Blob(http.StatusOK, api.TypeBinary, b)
 }
 
+func (s *Server) people(c echo.Context, now time.Time, caller access.Caller) error {
+	out, err := s.auth.People(c.Request().Context(), now, caller)
+	return reply(c, out, err)
+}
+
 func (s *Server) chains(c echo.Context, _ time.Time, caller access.Caller) error {
 	out, err := view(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (api.Chains, error) { return ledger.Chains(tx, caller) })
 	return reply(c, out, err)
@@ -214,10 +219,16 @@ func (s *Server) append(c echo.Context, now time.Time, caller access.Caller) err
 			return err
 		}
 	}
-	out, err := update(ctx, s, caller.Firm, func(tx store.Tx) (ledger.Appended, error) { return ledger.Append(tx, now, caller, id, sub, insists) })
+	out, err := update(ctx, s, caller.Firm, func(tx store.Tx) (ledger.Appended, error) {
+		out, err := ledger.Append(tx, now, caller, id, sub, insists)
+		if err == nil && sub.Effect.Kind == chain.KindSignOut && !out.Again {
+			err = s.auth.SignOutMember(tx, now, caller.Firm, sub.Effect.SignOut.Member)
+		}
+		return out, err
+	})
 	if err == nil && sub.Effect.Kind == chain.KindUnlock {
-		// After the entry, which stands whatever becomes of this: the same entry again does it again.
-		err = s.auth.Forgive(ctx, now, caller.Firm, sub.Effect.Unlock.Member)
+		// After the entry, which stands whatever becomes of this: where it fails, the same entry again does it.
+		err = s.auth.Forgive(ctx, now, caller.Firm, sub.Effect.Entry)
 	}
 	if err == nil {
 		s.purge(ctx, caller.Firm)

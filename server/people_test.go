@@ -3,13 +3,21 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/auth/limit"
+	"github.com/underseal/underseal/server/blob/memblob"
 	"github.com/underseal/underseal/server/layout"
 	"github.com/underseal/underseal/server/store"
+	"github.com/underseal/underseal/server/store/faultstore"
+	"github.com/underseal/underseal/server/store/memstore"
 )
 
 // pretend is the state of a client that lies to itself: its author has an owner's seat there. He has the keys of the epoch.
@@ -117,45 +125,228 @@ func (m *matter) append2(p *player, sub chain.Submission) {
 	m.ok(m.state.Apply(sub.Entry))
 }
 
-// TestWhoUnlocks: S-UNLOCK-01. An owner of the firm alone, in the firm's own chain, somebody whom the firm knows.
-func TestWhoUnlocks(t *testing.T) {
-	w := newWorld(t)
+// offices are what an owner of a firm has its server do about somebody.
+var offices = map[string]func(*chain.State, chain.Author, wire.ObjectID, string) (chain.Submission, error){"unlock": (*chain.State).Unlock, "sign out": (*chain.State).SignOut}
+
+// TestWhoActsForTheOffice: S-UNLOCK-01, S-UNLOCK-02. An owner of the firm alone, in the firm's own chain, about somebody whom the
+// firm knows.
+func TestWhoActsForTheOffice(t *testing.T) {
+	for name, office := range offices {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			ada := w.founder()
+			m, f := ada.matter(), ada.replay(ada.firm)
+			clara := m.join(chain.RoleClient).player
+			entry := func(at *matter, by *player, member wire.ObjectID) chain.Submission {
+				s := at.pretend(by)
+				s.Charter.Kind = chain.KindFirm // as who lies to himself takes it
+				sub, err := office(s, by.author, member, "She called.")
+				w.ok(err)
+				return sub
+			}
+			for who, p := range f.household() {
+				if who == "owner" {
+					continue
+				}
+				code := api.CodeForbidden
+				if who == "removed" {
+					code = api.CodeNotFound
+				}
+				refused(t, p.appendTo(f, entry(f, p, clara.author.Member)), code)
+			}
+			eve := w.founder()
+			refused(t, clara.appendTo(f, entry(f, clara, clara.author.Member)), api.CodeNotFound) // she is in a matter alone
+			refused(t, eve.appendTo(f, entry(f, eve, clara.author.Member)), api.CodeNotSignedIn)
+			refused(t, ada.appendTo(m, entry(m, ada, clara.author.Member)), api.CodeBadRequest) // in a matter
+			refused(t, ada.appendTo(f, entry(f, ada, eve.author.Member)), api.CodeNotFound)     // somebody of another firm
+			sub := entry(f, ada, clara.author.Member)
+			refused(t, ada.appendTo(f, chain.Submission{Entry: sub.Entry, Rows: []chain.Row{{Kind: chain.RowWrap, Recipient: newID(t), Bytes: []byte("x")}}}), api.CodeBadRequest)
+			refused(t, eve.appendTo(f, sub), api.CodeNotSignedIn)
+			want[api.Chains](t, clara.look(ada.firm)) // nothing of that did anything
+			head := want[api.ChainHead](t, ada.appendTo(f, sub))
+			if again := want[api.ChainHead](t, ada.appendTo(f, sub)); again != head {
+				t.Errorf("again: %+v, first %+v", again, head)
+			}
+		})
+	}
+}
+
+// TestForgivenOnce: S-UNLOCK-01. What was cut off between the entry and the accounts is done by the same entry, sent again; what
+// was done is not done once more by it, and one member is forgiven three times a day.
+func TestForgivenOnce(t *testing.T) {
+	fault := false
+	w := newWorldOn(t, func(hook store.Hook) store.Store {
+		return faultstore.New(memstore.New(hook), func(_ int64, partition string) faultstore.Fault {
+			if fault && partition == layout.Accounts {
+				return faultstore.Refuse
+			}
+			return faultstore.None
+		})
+	}, memblob.New(), nil)
 	ada := w.founder()
-	m, f := ada.matter(), ada.replay(ada.firm)
-	clara := m.join(chain.RoleClient).player
-	unlock := func(at *matter, by *player, member wire.ObjectID) chain.Submission {
-		s := at.pretend(by)
-		s.Charter.Kind = chain.KindFirm // as who lies to himself takes it
-		sub, err := s.Unlock(by.author, member, "She called.")
+	clara := ada.matter().join(chain.RoleClient).player
+	clara.setApp()
+	clara.setPassword("clara", horses)
+	locks := func() {
+		t.Helper()
+		for range 2 * limit.FreeOfAccount {
+			w.guess("clara")
+		}
+		refused(t, w.guess("clara"), api.CodeTooMany)
+	}
+	f := ada.replay(ada.firm)
+	unlock := func() chain.Submission {
+		t.Helper()
+		sub, err := f.state.Unlock(ada.author, clara.author.Member, "She called.")
 		w.ok(err)
 		return sub
 	}
-	for who, p := range f.household() {
-		if who == "owner" {
-			continue
-		}
-		code := api.CodeForbidden
-		if who == "removed" {
-			code = api.CodeNotFound
-		}
-		refused(t, p.appendTo(f, unlock(f, p, clara.author.Member)), code)
+	locks()
+	sub := unlock()
+	fault = true
+	refused(t, ada.appendTo(f, sub), api.CodeUnavailable)
+	fault = false
+	w.ok(f.state.Apply(sub.Entry)) // the entry stands
+	refused(t, w.guess("clara"), api.CodeTooMany)
+	want[api.ChainHead](t, ada.appendTo(f, sub))
+	want[api.PasswordStarted](t, w.guess("clara"))
+	locks()
+	want[api.ChainHead](t, ada.appendTo(f, sub)) // an old entry lets nobody guess on
+	refused(t, w.guess("clara"), api.CodeTooMany)
+	for range 2 {
+		sub := unlock()
+		f.append(sub)
+		want[api.PasswordStarted](t, w.guess("clara"))
+		locks()
 	}
+	got := ada.appendTo(f, unlock())
+	refused(t, got, api.CodeTooMany)
+	var e api.Error
+	w.ok(json.Unmarshal(got.body, &e))
+	if e.Wait < 23*3600 || e.Wait > 24*3600 {
+		t.Errorf("wait %d seconds", e.Wait)
+	}
+	refused(t, w.guess("clara"), api.CodeTooMany)
+	w.clock.advance(24 * time.Hour)
+	want[api.Account](t, ada.signIn())
+	ada.open()
+	f.append(unlock())
+}
+
+// TestSignedOutByAnOwner: S-UNLOCK-02. All that a member has open in the firm ends with the entry, and the sign-ins of then open
+// nothing there any more; other firms, and whoever signs in anew, are left alone.
+func TestSignedOutByAnOwner(t *testing.T) {
+	w := newWorld(t)
+	ada := w.founder()
+	m := ada.matter()
+	clara := m.join(chain.RoleClient).player
+	second := clara.browser()
+	want[api.Account](t, second.signIn())
+	second.open()
+	other := w.founder()
+	dan := other.matter().join(chain.RoleClient).player
+	w.clock.advance(time.Minute)
+	f := ada.replay(ada.firm)
+	sub, err := f.state.SignOut(ada.author, clara.author.Member, "Her laptop was stolen.")
+	w.ok(err)
+	ticket := clara.ticket()
+	f.append(sub)
+	for _, p := range []*player{clara, second} {
+		refused(t, p.look(ada.firm), api.CodeSessionEnded)
+		refused(t, p.json("POST", api.Firm(p.firm)+"/sessions", p.sessionRequest(p.ticket())), api.CodeSessionEnded)
+		want[api.Account](t, p.get(api.RouteAccount)) // the account is not the firm's to end
+	}
+	refused(t, clara.json("POST", api.Firm(clara.firm)+"/sessions", clara.sessionRequest(ticket)), api.CodeSessionEnded)
+	want[api.Chains](t, dan.look(other.firm))
+	want[api.Chains](t, ada.look(ada.firm))
+	ended := kinds(ada.events(ada.firm), chain.EventSessionEnded, clara.author.Member)
+	if len(ended) != 2 || ended[0].Detail != "by-owner" {
+		t.Fatalf("%+v", ended)
+	}
+	w.clock.advance(time.Second)
+	want[api.Account](t, clara.signIn())
+	clara.open()
+	want[api.Chains](t, clara.look(ada.firm))
+	want[api.ChainHead](t, ada.appendTo(f, sub)) // the same entry, sent again, ends nothing
+	want[api.Chains](t, clara.look(ada.firm))
+}
+
+// TestPeople: S-PEOPLE-01, S-PEOPLE-02. Owners of a firm see how everybody in it signs in, kinds and no secret; nobody else does,
+// and nobody sees another firm's.
+func TestPeople(t *testing.T) {
+	w := newWorld(t)
+	ada := w.founder()
+	second := ada.secondFirm()
+	m, f := ada.matter(), ada.replay(ada.firm)
+	staff := f.household()
+	m.state = ada.replay(m.id).state
+	clara := m.join(chain.RoleClient).player
+	clara.setApp()
+	clara.setPassword("clara", horses)
+	gone := m.join(chain.RoleClient).player
+	m.remove(gone.author.Member)
 	eve := w.founder()
-	for who, p := range map[string]*player{"of a matter alone": clara, "of another firm": eve} {
-		t.Log(who)
-		want := api.CodeNotFound
-		if p == eve {
-			want = api.CodeNotSignedIn
+	path := func(firm wire.ChainID) string { return api.Firm(firm) + "/people" }
+
+	for who, p := range staff {
+		switch who {
+		case "owner":
+		case "removed":
+			refused(t, p.get(path(ada.firm)), api.CodeNotFound)
+		default:
+			refused(t, p.get(path(ada.firm)), api.CodeForbidden)
 		}
-		refused(t, p.appendTo(f, unlock(f, p, clara.author.Member)), want)
 	}
-	refused(t, ada.appendTo(m, unlock(m, ada, clara.author.Member)), api.CodeBadRequest) // in a matter
-	refused(t, ada.appendTo(f, unlock(f, ada, eve.author.Member)), api.CodeNotFound)     // somebody of another firm
-	sub := unlock(f, ada, clara.author.Member)
-	refused(t, ada.appendTo(f, chain.Submission{Entry: sub.Entry, Rows: []chain.Row{{Kind: chain.RowWrap, Recipient: newID(t), Bytes: []byte("x")}}}), api.CodeBadRequest)
-	refused(t, eve.appendTo(f, sub), api.CodeNotSignedIn)
-	head := want[api.ChainHead](t, ada.appendTo(f, sub))
-	if again := want[api.ChainHead](t, ada.appendTo(f, sub)); again != head {
-		t.Errorf("again: %+v, first %+v", again, head)
+	for _, p := range []*player{clara, gone} {
+		refused(t, p.get(path(ada.firm)), api.CodeNotFound)
 	}
+	refused(t, eve.get(path(ada.firm)), api.CodeNotSignedIn)
+
+	w.clock.advance(5 * time.Second)
+	want[api.Account](t, clara.signIn())
+	clara.open()
+	at := w.clock.now().Unix()
+	w.clock.advance(5 * time.Second)
+	for range 2 * limit.FreeOfAccount {
+		w.guess("clara")
+	}
+	got := ada.get(path(ada.firm))
+	people := map[wire.ObjectID]api.FirmPerson{}
+	for _, p := range want[api.People](t, got).People {
+		people[p.Member] = p
+	}
+	if len(people) != 1+6+1 || people[gone.author.Member].Member == gone.author.Member || people[staff["waiting"].author.Member].Member.IsZero() {
+		t.Fatalf("%d people: %+v", len(people), people)
+	}
+	c := people[clara.author.Member]
+	if c.Factors != (api.Factors{Kit: true, Passphrase: true, Password: true, App: true}) || c.Entered != at || c.Sessions < 1 || c.Failed < limit.FreeOfAccount || c.Locked <= w.clock.now().Unix() {
+		t.Errorf("%+v", c)
+	}
+	if a := people[ada.author.Member]; a.Locked != 0 || a.Failed != 0 || a.Sessions != 1 || a.Factors != (api.Factors{Passphrase: true}) {
+		t.Errorf("%+v", a)
+	}
+	for what, secret := range map[string]string{"account": clara.account.String(), "name": loginName(t, "clara").String(), "login key": base64.StdEncoding.EncodeToString(clara.login.Public().(ed25519.PublicKey))} {
+		if bytes.Contains(got.body, []byte(secret)) {
+			t.Errorf("it tells %s", what)
+		}
+	}
+	key := newAuthenticator(t)
+	begun, _ := ada.beginPasskey()
+	want[api.Account](t, ada.finishPasskey(key, begun, true))
+	bare := newAuthenticator(t)
+	begun, _ = ada.beginPasskey()
+	want[api.Account](t, ada.finishPasskey(bare, begun, false))
+	for _, p := range want[api.People](t, ada.get(path(ada.firm))).People {
+		if p.Member == ada.author.Member && p.Factors != (api.Factors{Passphrase: true, Passkeys: 2, Unlocking: 1}) {
+			t.Errorf("%+v", p)
+		}
+	}
+	// The second firm of the same account: nothing of what is in the first.
+	first := ada.firm
+	ada.firm = second
+	list := want[api.People](t, ada.get(path(second))).People
+	if len(list) != 1 || list[0].Sessions != 1 || list[0].Entered != w.clock.now().Unix()-10 {
+		t.Errorf("%+v", list)
+	}
+	ada.firm = first
 }

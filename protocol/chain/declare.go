@@ -186,24 +186,37 @@ func parseReasonBody(b []byte) (head, string, error) {
 	return h, reason, r.Done()
 }
 
+// SignOutEffect ends what a member has open in the firm. He signs in again with what he signs in with.
+type SignOutEffect struct{ Member wire.ObjectID }
+
 // Unlock lets somebody sign in again who is made to wait, as an owner of the firm, for a reason that stands in the record.
 func (s *State) Unlock(a Author, member wire.ObjectID, reason string) (Submission, error) {
+	return s.office(a, KindUnlock, member, reason, func(e *Effect) { e.Unlock = &UnlockEffect{Member: member} })
+}
+
+// SignOut ends the sessions that somebody has open in the firm, as an owner, for a reason that stands in the record.
+func (s *State) SignOut(a Author, member wire.ObjectID, reason string) (Submission, error) {
+	return s.office(a, KindSignOut, member, reason, func(e *Effect) { e.SignOut = &SignOutEffect{Member: member} })
+}
+
+// office is what an owner of a firm has its server do about somebody.
+func (s *State) office(a Author, kind Kind, member wire.ObjectID, reason string, set func(*Effect)) (Submission, error) {
 	if err := s.may(a, RightManage); err != nil {
 		return Submission{}, err
 	}
 	if s.Charter.Kind != KindFirm || member.IsZero() || reason == "" || len(reason) > MaxReason {
 		return Submission{}, ErrInput
 	}
-	effect, err := s.effect(a, KindUnlock)
+	effect, err := s.effect(a, kind)
 	if err != nil {
 		return Submission{}, err
 	}
-	effect.Unlock = &UnlockEffect{Member: member}
+	set(effect)
 	return s.submit(a, effect, reasonBody(a, reason))
 }
 
-// applyUnlock changes nothing of the state: the entry is the record that an owner did it, and why.
-func (s *State) applyUnlock(effect *Effect, e Entry, raw []byte, author *Member) error {
+// applyOffice changes nothing of the state: the entry is the record that an owner did it, and why.
+func (s *State) applyOffice(effect *Effect, e Entry, raw []byte, author *Member) error {
 	if s.Charter.Kind != KindFirm || !author.Role.May(RightManage) {
 		return ErrRights
 	}

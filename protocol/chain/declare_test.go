@@ -162,34 +162,50 @@ func TestTwoWays(t *testing.T) {
 	}
 }
 
-// TestUnlock: an owner of a firm lets somebody try again, for a reason that stands in the record. S-UNLOCK-01
-func TestUnlock(t *testing.T) {
-	w := newWorld(t)
-	s := w.ada.state
-	if _, err := s.Unlock(w.ada.Author, w.clara.Member, "r"); !errors.Is(err, ErrInput) {
-		t.Errorf("in a matter: %v", err)
-	}
-	refused(t, s.Clone(), w.forge(t, w.ada, KindUnlock, reasonBody(w.ada.Author, "r"), func(e *Effect) { e.Unlock = &UnlockEffect{Member: w.clara.Member} }), ErrRights)
-	w.asFirm()
-	sub := must[Submission](t)(s.Unlock(w.olga.Author, w.clara.Member, "She called, and we compared words."))
-	head, root := s.Head, s.Root()
-	apply(t, w.l, w.ada, sub)
-	if s.Root() != root {
-		t.Error("the state changed")
-	}
-	if a, err := s.Describe(sub.Entry, s.Position-1, head); err != nil || a.Effect.Unlock.Member != w.clara.Member || !strings.HasPrefix(a.Why, "She called") {
-		t.Errorf("%+v %v", a, err)
-	}
-	for _, reason := range []string{"", strings.Repeat("r", MaxReason+1)} {
-		if _, err := s.Unlock(w.ada.Author, w.clara.Member, reason); !errors.Is(err, ErrInput) {
-			t.Errorf("a reason of %d: %v", len(reason), err)
-		}
-	}
-	for name, who := range map[string]*person{"paralegal": w.petra, "client": w.clara, "auditor": w.aude, "removed": w.rex, "waiting": w.wanda, "stranger": w.mal} {
-		if _, err := s.Unlock(who.Author, w.clara.Member, "r"); !errors.Is(err, ErrRights) {
-			t.Errorf("%s: %v", name, err)
-		}
-		refused(t, s.Clone(), w.forge(t, who, KindUnlock, reasonBody(who.Author, "r"), func(e *Effect) { e.Unlock = &UnlockEffect{Member: w.clara.Member} }), ErrRights)
+// TestOffice: an owner of a firm lets somebody try again, or ends his sessions, for a reason that stands in the record. S-UNLOCK-01
+// S-UNLOCK-02
+func TestOffice(t *testing.T) {
+	for _, act := range []struct {
+		name   string
+		kind   Kind
+		author func(*State, Author, wire.ObjectID, string) (Submission, error)
+		set    func(*Effect, wire.ObjectID)
+		member func(*Effect) wire.ObjectID
+	}{
+		{"unlock", KindUnlock, (*State).Unlock, func(e *Effect, m wire.ObjectID) { e.Unlock = &UnlockEffect{Member: m} }, func(e *Effect) wire.ObjectID { return e.Unlock.Member }},
+		{"sign out", KindSignOut, (*State).SignOut, func(e *Effect, m wire.ObjectID) { e.SignOut = &SignOutEffect{Member: m} }, func(e *Effect) wire.ObjectID { return e.SignOut.Member }},
+	} {
+		t.Run(act.name, func(t *testing.T) {
+			w := newWorld(t)
+			s := w.ada.state
+			of := func(e *Effect) { act.set(e, w.clara.Member) }
+			if _, err := act.author(s, w.ada.Author, w.clara.Member, "r"); !errors.Is(err, ErrInput) {
+				t.Errorf("in a matter: %v", err)
+			}
+			refused(t, s.Clone(), w.forge(t, w.ada, act.kind, reasonBody(w.ada.Author, "r"), of), ErrRights)
+			w.asFirm()
+			sub := must[Submission](t)(act.author(s, w.olga.Author, w.clara.Member, "She called, and we compared words."))
+			head, root := s.Head, s.Root()
+			apply(t, w.l, w.ada, sub)
+			if s.Root() != root {
+				t.Error("the state changed")
+			}
+			if a, err := s.Describe(sub.Entry, s.Position-1, head); err != nil || act.member(a.Effect) != w.clara.Member || !strings.HasPrefix(a.Why, "She called") {
+				t.Errorf("%+v %v", a, err)
+			}
+			for _, reason := range []string{"", strings.Repeat("r", MaxReason+1)} {
+				if _, err := act.author(s, w.ada.Author, w.clara.Member, reason); !errors.Is(err, ErrInput) {
+					t.Errorf("a reason of %d: %v", len(reason), err)
+				}
+			}
+			refused(t, s.Clone(), w.forge(t, w.ada, act.kind, w.ada.headBody(), of), ErrMismatch)
+			for name, who := range map[string]*person{"paralegal": w.petra, "client": w.clara, "auditor": w.aude, "removed": w.rex, "waiting": w.wanda, "stranger": w.mal} {
+				if _, err := act.author(s, who.Author, w.clara.Member, "r"); !errors.Is(err, ErrRights) {
+					t.Errorf("%s: %v", name, err)
+				}
+				refused(t, s.Clone(), w.forge(t, who, act.kind, reasonBody(who.Author, "r"), of), ErrRights)
+			}
+		})
 	}
 }
 

@@ -13,7 +13,7 @@ type Activity struct {
 	Names   []ActivityName
 	Reason  Reason        // of a statement
 	Subject wire.ObjectID // of a statement
-	Why     string        // of an unlock, recover or veto
+	Why     string        // of an unlock, a sign-out, a recover or a veto
 	Read    Topics        // of a declare, an accept, or a first statement
 	Voids   int
 	Erased  bool // the envelope is gone, by an owner's word: only Effect is set
@@ -129,7 +129,7 @@ func (a *Activity) read(raw []byte, k *EpochKeys) error {
 			return ErrMismatch
 		}
 		a.Time, a.Read = h.Time, read
-	case KindUnlock, KindVeto:
+	case KindUnlock, KindVeto, KindSignOut:
 		h, why, err := parseReasonBody(raw)
 		if err != nil {
 			return ErrMismatch

@@ -28,6 +28,7 @@ const (
 	KindRecover
 	KindApprove
 	KindVeto
+	KindSignOut
 )
 
 // Limits of one entry. No stored value passes 1 MiB.
@@ -68,6 +69,7 @@ type Effect struct {
 	Recover   *RecoverEffect
 	Approve   *ApproveEffect
 	Veto      *VetoEffect
+	SignOut   *SignOutEffect
 }
 
 // Seat is one member of a roster.
@@ -297,6 +299,8 @@ func (e *Effect) Bytes() []byte {
 		w.Fixed(e.Approve.Fingerprint[:])
 	case KindVeto:
 		w.Fixed(e.Veto.Recovery[:])
+	case KindSignOut:
+		w.Fixed(e.SignOut.Member[:])
 	}
 	return w.Bytes()
 }
@@ -371,6 +375,8 @@ func ParseEffect(b []byte) (*Effect, error) {
 		}
 	case KindVeto:
 		e.Veto = &VetoEffect{Recovery: readObject(r)}
+	case KindSignOut:
+		e.SignOut = &SignOutEffect{Member: readObject(r)}
 	default:
 		r.Refuse()
 	}

@@ -402,12 +402,12 @@ func TestEffectForm(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Effect){
 		"no way to unlock": of(KindDeclare, func(e *Effect) { e.Declare = &DeclareEffect{} }), "too many ways": of(KindDeclare, func(e *Effect) { e.Declare = &DeclareEffect{Ways: 65} }),
-		"an unlock of nobody":    of(KindUnlock, func(e *Effect) { e.Unlock = &UnlockEffect{} }),
+		"an unlock of nobody": of(KindUnlock, func(e *Effect) { e.Unlock = &UnlockEffect{} }), "a sign-out of nobody": of(KindSignOut, func(e *Effect) { e.SignOut = &SignOutEffect{} }),
 		"a recovery without id":  of(KindRecover, func(e *Effect) { e.Recover = &RecoverEffect{Member: wire.ObjectID{1}} }),
 		"a recovery of nobody":   of(KindRecover, func(e *Effect) { e.Recover = &RecoverEffect{Recovery: wire.ObjectID{1}} }),
 		"an approval of nothing": of(KindApprove, func(e *Effect) { e.Approve = &ApproveEffect{} }), "a veto of nothing": of(KindVeto, func(e *Effect) { e.Veto = &VetoEffect{} }),
 		"a renewal in the trail": of(KindUnlock, func(e *Effect) { e.Unlock, e.Sequence = &UnlockEffect{Member: wire.ObjectID{1}}, log.TypeTrail }),
-		"kind 0":                 func(e *Effect) { e.Kind = 0 }, "kind 18": func(e *Effect) { e.Kind = 18 }, "trail": func(e *Effect) { e.Sequence = log.TypeTrail }, "sequence 0": func(e *Effect) { e.Sequence = 0 },
+		"kind 0":                 func(e *Effect) { e.Kind = 0 }, "kind 19": func(e *Effect) { e.Kind = 19 }, "trail": func(e *Effect) { e.Sequence = log.TypeTrail }, "sequence 0": func(e *Effect) { e.Sequence = 0 },
 		"no entry": func(e *Effect) { e.Entry = wire.ObjectID{} }, "no actor": func(e *Effect) { e.Actor = wire.ObjectID{} }, "epoch 0": func(e *Effect) { e.Epoch = 0 },
 		"seats unsorted": func(e *Effect) { s := e.Statement.Seats; s[0], s[1] = s[1], s[0] }, "a seat twice": func(e *Effect) { e.Statement.Seats[1] = e.Statement.Seats[0] },
 		"an invite twice": func(e *Effect) { e.Statement.Invites[1] = e.Statement.Invites[0] }, "a role there is not": func(e *Effect) { e.Statement.Seats[0].Role = 7 },

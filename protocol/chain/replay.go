@@ -130,8 +130,8 @@ func (s *State) Apply(e Entry) error {
 		return s.applyPolicy(effect, e, raw, author)
 	case KindDeclare:
 		return s.applyDeclare(effect, e, raw, author)
-	case KindUnlock:
-		return s.applyUnlock(effect, e, raw, author)
+	case KindUnlock, KindSignOut:
+		return s.applyOffice(effect, e, raw, author)
 	case KindEscrow:
 		return s.applyEscrow(effect, e, raw, author)
 	case KindRecover:

@@ -510,8 +510,11 @@ func inFirm(c Caller, s *Seat, rights chain.Rights, head api.ChainHead) error {
 	return nil
 }
 
-// Unlock: an owner of the firm forgives failed sign-ins.
-func Unlock(c Caller, s *Seat, head api.ChainHead, sub chain.Submission) error {
+// People: who may see who is in the firm, by the seat in the firm's own chain.
+func People(s *Seat) error { return require(s, chain.RightManage, Seated) }
+
+// Office: an owner of the firm has the server do something about a member: forgive failed sign-ins, end his sessions.
+func Office(c Caller, s *Seat, head api.ChainHead, sub chain.Submission) error {
 	if err := inFirm(c, s, chain.RightManage, head); err != nil {
 		return err
 	}

@@ -140,17 +140,23 @@ func gotIn(tx store.Tx, account wire.ObjectID, passwords, codes int) (*api.Faile
 	return &f, nil
 }
 
-// Forgive ends the waits of a member's account: an owner of the firm said so.
-func (a *Service) Forgive(ctx context.Context, now time.Time, firm wire.ChainID, member wire.ObjectID) error {
+// Forgive ends the waits of the member whom an owner's entry names. It is done once for each entry: where it fails it is due,
+// and the same entry, sent again, does it; later it does nothing.
+func (a *Service) Forgive(ctx context.Context, now time.Time, firm wire.ChainID, entry wire.ObjectID) error {
 	var m layout.Member
-	err := a.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) (err error) {
-		m, _, err = layout.Get[layout.Member](tx, layout.MemberKey(member))
+	var due bool
+	err := a.Store.View(ctx, layout.FirmPartition(firm), func(tx store.Tx) error {
+		f, found, err := layout.Get[layout.Forgiving](tx, layout.ForgivingKey(entry))
+		if err != nil || !found {
+			return err
+		}
+		m, due, err = layout.Get[layout.Member](tx, layout.MemberKey(f.Member))
 		return err
 	})
-	if err != nil {
+	if err != nil || !due {
 		return err
 	}
-	return a.update(ctx, now, func(tx store.Tx) error {
+	err = a.update(ctx, now, func(tx store.Tx) error {
 		p, found, err := layout.Get[layout.Password](tx, layout.PasswordKey(m.Account))
 		if err != nil {
 			return err
@@ -162,4 +168,8 @@ func (a *Service) Forgive(ctx context.Context, now time.Time, firm wire.ChainID,
 		}
 		return a.secrets.limit.Unlock(tx, secondOf(m.Account))
 	})
+	if err != nil {
+		return err
+	}
+	return a.Store.Update(ctx, layout.FirmPartition(firm), func(tx store.Tx) error { return tx.Delete(layout.ForgivingKey(entry)) })
 }

@@ -77,6 +77,9 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 		if chain.VerifySession(bundle.Keys, firm, req.Session, req.Member, req.PublicKey, req.Expires, req.Certificate) != nil {
 			return access.Deny(api.CodeForbidden)
 		}
+		if err := outSince(tx, s.Member, t.Created); err != nil {
+			return err
+		}
 		if err := ledger.Opens(tx, now, s.Member); err != nil {
 			return err
 		}
@@ -88,8 +91,7 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 				return err
 			}
 		}
-		opened := chain.Event{Kind: chain.EventSessionOpened, Member: s.Member, Session: s.Session}
-		if err := a.Log.Record(tx, a.Random, now, firm, opened); err != nil {
+		if err := a.enters(tx, now, firm, s); err != nil {
 			return err
 		}
 		return ledger.Sweep(tx, now.Unix())

@@ -53,8 +53,7 @@ const (
 	kindPassphrase = "passphrase"
 	kindPassword   = "password"
 	kindCode       = "totp"
-	kindDevice     = "device" // another one, which enrolled this one
-	kindSSO        = "sso"    // no factor of the person's: a firm's identity provider says who he is
+	kindSSO        = "sso" // no factor of the person's: a firm's identity provider says who he is
 )
 
 var kindOf = map[vault.Method]string{vault.MethodPasskey: kindPasskey, vault.MethodKit: kindKit, vault.MethodPassphrase: kindPassphrase, vault.MethodPassword: kindPassword}
@@ -343,6 +342,7 @@ const (
 	endedByOneSession = "one-session" // by the firm's policy: there is a newer one
 	endedByFactor     = "factor"      // what it was opened with was removed or replaced
 	endedByRecovery   = "recovered"   // its member was handed to another account
+	endedByOwner      = "by-owner"    // of the firm: his entry says why
 )
 
 // endSession ends one session of a firm. Whoever did not end it himself is told so for an hour.

@@ -29,8 +29,6 @@
 //	totp/<account>/<hash>              which code was used last: package totp
 //	sign-in-key                        32 bytes: which key passwords were set with
 //	device/<account>/<id>              Device
-//	device-request/<hash>              DeviceRequest  a device that wants to be enrolled, by SHA-256 of its code
-//	device-requests/<network>          Denials      how many came from there in five minutes; of none, from everywhere
 //	session/<hash>                     AccountSession, by SHA-256 of the cookie's token
 //	sessions-of/<account>/<session>    the key of its row
 //	ticket/<hash>                      Ticket
@@ -55,6 +53,10 @@
 //	handed/<recovery>/<custodian>      a share, wrapped to who claims
 //	member/<member>                    Member       whose account it is
 //	member-of/<account>                16 bytes     the one member it is
+//	entered/<member>                   Entered      when he opened a session last
+//	signed-out/<member>                SignedOut    when an owner ended his sessions last
+//	forgiving/<entry>                  Forgiving    whose failed sign-ins are still to be forgotten in the accounts
+//	forgiven/<member>                  Denials      how often they were in a day
 //	member-was/<account>               16 bytes     the one member it was, before he was handed to another account
 //	keys/<member>                      chain.Bundle
 //	session/<hash>                     Session
@@ -230,12 +232,6 @@ func DeviceKey(account, device wire.ObjectID) []byte {
 // DevicesOf is the prefix of an account's devices.
 func DevicesOf(account wire.ObjectID) []byte { return key("device", account.String(), "") }
 
-// DeviceRequestKey is a device that wants to be enrolled, by its code.
-func DeviceRequestKey(code []byte) []byte { return key("device-request", Hash(code)) }
-
-// DeviceRequestsKey counts those that came from a network.
-func DeviceRequestsKey(network string) []byte { return key("device-requests", network) }
-
 // TicketKey is a ticket.
 func TicketKey(ticket []byte) []byte { return key("ticket", Hash(ticket)) }
 
@@ -327,6 +323,21 @@ func HandedKey(recovery, custodian wire.ObjectID) []byte {
 
 // HandedOf is the prefix of the shares that were handed over.
 func HandedOf(recovery wire.ObjectID) []byte { return key("handed", recovery.String(), "") }
+
+// Members is the prefix of a firm's members.
+func Members() []byte { return key("member", "") }
+
+// EnteredKey is when a member opened a session last.
+func EnteredKey(member wire.ObjectID) []byte { return key("entered", member.String()) }
+
+// SignedOutKey is when an owner ended a member's sessions last.
+func SignedOutKey(member wire.ObjectID) []byte { return key("signed-out", member.String()) }
+
+// ForgivingKey is whom an owner's entry forgives failed sign-ins, until that is done.
+func ForgivingKey(entry wire.ObjectID) []byte { return key("forgiving", entry.String()) }
+
+// ForgivenKey is how often a member was forgiven failed sign-ins of late.
+func ForgivenKey(member wire.ObjectID) []byte { return key("forgiven", member.String()) }
 
 // MemberKey says whose account a member is.
 func MemberKey(member wire.ObjectID) []byte { return key("member", member.String()) }

@@ -170,18 +170,6 @@ type Device struct {
 	Renewed  bool      `json:"renewed,omitempty"` // and the root was replaced since
 }
 
-// DeviceRequest is a device that wants to be enrolled.
-type DeviceRequest struct {
-	Expires        int64         `json:"expires"`
-	Request        []byte        `json:"request"`
-	Account        wire.ObjectID `json:"account,omitzero"` // whose device answered, and in which session
-	AccountSession wire.ObjectID `json:"accountSession,omitzero"`
-	Answer         []byte        `json:"answer,omitempty"`
-	Grant          []byte        `json:"grant,omitempty"`
-	Refused        bool          `json:"refused,omitempty"`
-	Done           bool          `json:"done,omitempty"`
-}
-
 // Ticket leads from an account's session to a firm.
 type Ticket struct {
 	Expires        int64         `json:"expires"`
@@ -243,6 +231,21 @@ type Session struct {
 	PasswordSet    int64         `json:"passwordSet,omitempty"`
 	Ended          bool          `json:"ended,omitempty"`
 	Renewals       int           `json:"renewals"` // of the account's root when it was opened
+}
+
+// Entered is when a member opened a session in the firm last.
+type Entered struct {
+	At int64 `json:"at"`
+}
+
+// SignedOut is when an owner ended a member's sessions: no sign-in of then or before opens another.
+type SignedOut struct {
+	At int64 `json:"at"`
+}
+
+// Forgiving is whose failed sign-ins an entry says are to be forgotten.
+type Forgiving struct {
+	Member wire.ObjectID `json:"member"`
 }
 
 // SessionID says who made a session, and its newest token's hash.

@@ -49,6 +49,8 @@ func (a *appending) apply() error {
 		return access.Declare(a.caller, a.seat, a.Submission, a.Effect.Declare)
 	case chain.KindUnlock:
 		return a.unlock()
+	case chain.KindSignOut:
+		return a.office(a.Effect.SignOut.Member)
 	case chain.KindEscrow:
 		return a.escrow()
 	case chain.KindRecover:

@@ -49,24 +49,28 @@ func (l *Log) Record(tx store.Tx, random io.Reader, now time.Time, id wire.Chain
 
 // What somebody can cause at will is recorded up to a bound a minute: who is refused cannot fill the log.
 const (
-	minute      = 60
 	maxDenials  = 10 // refusals of a session, failed sign-ins of an account
 	maxOpenings = 30 // sessions of a member
 )
 
-// counted counts one more of something in its minute. within is false beyond the bound, and nothing was written then.
-func counted(tx store.Tx, key []byte, now time.Time, bound int) (n int, within bool, err error) {
-	d, _, err := layout.Get[layout.Denials](tx, key)
-	if err != nil {
-		return 0, false, err
+// countedFor counts one more of something in its time. within is false beyond the bound, and nothing was written then.
+func countedFor(tx store.Tx, key []byte, now time.Time, bound int, span time.Duration) (d layout.Denials, within bool, err error) {
+	if d, _, err = layout.Get[layout.Denials](tx, key); err != nil {
+		return d, false, err
 	}
 	if now.Unix() >= d.Expires {
-		d = layout.Denials{Expires: now.Unix() + minute}
+		d = layout.Denials{Expires: now.Add(span).Unix()}
 	}
 	if d.Count++; d.Count > bound {
-		return d.Count, false, nil
+		return d, false, nil
 	}
-	return d.Count, true, layout.PutEphemeral(tx, key, d, d.Expires)
+	return d, true, layout.PutEphemeral(tx, key, d, d.Expires)
+}
+
+// counted is the same for a minute.
+func counted(tx store.Tx, key []byte, now time.Time, bound int) (n int, within bool, err error) {
+	d, within, err := countedFor(tx, key, now, bound, time.Minute)
+	return d.Count, within, err
 }
 
 // bounded is the same with what is said of it: that it stops counting for the minute is said once.

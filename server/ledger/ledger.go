@@ -76,6 +76,7 @@ func putSeat(tx store.Tx, id wire.ChainID, s *access.Seat) error {
 type Appended struct {
 	api.ChainHead
 	Index uint64
+	Again bool // it was taken before
 }
 
 // again is the answer that an entry got before, or nil. Another entry under its id is refused.
@@ -87,7 +88,7 @@ func again(tx store.Tx, c access.Caller, id wire.ChainID, s Submitted) (*Appende
 	if a.Submission != s.Hash || a.Actor != c.Member {
 		return nil, access.Deny(api.CodeBadRequest)
 	}
-	return &Appended{Head(id, a.Chain), a.Index}, nil
+	return &Appended{Head(id, a.Chain), a.Index, true}, nil
 }
 
 // Found begins a chain with its first statement. Where the chain is a firm's own, its caller has claimed a setup link;
@@ -254,7 +255,7 @@ func commit(tx store.Tx, head api.ChainHead, s Submitted) (Appended, error) {
 			return Appended{}, err
 		}
 	}
-	return Appended{head, index}, nil
+	return Appended{ChainHead: head, Index: index}, nil
 }
 
 // statementRows keeps a statement's rows: wraps by member, packages by invite, and the hashes of all.

@@ -11,18 +11,6 @@ import (
 	"github.com/underseal/underseal/server/store"
 )
 
-// unlock asks for what happens in the accounts after the entry stands: its caller does it there.
-func (a *appending) unlock() error {
-	if err := access.Unlock(a.caller, a.seat, a.head, a.Submission); err != nil {
-		return err
-	}
-	has, err := layout.Has(a.tx, layout.MemberKey(a.Effect.Unlock.Member))
-	if err == nil && !has {
-		err = access.Deny(api.CodeNotFound)
-	}
-	return err
-}
-
 // custodians: each is seated in the firm's own chain, with the keys that are named.
 func (a *appending) custodians(list []chain.Custodian) error {
 	for _, c := range list {

@@ -232,7 +232,7 @@ func (c counter) forget(tx store.Tx) error {
 func (l *Limiter) Unlock(tx store.Tx, a Attempt) error { return l.account(a).forget(tx) }
 
 // Status is how many attempts of an account did not get in, and how long the next one waits.
-func (l *Limiter) Status(tx store.Tx, now time.Time, name string) (count int, wait time.Duration, err error) {
-	r, _, err := l.account(Attempt{Account: name}).read(tx, now)
+func (l *Limiter) Status(tx store.Tx, now time.Time, a Attempt) (count int, wait time.Duration, err error) {
+	r, _, err := l.account(a).read(tx, now)
 	return r.Count, r.wait(now), err
 }

@@ -310,7 +310,7 @@ func TestUnlock(t *testing.T) {
 	}
 	status := func() (count int, wait time.Duration) {
 		if err := w.store.View(t.Context(), layout.Accounts, func(tx store.Tx) (err error) {
-			count, wait, err = w.limit.Status(tx, w.now, "ada")
+			count, wait, err = w.limit.Status(tx, w.now, limit.Attempt{Account: "ada"})
 			return err
 		}); err != nil {
 			t.Fatal(err)
