@@ -42,6 +42,17 @@ func (b *binding) account() map[string]func(context.Context, input) (any, error)
 			}
 			return nil, c.PasskeyAddFinish(ctx, u, p.Name)
 		},
+		"office": withIDs(func(ctx context.Context, p ids) (any, error) { return c.Office(ctx, p.Firm) }),
+		"officeUnlock": both(func(ctx context.Context, p ids, w words) (any, error) {
+			return nil, c.Unlock(ctx, p.Firm, p.Member, w.Reason)
+		}),
+		"officeSignOut": both(func(ctx context.Context, p ids, w words) (any, error) {
+			return nil, c.SignOutMember(ctx, p.Firm, p.Member, w.Reason)
+		}),
+		"exportTraining": withIDs(func(ctx context.Context, p ids) (any, error) {
+			text, err := c.TrainingRecord(ctx, p.Firm)
+			return textFile{Name: "underseal-training.csv", Text: string(text)}, err
+		}),
 		"acknowledge": func(ctx context.Context, in input) (any, error) {
 			var p struct {
 				Topics []string `json:"topics"`

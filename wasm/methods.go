@@ -34,6 +34,7 @@ type words struct {
 	Folder   string `json:"folder"`
 	Role     string `json:"role"`
 	Mode     string `json:"mode"`
+	Reason   string `json:"reason"`
 	Days     int    `json:"days"`
 }
 

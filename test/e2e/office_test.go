@@ -1,11 +1,17 @@
 package e2e
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/underseal/underseal/client"
+	"github.com/underseal/underseal/protocol/api"
+	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/test/browser"
+	"github.com/underseal/underseal/test/evilserver"
 	"github.com/underseal/underseal/test/program"
 )
 
@@ -189,4 +195,105 @@ func TestFirstReading(t *testing.T) {
 	visit(ada, "activity")
 	ada.See("#activity [data-position]")
 	says(t, ada, "#activity", "Has read:")
+}
+
+// personRow is the selector of somebody's row among the people of a firm.
+func personRow(b *browser.Browser, person string) string {
+	find := `[...document.querySelectorAll("#office [data-person]")].find(p => p.innerText.includes(` + strconv.Quote(person) + `))`
+	b.Until(person+" is listed", browser.Patience, `!!`+find)
+	return `#office [data-person="` + b.String(find+`.dataset.person`) + `"]`
+}
+
+// TestOffice: an owner sees who is in her firm and how they sign in, lets somebody sign in again who is made to wait, ends his
+// sessions, and saves who read what.
+func TestOffice(t *testing.T) {
+	h := newHall(t)
+	link, err := h.Server.SetupLink(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada := browser.Start(t, browser.Options{Authenticator: true})
+	setUp(t, ada, link, false)
+	ada.See("#matter-new")
+	newMatter(ada, "Doe v. Roe")
+	clara := h.Person("Clara")
+	if _, err := clara.AcceptByPassword(invite(ada, "Clara Client", "client", "opens-at-once", false), "clara.client", horses); err != nil {
+		t.Fatal(err)
+	}
+	if err := clara.Acknowledge(evilserver.Soon(t), chain.TopicPasskey|chain.TopicWhoSeesWhat); err != nil {
+		t.Fatal(err)
+	}
+	clara.Settle(evilserver.Soon(t))
+	clara.SignOut(evilserver.Soon(t))
+	for range 13 { // each further one waits twice as long
+		thief := h.Person("Thief")
+		if _, err := thief.SignInPassword(evilserver.Soon(t), "clara.client", []byte("correct horse battery stable")); client.FailureOf(err).Code != api.CodePasswordFailed {
+			t.Fatal(err)
+		}
+		h.Clock.Advance(10 * time.Minute)
+	}
+	_, _ = h.Person("Thief").SignInPassword(evilserver.Soon(t), "clara.client", []byte("correct horse battery stable")) // from now on
+	if _, err := clara.SignInPassword(evilserver.Soon(t), "clara.client", []byte(horses)); client.FailureOf(err).Code != api.CodeTooMany {
+		t.Fatal(err)
+	}
+
+	ada.Open(h.Origin + "/account") // hours later
+	signIn(ada)
+	ada.Click(`[data-firm-log] [data-action="people"]`)
+	ada.See("#office")
+	row := personRow(ada, "Clara Client")
+	says(t, ada, row, "Client, Doe v. Roe", "password", "authenticator app", "14 failed sign-ins", "Waits until", "One way to unlock")
+	says(t, ada, personRow(ada, "Ada Advocate"), "Owner, the firm itself", "1 passkey", "recovery kit", "1 session open")
+	if got := ada.String(`document.querySelector('` + row + `').dataset.locked`); got != "true" {
+		t.Errorf("locked is %s", got)
+	}
+	ada.Screen("82-office")
+	ada.Eval(`(() => { const s = document.querySelector("#office-which"); s.value = "locked"; s.dispatchEvent(new Event("change", {bubbles: true})); })()`)
+	ada.Until("one is made to wait", browser.Patience, `document.querySelectorAll("#office [data-person]").length === 1`)
+	ada.Fill("#office-filter", "nobody")
+	ada.Until("nobody matches", browser.Patience, `document.querySelectorAll("#office [data-person]").length === 0`)
+	ada.Fill("#office-filter", "clara")
+	ada.Click(row + " summary")
+	says(t, ada, row, "what a passkey is", "of Doe v. Roe", "Safety words")
+	ada.Click(row + ` [data-action="office-unlock"]`)
+	ada.Type("#office-reason", "She called, and we compared words.")
+	ada.Screen("83-office-unlock")
+	ada.Click("#office-yes")
+	ada.Until("nobody is made to wait", browser.Patience, `!document.querySelector("dialog") && document.querySelectorAll("#office [data-person]").length === 0`)
+	if err := clara.ByPassword("clara.client", horses); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := clara.Overview(evilserver.Soon(t)); err != nil || v.Failed == nil || v.Failed.Passwords != 14 {
+		t.Errorf("she is told %+v, %v", v.Failed, err)
+	}
+
+	ada.Eval(`(() => { const s = document.querySelector("#office-which"); s.value = ""; s.dispatchEvent(new Event("change", {bubbles: true})); })()`)
+	ada.Click("#office-again")
+	ada.Until("her session is listed", browser.Patience, `document.querySelector('`+row+`').innerText.includes("open") && !document.querySelector('`+row+`').innerText.includes("failed")`)
+	h.Clock.Advance(2 * time.Second)
+	ada.Click(row + ` [data-action="office-signout"]`)
+	ada.Type("#office-reason", "Her telephone was stolen.")
+	ada.Screen("84-office-sign-out")
+	ada.Click("#office-yes")
+	ada.Until("nothing is open", browser.Patience, `!document.querySelector("dialog") && document.querySelector('`+row+`').innerText.includes("nothing open")`)
+	if _, err := clara.Overview(evilserver.Soon(t)); clara.SignedIn() {
+		t.Errorf("she is still in: %v", err)
+	}
+	ada.Fill("#office-filter", "")
+	ada.Click("#office-training")
+	table := string(saved(t, ada, "underseal-training.csv"))
+	for _, want := range []string{"person,member,role,topic,read at,matter,matter id,entry", "Clara Client,", ",client,passkey,2", ",client,kit,,,,"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("the training record lacks %q:\n%s", want, table)
+		}
+	}
+	// All of it stands in the record of the firm, and in the trail what the server did.
+	ada.Click(".crumb a")
+	ada.See("#activity [data-kind=unlocked]")
+	says(t, ada, "#activity", "Ada Advocate let a guest try to sign in again", "She called, and we compared words.", "Ada Advocate ended the sessions of a guest", "Her telephone was stolen.")
+	ada.Screen("85-office-activity")
+	firm := ada.String(`location.pathname.split("/")[2]`)
+	ada.Eval(`(() => { history.pushState(null, "", "/m/` + firm + `/trail"); dispatchEvent(new PopStateEvent("popstate")); return 0; })()`)
+	ada.See("#trail [data-kind=locked]")
+	says(t, ada, "#trail", "Locked out")
 }

@@ -23,6 +23,40 @@ export interface Reading {
   topic: Topic;
   at: number;
   position: number;
+  matter: Id; // the chain that the entry is of
+  matterName: string;
+}
+
+/** Everybody in a firm and its matters, for its owners. */
+export interface Office {
+  firm: Id;
+  name: string;
+  people: OfficePerson[];
+}
+
+/** Names, seats, ways and what was read are signed entries; server is the server's word, null where it knows nobody. */
+export interface OfficePerson {
+  member: Id;
+  name: string; // "": in no matter of mine
+  called: string[]; // other names that owners gave
+  words: string[];
+  isMe: boolean;
+  seats: { matter: Id; name: string; role: Role; state: "seated" | "waiting" | "frozen" }[];
+  ways: number; // 0: nothing of mine says
+  read: Reading[];
+  server: null | {
+    passkeys: number;
+    unlocking: number; // of those
+    kit: boolean;
+    password: boolean;
+    app: boolean;
+    passphrase: boolean;
+    sso: boolean;
+    enteredAt: number | null;
+    sessions: number;
+    failed: number; // sign-ins since the last one that succeeded
+    lockedUntil: number | null;
+  };
 }
 
 export interface Person {
@@ -376,7 +410,7 @@ export type ErasureRule = "retention" | "request";
 
 export type ActivityKind =
   | "founded" | "renewed" | "removed" | "added" | "versioned" | "placed" | "deleted" | "renamed" | "invited" | "cancelled" | "accepted" | "admitted" | "erased" | "policy"
-  | "new-keys" | "declared" | "unlocked" | "escrowed" | "escrow-ended" | "recovery-begun" | "recovery-agreed" | "recovery-stopped";
+  | "new-keys" | "declared" | "unlocked" | "signed-out" | "escrowed" | "escrow-ended" | "recovery-begun" | "recovery-agreed" | "recovery-stopped";
 
 /** What one entry of the matter did. */
 export interface Activity {
@@ -498,6 +532,15 @@ export interface Calls {
   sessionEnd(p: { id: Id }): Record<string, never>;
   /** All but this one. */
   sessionsEndOthers(): Record<string, never>;
+
+  /** Owners of the firm. */
+  office(p: { firm: Id }): Office;
+  /** Forgives failed sign-ins, as an entry of the firm with its reason. */
+  officeUnlock(p: { firm: Id; member: Id; reason: string }): Record<string, never>;
+  /** Ends what somebody has open in the firm, as an entry with its reason. */
+  officeSignOut(p: { firm: Id; member: Id; reason: string }): Record<string, never>;
+  /** Who read what and when, as a table. */
+  exportTraining(p: { firm: Id }): TextFile;
 
   /** For those who work there. */
   policy(p: { firm: Id }): Policy;

@@ -15,6 +15,7 @@ import { liedScreen } from "./screens/lied.ts";
 import { isPart, matterScreen } from "./screens/matter.ts";
 import { mattersScreen } from "./screens/matters.ts";
 import { ceremonyScreen, recoveriesScreen } from "./screens/recovery.ts";
+import { officeScreen } from "./screens/office.ts";
 import { rulesScreen } from "./screens/rules.ts";
 import { secondWayScreen } from "./screens/secondway.ts";
 import { setupScreen } from "./screens/setup.ts";
@@ -26,7 +27,7 @@ import { themeButton } from "./theme.ts";
 import { Transfers } from "./transfers.ts";
 import { ask, button, focusHeading, mark, page, problem } from "./ui.ts";
 
-const matterPath = /^\/m\/([a-z2-7]{52})(?:\/(activity|trail|verify|rules|recovery)(?:\/([a-z2-7]{26}))?)?\/?$/;
+const matterPath = /^\/m\/([a-z2-7]{52})(?:\/(activity|trail|verify|rules|people|recovery)(?:\/([a-z2-7]{26}))?)?\/?$/;
 
 /** How long after a real input requests are still that person's. */
 const hereFor = 30_000; // ms
@@ -189,6 +190,7 @@ class Program implements App {
     if (matter !== undefined && part === "recovery") return recovery === undefined ? recoveriesScreen(this, matter) : ceremonyScreen(this, matter, recovery);
     if (recovery !== undefined) return nowhereScreen();
     if (matter !== undefined && part === "rules") return rulesScreen(this, matter);
+    if (matter !== undefined && part === "people") return officeScreen(this, matter);
     return matter === undefined || !isPart(part) ? mattersScreen(this) : matterScreen(this, matter, part);
   }
 

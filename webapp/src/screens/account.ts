@@ -82,7 +82,14 @@ function firmLog(app: App, { firm, firmName }: AccountView["identities"][number]
   const policy = button(t.policy, { "data-action": "save-policy", class: "small" }, () =>
     void busy(policy, slot, async () => announce(say.verify.saved(await savePolicy(app, firm)))));
   return h("div", { class: "stack firm-log", "data-firm-log": firm }, h("h3", {}, name(firmName)), found, slot.node,
-    h("div", { class: "actions start" }, works && h("a", { class: "button small", href: `/m/${firm}/rules`, "data-action": "rules", "aria-label": t.rules + ": " + visible(firmName) }, t.rules), look, policy), h("p", { class: "hint" }, t.policyHint));
+    h("div", { class: "actions start" }, works && h("a", { class: "button small", href: `/m/${firm}/rules`, "data-action": "rules", "aria-label": t.rules + ": " + visible(firmName) }, t.rules), works && peopleLink(app, firm, firmName), look, policy), h("p", { class: "hint" }, t.policyHint));
+}
+
+// For owners alone, which only the firm's own chain says.
+function peopleLink(app: App, firm: string, firmName: string): HTMLElement {
+  const link = h("a", { class: "button small", href: `/m/${firm}/people`, "data-action": "people", hidden: true, "aria-label": say.office.title + ": " + visible(firmName) }, say.office.title);
+  app.engine.call("matterOpen", { matter: firm }).then((view) => (link.hidden = view.myRole !== "owner"), () => undefined);
+  return link;
 }
 
 function logFacts(status: LogStatus, firm: string): HTMLElement {

@@ -132,7 +132,9 @@ function row(app: App, matter: Id, item: Activity, slot: ReturnType<typeof probl
       saveText(file.name, file.text);
       announce(say.verify.saved(file.name));
     }));
-  const words = didWhat<Node>(item.kind, name(item.person, "name who-did"), name(item.subject), item.role, item.documents.length, item.rule, item.ways, place.kind);
+  // An owner may act about a guest whom only the owners of a matter know by name.
+  const subject = item.subject === "" && (item.kind === "unlocked" || item.kind === "signed-out") ? document.createTextNode(say.office.guest) : name(item.subject);
+  const words = didWhat<Node>(item.kind, name(item.person, "name who-did"), subject, item.role, item.documents.length, item.rule, item.ways, place.kind);
   return h("li", { "data-position": item.position, "data-kind": item.kind },
     timeOfDay(item.at),
     h("div", { class: "done" }, h("p", {}, words), item.read.length > 0 && h("p", { class: "hint" }, t.read(item.read.map((topic) => topicName[topic]))), item.why !== "" && h("p", { class: "hint" }, name(item.why)), documents(item), item.void > 0 && h("p", { class: "hint caution" }, t.voided(item.void))),

@@ -14,11 +14,13 @@ const mostNetworks = 32;
 
 export function rulesScreen(app: App, firm: Id): Screen {
   const body = h("div", { class: "stack", "aria-busy": true }, h("p", { role: "status" }, say.loading));
+  const people = h("a", { id: "rules-people", href: `/m/${firm}/people`, hidden: true }, say.office.title);
   const activity = activityPart(app, firm, { kind: "firm", title: t.activity, lead: t.activityLead });
   const load = async () => {
     try {
       // Who may change them is decided by the firm's own chain; this is about what is offered.
       const [policy, view] = await Promise.all([app.engine.call("policy", { firm }), app.engine.call("matterOpen", { matter: firm }).catch(() => null)]);
+      people.hidden = view?.myRole !== "owner";
       if (view?.myRole === "owner") fill(body, origin(policy, t.leadOwner), rulesForm(app, firm, policy, load));
       else fill(body, origin(policy, t.leadOther), readOnly(policy));
       if (!activity.node.isConnected) node.append(activity.node);
@@ -30,7 +32,7 @@ export function rulesScreen(app: App, firm: Id): Screen {
   };
   const node = h("section", { class: "page narrow rules" },
     h("div", {}, h("p", { class: "crumb" }, h("a", { href: "/account" }, t.back)), h("h1", { tabindex: -1 }, t.title), firmName(app, firm),
-      h("p", {}, h("a", { id: "rules-recoveries", href: `/m/${firm}/recovery` }, t.recoveries))),
+      h("p", { class: "matter-line" }, people, h("a", { id: "rules-recoveries", href: `/m/${firm}/recovery` }, t.recoveries))),
     body);
   void load();
   return {
