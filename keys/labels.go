@@ -29,13 +29,11 @@ const (
 
 // HPKE: the info string begins with one of these.
 const (
-	LabelWrapEpoch      Label = "underseal/v1/wrap/epoch"
-	LabelWrapTrail      Label = "underseal/v1/wrap/trail"
-	LabelWrapInvite     Label = "underseal/v1/wrap/invite"
-	LabelWrapShare      Label = "underseal/v1/wrap/share"
-	LabelWrapRecovery   Label = "underseal/v1/wrap/recovery"
-	LabelWrapDevice     Label = "underseal/v1/wrap/device"
-	LabelWrapDeviceName Label = "underseal/v1/wrap/device-name"
+	LabelWrapEpoch    Label = "underseal/v1/wrap/epoch"
+	LabelWrapTrail    Label = "underseal/v1/wrap/trail"
+	LabelWrapInvite   Label = "underseal/v1/wrap/invite"
+	LabelWrapShare    Label = "underseal/v1/wrap/share"
+	LabelWrapRecovery Label = "underseal/v1/wrap/recovery"
 )
 
 // Signatures.
@@ -49,13 +47,6 @@ const (
 	LabelSignKeyring   Label = "underseal/v1/sign/keyring"
 	LabelSignRoot      Label = "underseal/v1/sign/root"
 	LabelSignRequest   Label = "underseal/v1/sign/request"
-	LabelSignDevice    Label = "underseal/v1/sign/device"
-)
-
-// A device that another one enrols.
-const (
-	LabelDeviceCode  Label = "underseal/v1/device/code"
-	LabelDeviceWords Label = "underseal/v1/device/words"
 )
 
 // Invites.
@@ -120,11 +111,9 @@ func Labels() []Label {
 		LabelEpochEntryKey, LabelEpochStateLink, LabelEpochTrailLink,
 		LabelHistoryEntryKey, LabelHistoryLink,
 
-		LabelWrapEpoch, LabelWrapTrail, LabelWrapInvite, LabelWrapShare, LabelWrapRecovery, LabelWrapDevice, LabelWrapDeviceName,
+		LabelWrapEpoch, LabelWrapTrail, LabelWrapInvite, LabelWrapShare, LabelWrapRecovery,
 
-		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink, LabelSignKeyring, LabelSignRoot, LabelSignRequest, LabelSignDevice,
-
-		LabelDeviceCode, LabelDeviceWords,
+		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink, LabelSignKeyring, LabelSignRoot, LabelSignRequest,
 
 		LabelInviteKey, LabelInviteSeal, LabelInviteAccept, LabelInviteAcceptKey,
 

@@ -41,6 +41,10 @@ const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] CO
                                        what you left with a firm's custodians, who together bring you back if you lose everything
     recover FIRM [--begin NAME --reason TEXT] [--agree ID --words WORDS] [--stop ID]
                                        bringing somebody back (owners and custodians), and stopping it
+    people FIRM [--csv FILE]           everybody in a firm: ways to sign in, sessions, who read what (owners)
+    unlock FIRM NAME --reason TEXT     forgive somebody's failed sign-ins (owners)
+    sign-out FIRM NAME --reason TEXT   end somebody's sessions in a firm (owners)
+    read [--acknowledge]               four short things that everybody should know, and saying that you read them
 
 A matter is its name, or the beginning of its id. The identity lies in --home, else in $XDG_CONFIG_HOME/underseal or
 ~/.config/underseal. The passphrase is asked for, or read from a file descriptor. --json prints one object, errors too.
@@ -84,6 +88,10 @@ func memberCommands() []command {
 		{"sessions", "[--end ID] [--end-others]", (*session).sessions},
 		{"custody", "FIRM [--leave] [--withdraw]", (*session).custody},
 		{"recover", "FIRM [--begin NAME --reason TEXT] [--agree ID --words WORDS] [--stop ID --reason TEXT]", (*session).recover},
+		{"people", "FIRM [--csv FILE] [--force]", (*session).people},
+		{"unlock", "FIRM NAME --reason TEXT", (*session).unlockMember},
+		{"sign-out", "FIRM NAME --reason TEXT", (*session).signOutMember},
+		{"read", "[--acknowledge]", (*session).lessons},
 	}
 }
 
@@ -138,7 +146,7 @@ func (s *session) dispatch(ctx context.Context, args []string) error {
 		return misused("%v", err)
 	}
 	if f.NArg() == 0 {
-		return misused("say what to do: join, ls, put, get, rm, invite, verify, activity, trail, export, whoami, policy, sessions, custody or recover")
+		return misused("say what to do: join, ls, put, get, rm, invite, verify, activity, trail, export, whoami, policy, sessions, custody, recover, people, unlock, sign-out or read")
 	}
 	for _, c := range memberCommands() {
 		if c.name != f.Arg(0) {

@@ -366,7 +366,7 @@ func TestMemberReadme(t *testing.T) {
 	w.must(os.WriteFile(filepath.Join(folder, "brief.pdf"), []byte("brief"), 0o600))
 	readme, err := os.ReadFile("../../README.md")
 	w.must(err)
-	example := regexp.MustCompile(`(?m)^    underseal(-verify)? (\w+)\b(.*)$`).FindAllStringSubmatch(string(readme), -1)
+	example := regexp.MustCompile(`(?m)^    underseal(-verify)? ([a-z-]+)(.*)$`).FindAllStringSubmatch(string(readme), -1)
 	link, verifier, url, done := w.link(chain.RoleOwner, chain.ModeOpensAtOnce), w.verifier(), "", map[string]bool{}
 	// An owner of the firm, too: its rules are shown.
 	p.want(exitFine, "join", w.firmLink(chain.RoleOwner))
@@ -423,6 +423,7 @@ func TestMemberUsage(t *testing.T) {
 	for _, args := range [][]string{{}, {"fly"}, {"join"}, {"ls", "a", "b"}, {"put", "x"}, {"get"}, {"rm"}, {"invite"}, {"whoami", "x"}, {"sessions", "x"}, {"policy"}, {"policy", "x", "--set", "idle=x"}, {"sessions", "--end", "x"}, {"get", "--loud", "x"},
 		{"invite", "x", "--role", "king"}, {"invite", "x", "--mode", "sometime"}, {"invite", "x", "--days", "0"}, {"rm", "m:/a/../b"}, {"join", "http://files.example.com/join#abc"},
 		{"verify"}, {"verify", "x", "y"}, {"activity", "x", "--limit", "0"}, {"activity", "x", "--limit", "100001"}, {"trail"}, {"trail", "x", "--limit", "-1"}, {"export", "x"},
+		{"people"}, {"unlock", "x", "y"}, {"unlock", "x", "--reason", "r"}, {"sign-out", "x", "y", "--reason", " "}, {"read", "x"},
 		{"export", "x", "everything"}, {"export", "x", "receipt"}, {"export", "x", "receipt", "--position", "0", "--sequence", "server"}} {
 		if r := p.run(args...); r.code != exitUsage {
 			t.Errorf("%q: exit %d\n%s", args, r.code, r.stderr)
