@@ -28,6 +28,7 @@ type ceremony struct {
 
 	signedIn   *api.Account      // by what cannot unlock here: another method is to
 	shown      *shown            // that, where it could unlock and may have nothing wrapped to it any more
+	asks       *asking           // of another device
 	newPasskey *api.PasskeyReply // a further one of who is signed in
 	newApp     *api.TOTPReply    // an authenticator app of who is signed in
 

@@ -33,6 +33,7 @@ type Client struct {
 	locked    bool                          // keys were wiped, and the account's session kept
 	behind    map[wire.ChainID]bool         // firms whose directories have former keys of this account's
 	renewing  map[wire.ChainID]*Failure     // what was in the way of new keys in a chain, if anything
+	answering *answering                    // a new device whose code was read here
 	logs      map[wire.ChainID]*firmLog
 	carried   map[wire.ChainID][]byte // the newest checkpoint of a firm's log, as entries carry it
 	transfers map[wire.ObjectID]*transfer
@@ -61,7 +62,7 @@ func (c *Client) reset() {
 	}
 	c.account, c.ceremony, c.locked = nil, nil, false
 	c.lasts, c.rules, c.behind = map[wire.ChainID]api.Opened{}, map[wire.ChainID]chain.Policy{}, map[wire.ChainID]bool{}
-	c.renewing = map[wire.ChainID]*Failure{}
+	c.renewing, c.answering = map[wire.ChainID]*Failure{}, nil
 	c.matters, c.sessions, c.transfers = map[wire.ChainID]*matter{}, map[wire.ChainID]*chain.Session{}, map[wire.ObjectID]*transfer{}
 	c.logs, c.carried = map[wire.ChainID]*firmLog{}, map[wire.ChainID][]byte{}
 	c.order, c.slots, c.refusals = nil, make(chan struct{}, transfersAtOnce), nil

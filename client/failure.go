@@ -10,6 +10,7 @@ import (
 	"github.com/underseal/underseal/keys/vault"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/device"
 	"github.com/underseal/underseal/protocol/directory"
 	"github.com/underseal/underseal/protocol/document"
 	"github.com/underseal/underseal/protocol/log"
@@ -53,7 +54,7 @@ var lies = []error{
 	chain.ErrRoster, chain.ErrCommitment, chain.ErrStateRoot, chain.ErrInvite, chain.ErrWrap, chain.ErrFirst, chain.ErrKeyBundle, chain.ErrNoKey, chain.ErrAnchor,
 	document.ErrManifest, document.ErrBodyRoot, document.ErrLength, wire.ErrMalformed, wire.ErrSuite, seal.ErrOpen,
 	log.ErrCheckpoint, log.ErrInclusion, log.ErrConsistency, log.ErrMap, log.ErrMapTaken, log.ErrReceipt, log.ErrTile, log.ErrLink, log.ErrIncomplete, log.ErrPolicy,
-	chain.ErrKeyLink, chain.ErrStale, chain.ErrRecovery, directory.ErrLookup, directory.ErrVanish, chain.ErrErased, chain.ErrEvent, ErrLogKeys, ErrFork, ErrHidden, ErrPlace,
+	chain.ErrKeyLink, chain.ErrStale, chain.ErrRecovery, directory.ErrLookup, directory.ErrVanish, device.ErrRequest, device.ErrAnswer, device.ErrGrant, chain.ErrErased, chain.ErrEvent, ErrLogKeys, ErrFork, ErrHidden, ErrPlace,
 	ErrRolledBack, ErrWithheld, ErrUnknownReply, ErrAccountKeys, ErrUploadRoot, ErrPadding, ErrBodyDigest, ErrBodyOpen,
 }
 
@@ -62,6 +63,7 @@ func failureOf(err error) *Failure {
 	var f *Failure
 	var e *api.Error
 	var kit *vault.KitError
+	var code *vault.CodeError
 	switch {
 	case err == nil:
 		return nil
@@ -71,6 +73,8 @@ func failureOf(err error) *Failure {
 		return &Failure{Code: e.Code, Wait: e.Wait, cause: err}
 	case errors.As(err, &kit):
 		return &Failure{Code: api.CodeKitTypo, Detail: "Group " + strconv.Itoa(kit.Group), cause: err}
+	case errors.As(err, &code):
+		return &Failure{Code: api.CodeCodeTypo, Detail: "Group " + strconv.Itoa(code.Group), cause: err}
 	case errors.Is(err, context.Canceled):
 		return &Failure{Code: api.CodeCancelled, cause: err}
 	case errors.Is(err, vault.ErrUnlock):

@@ -29,11 +29,13 @@ const (
 
 // HPKE: the info string begins with one of these.
 const (
-	LabelWrapEpoch    Label = "underseal/v1/wrap/epoch"
-	LabelWrapTrail    Label = "underseal/v1/wrap/trail"
-	LabelWrapInvite   Label = "underseal/v1/wrap/invite"
-	LabelWrapShare    Label = "underseal/v1/wrap/share"
-	LabelWrapRecovery Label = "underseal/v1/wrap/recovery"
+	LabelWrapEpoch      Label = "underseal/v1/wrap/epoch"
+	LabelWrapTrail      Label = "underseal/v1/wrap/trail"
+	LabelWrapInvite     Label = "underseal/v1/wrap/invite"
+	LabelWrapShare      Label = "underseal/v1/wrap/share"
+	LabelWrapRecovery   Label = "underseal/v1/wrap/recovery"
+	LabelWrapDevice     Label = "underseal/v1/wrap/device"
+	LabelWrapDeviceName Label = "underseal/v1/wrap/device-name"
 )
 
 // Signatures.
@@ -47,6 +49,13 @@ const (
 	LabelSignKeyring   Label = "underseal/v1/sign/keyring"
 	LabelSignRoot      Label = "underseal/v1/sign/root"
 	LabelSignRequest   Label = "underseal/v1/sign/request"
+	LabelSignDevice    Label = "underseal/v1/sign/device"
+)
+
+// A device that another one enrols.
+const (
+	LabelDeviceCode  Label = "underseal/v1/device/code"
+	LabelDeviceWords Label = "underseal/v1/device/words"
 )
 
 // Invites.
@@ -111,9 +120,11 @@ func Labels() []Label {
 		LabelEpochEntryKey, LabelEpochStateLink, LabelEpochTrailLink,
 		LabelHistoryEntryKey, LabelHistoryLink,
 
-		LabelWrapEpoch, LabelWrapTrail, LabelWrapInvite, LabelWrapShare, LabelWrapRecovery,
+		LabelWrapEpoch, LabelWrapTrail, LabelWrapInvite, LabelWrapShare, LabelWrapRecovery, LabelWrapDevice, LabelWrapDeviceName,
 
-		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink, LabelSignKeyring, LabelSignRoot, LabelSignRequest,
+		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink, LabelSignKeyring, LabelSignRoot, LabelSignRequest, LabelSignDevice,
+
+		LabelDeviceCode, LabelDeviceWords,
 
 		LabelInviteKey, LabelInviteSeal, LabelInviteAccept, LabelInviteAcceptKey,
 

@@ -105,6 +105,36 @@ func (s *Server) revokeDevice(c echo.Context, now time.Time, who auth.Who) error
 	return reply(c, out, err)
 }
 
+func (s *Server) newDeviceRequest(c echo.Context, now time.Time) error {
+	req, err := decode[api.NewDeviceRequest](c, api.MaxJSON)
+	if err != nil {
+		return err
+	}
+	out, err := s.auth.NewDeviceRequest(c.Request().Context(), now, s.address(c), req)
+	return reply(c, out, err)
+}
+
+func (s *Server) deviceRequest(c echo.Context, now time.Time) error {
+	out, err := s.auth.DeviceRequest(c.Request().Context(), now, c.Param("code"))
+	return reply(c, out, err)
+}
+
+func (s *Server) answerDevice(c echo.Context, now time.Time, who auth.Who) error {
+	req, err := decode[api.DeviceAnswer](c, api.MaxJSON)
+	if err != nil {
+		return err
+	}
+	out, err := s.auth.AnswerDevice(c.Request().Context(), now, who, c.Param("code"), req)
+	return reply(c, out, err)
+}
+
+func (s *Server) refuseDevice(c echo.Context, now time.Time, who auth.Who) error {
+	if err := s.auth.RefuseDevice(c.Request().Context(), now, who, c.Param("code")); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
 func (s *Server) account(c echo.Context, _ time.Time, who auth.Who) error {
 	out, err := s.auth.Account(c.Request().Context(), who.Account)
 	return reply(c, out, err)

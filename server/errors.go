@@ -39,6 +39,8 @@ var answers = map[api.Code]struct {
 	api.CodeRecoveryGone:   {http.StatusGone, "This recovery is over, or was never begun."},
 	api.CodeRecovered:      {http.StatusForbidden, "Who you were in this firm was handed back in another account."},
 	api.CodeDeviceRevoked:  {http.StatusForbidden, "This device was revoked by its owner."},
+	api.CodeRequestGone:    {http.StatusGone, "This code is too old, or was refused."},
+	api.CodeRequestTaken:   {http.StatusConflict, "Another device answered this code."},
 	api.CodeForbidden:      {http.StatusForbidden, "You may not do this."},
 	api.CodeSetupUsed:      {http.StatusGone, "This setup link was used already, or is too old."},
 	api.CodeInviteUsed:     {http.StatusConflict, "Somebody accepted this invite already."},

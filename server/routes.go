@@ -42,6 +42,8 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST(api.RoutePasswordSignIns, s.asAnybody(s.beginPassword))
 	e.POST(api.RoutePasswordSignIn, s.asAnybody(s.finishPassword))
 	e.POST(api.RouteEnrolmentPassword, s.asAnybody(s.enrolPassword))
+	e.POST(api.RouteDeviceRequests, s.asAnybody(s.newDeviceRequest))
+	e.GET(api.RouteDeviceRequest, s.asAnybody(s.deviceRequest))
 	e.POST(api.RouteSessions, s.asAnybody(s.openSession)) // by its ticket
 	e.GET(api.RouteInvite, s.asAnybody(s.invite))         // by its id
 	e.GET(api.RouteRecovery, s.asAnybody(s.recovery))     // by its id
@@ -60,6 +62,8 @@ func (s *Server) routes(e *echo.Echo) {
 	e.GET(api.RouteDevices, s.asAccount(s.devices))
 	e.POST(api.RouteDevices, s.asAccount(s.newDevice))
 	e.DELETE(api.RouteDevice, s.asAccount(s.revokeDevice))
+	e.PUT(api.RouteDeviceAnswer, s.asAccount(s.answerDevice))
+	e.DELETE(api.RouteDeviceAnswer, s.asAccount(s.refuseDevice))
 	e.POST(api.RouteProofs, s.asAccount(s.prove))
 	e.POST(api.RoutePasskeys, s.asAccount(s.beginPasskey))
 	e.POST(api.RoutePasskey, s.asAccount(s.finishPasskey))

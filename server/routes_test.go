@@ -19,7 +19,7 @@ import (
 // open to anybody: what they give is sealed, or proved by the request itself.
 var public = map[string]bool{
 	"GET " + api.RouteHealth: true, "POST " + api.RouteEnrolments: true, "POST " + api.RouteEnrolment: true, "POST " + api.RouteSignIns: true,
-	"POST " + api.RouteSignIn: true, "POST " + api.RouteSessions: true, "GET " + api.RouteInvite: true,
+	"POST " + api.RouteDeviceRequests: true, "GET " + api.RouteDeviceRequest: true, "POST " + api.RouteSignIn: true, "POST " + api.RouteSessions: true, "GET " + api.RouteInvite: true,
 	"POST " + api.RoutePasswordSignIns: true, "POST " + api.RoutePasswordSignIn: true, "POST " + api.RouteEnrolmentPassword: true,
 	"GET " + api.RouteRecovery: true,
 	"GET " + api.RouteSSOStart: true, "GET " + api.RouteSSOFinish: true, // a browser's: see TestSSOAnswersPeople
@@ -28,7 +28,7 @@ var public = map[string]bool{
 // of an account, and of no firm.
 var accounts = map[string]bool{
 	"GET " + api.RouteAccount: true, "DELETE " + api.RouteAccountSession: true, "PUT " + api.RouteKeyring: true, "PUT " + api.RouteVault: true,
-	"POST " + api.RouteRoot: true, "GET " + api.RouteDevices: true, "POST " + api.RouteDevices: true, "DELETE " + api.RouteDevice: true, "POST " + api.RouteTickets: true, "POST " + api.RouteFirms: true, "POST " + api.RouteProofs: true, "POST " + api.RoutePasskeys: true,
+	"POST " + api.RouteRoot: true, "GET " + api.RouteDevices: true, "POST " + api.RouteDevices: true, "DELETE " + api.RouteDevice: true, "PUT " + api.RouteDeviceAnswer: true, "DELETE " + api.RouteDeviceAnswer: true, "POST " + api.RouteTickets: true, "POST " + api.RouteFirms: true, "POST " + api.RouteProofs: true, "POST " + api.RoutePasskeys: true,
 	"GET " + api.RouteAccountSessions: true, "DELETE " + api.RouteAccountSessions: true, "DELETE " + api.RouteOneSession: true, "POST " + api.RoutePasskey: true, "DELETE " + api.RoutePasskey: true,
 	"POST " + api.RoutePassword: true, "PUT " + api.RoutePassword: true, "DELETE " + api.RoutePassword: true,
 	"POST " + api.RouteTOTP: true, "PUT " + api.RouteTOTP: true, "DELETE " + api.RouteTOTP: true,

@@ -23,6 +23,22 @@ func FuzzParseKit(f *testing.F) {
 	})
 }
 
+func FuzzParseDeviceCode(f *testing.F) {
+	f.Fuzz(func(t *testing.T, typed string) {
+		code, err := ParseDeviceCode(typed)
+		if err != nil {
+			var codeError *CodeError
+			if !errors.As(err, &codeError) || codeError.Group < 1 || codeError.Group > deviceCodeGroups {
+				t.Fatalf("%v, want a CodeError of group 1 to 5", err)
+			}
+			return
+		}
+		if again, err := ParseDeviceCode(code.String()); err != nil || again != code {
+			t.Fatalf("the shown form does not parse: %v", err)
+		}
+	})
+}
+
 func FuzzParseStretch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := ParseStretch(b)
@@ -46,7 +62,7 @@ func FuzzUnwrap(f *testing.F) {
 
 // TestCorpus fails when a fuzz test would run on nothing.
 func TestCorpus(t *testing.T) {
-	for _, target := range []string{"FuzzParseKit", "FuzzParseStretch", "FuzzUnwrap"} {
+	for _, target := range []string{"FuzzParseKit", "FuzzParseDeviceCode", "FuzzParseStretch", "FuzzUnwrap"} {
 		files, err := filepath.Glob(filepath.Join("testdata", "fuzz", target, "*"))
 		if err != nil || len(files) == 0 {
 			t.Errorf("%s has no corpus: %v", target, err)

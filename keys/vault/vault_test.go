@@ -235,7 +235,7 @@ func TestKit(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := kit.String()
-		if len(text) != 47 || strings.Count(text, "-") != 7 || strings.Trim(text, kitAlphabet+"-") != "" {
+		if len(text) != 47 || strings.Count(text, "-") != 7 || strings.Trim(text, groupAlphabet+"-") != "" {
 			t.Fatalf("printed form has %d characters", len(text))
 		}
 		spaced := strings.ReplaceAll(text, "-", " ")
@@ -272,7 +272,7 @@ func TestKitTypos(t *testing.T) { // S-VAULT-05
 				continue
 			}
 			group := i/6 + 1
-			for _, c := range kitAlphabet {
+			for _, c := range groupAlphabet {
 				if byte(c) != text[i] {
 					wrong("typo", text[:i]+string(c)+text[i+1:], group)
 					wrong("typo without dashes", strings.ReplaceAll(text[:i]+string(c)+text[i+1:], "-", ""), group)
@@ -300,6 +300,52 @@ func TestKitTypos(t *testing.T) { // S-VAULT-05
 	}
 	wrong("nothing", "", 1)
 	wrong("not ASCII", "\u0131\u017f\u212a\u0131\u0131-"+testKit(1).String()[6:], 1)
+}
+
+// TestDeviceCode: the code of a hash is its leading 100 bits, typed as a kit is, and a typing error has its group named. S-ENROL-03
+func TestDeviceCode(t *testing.T) {
+	for n := range byte(20) {
+		hash := fill[[32]byte](n * 13)
+		code := NewDeviceCode(hash)
+		hash[12] ^= 0x0F
+		hash[13]++
+		if NewDeviceCode(hash) != code {
+			t.Error("more than 100 bits")
+		}
+		hash[12] ^= 0x10
+		if NewDeviceCode(hash) == code {
+			t.Error("less than 100 bits")
+		}
+		text := code.String()
+		if len(text) != 29 || strings.Count(text, "-") != 4 {
+			t.Fatalf("%s", text)
+		}
+		for _, typed := range []string{text, strings.ToLower(text), strings.ReplaceAll(text, "-", ""), " " + strings.ReplaceAll(text, "-", " ") + "\n"} {
+			if got, err := ParseDeviceCode(typed); err != nil || got != code {
+				t.Errorf("a typed form does not parse: %v", err)
+			}
+		}
+		wrong := func(typed string, group int) {
+			t.Helper()
+			got, err := ParseDeviceCode(typed)
+			var codeError *CodeError
+			if !errors.As(err, &codeError) || codeError.Group != group || got != (DeviceCode{}) {
+				t.Errorf("%q: %v, want group %d", typed, err, group)
+			}
+		}
+		for i := range text {
+			if text[i] == '-' {
+				continue
+			}
+			wrong(text[:i]+"U"+text[i+1:], i/6+1)
+			if i%6 < 4 && text[i] != text[i+1] {
+				wrong(text[:i]+text[i+1:i+2]+text[i:i+1]+text[i+2:], i/6+1)
+			}
+		}
+		wrong(text[:23], 5)
+		wrong(text+"-"+text[:5], 5)
+		wrong("", 1)
+	}
 }
 
 func TestStretchBounds(t *testing.T) { // S-VAULT-03

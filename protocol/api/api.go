@@ -141,6 +141,7 @@ type SignInReply struct {
 type SignInFinish struct {
 	Credential json.RawMessage `json:"credential,omitempty"`
 	Login      *LoginProof     `json:"login,omitempty"`
+	Enrolled   *DeviceLogin    `json:"enrolled,omitempty"`
 	Devices    []DeviceProof   `json:"devices,omitempty"`
 }
 

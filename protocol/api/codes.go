@@ -27,6 +27,8 @@ const (
 	CodeRecoveryGone   Code = "recovery-gone"   // stopped, done, expired or never begun
 	CodeRecovered      Code = "recovered"       // who this account was in the firm was handed back to him in another one
 	CodeDeviceRevoked  Code = "device-revoked"  // a sign-in from a device that its owner revoked
+	CodeRequestGone    Code = "request-gone"    // a new device's request expired, was refused, or was never made
+	CodeRequestTaken   Code = "request-taken"   // another device answered it
 	CodeForbidden      Code = "forbidden"       // signed in, and may not
 	CodeSetupUsed      Code = "setup-used"      // the setup link worked once already, or is too old, or was never made
 	CodeInviteUsed     Code = "invite-used"     // somebody accepted it already
@@ -54,6 +56,7 @@ const (
 	CodePasskeyCanceled Code = "passkey-canceled" //
 	CodeUnlockFailed    Code = "unlock-failed"    // one answer for every failed unlock
 	CodeKitTypo         Code = "kit-typo"         // the detail names the group
+	CodeCodeTypo        Code = "code-typo"        // of a new device's code: the detail names the group
 	CodeBadLink         Code = "bad-link"         // an address that is no invite or setup link, or not a whole one
 	CodeBadName         Code = "bad-name"         // a name that cannot be kept
 	CodeTooManyFiles    Code = "too-many-files"   //
@@ -81,7 +84,7 @@ const (
 // ServerCodes are the codes that a server may answer; a client takes no other.
 func ServerCodes() []Code {
 	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeLastMethod, CodeTooMany, CodeCodeFailed, CodeSecondFactor, CodeNoSecond,
-		CodePasswordOld, CodeNameTaken, CodeNotFromHere, CodeNewKeys, CodeSecondWay, CodeTooEarly, CodeRecoveryGone, CodeRecovered, CodeDeviceRevoked, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
+		CodePasswordOld, CodeNameTaken, CodeNotFromHere, CodeNewKeys, CodeSecondWay, CodeTooEarly, CodeRecoveryGone, CodeRecovered, CodeDeviceRevoked, CodeRequestGone, CodeRequestTaken, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
 		CodeInviteGone, CodeMoved, CodeGone, CodeDigest, CodeChunkConflict, CodeUploadGone, CodeUploadMissing, CodeNotReleased, CodeRange, CodeNoSpace,
 		CodeSecretReceived, CodeUnavailable, CodeInternal}
 }

@@ -15,8 +15,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/underseal/underseal/keys/vault"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
+	"github.com/underseal/underseal/protocol/device"
 	"github.com/underseal/underseal/protocol/document"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
@@ -82,6 +84,10 @@ func Evaluate(v Vector) (out, class string, err error) {
 }
 
 func classify(err error) (string, error) {
+	var code *vault.CodeError
+	if errors.As(err, &code) {
+		return "code-group-" + strconv.Itoa(code.Group), nil
+	}
 	for class, sentinel := range map[string]error{"malformed": wire.ErrMalformed, "suite": wire.ErrSuite, "link": log.ErrLink, "body-root": document.ErrBodyRoot, "name": document.ErrName,
 		"map": log.ErrMap, "map-taken": log.ErrMapTaken, "link-keys": log.ErrLinkKeys, "incomplete": log.ErrIncomplete} {
 		if errors.Is(err, sentinel) {
@@ -219,6 +225,31 @@ func ops() map[string]func(*input) (string, error) {
 		"content-digest": func(in *input) (string, error) {
 			d, err := api.ParseContentDigest(in.text("text"))
 			return hex.EncodeToString(d[:]), err
+		},
+		"device-code": func(in *input) (string, error) {
+			r, err := device.ParseRequest(in.bytes("request"))
+			origin := in.text("origin")
+			if err != nil {
+				return "", err
+			}
+			return r.Code(origin).String(), nil
+		},
+		"device-words": func(in *input) (string, error) {
+			r, err := device.ParseRequest(in.bytes("request"))
+			a, answerErr := device.ParseAnswer(in.bytes("answer"))
+			origin := in.text("origin")
+			if err := errors.Join(err, answerErr); err != nil {
+				return "", err
+			}
+			return strings.Join(device.Transcript(origin, r, a).Words(), " "), nil
+		},
+		"device-grant": func(in *input) (string, error) {
+			g, err := device.ParseGrant(in.bytes("grant"))
+			return fmt.Sprintf("%d %d", len(g.Root), len(g.Signature)), err
+		},
+		"device-code-text": func(in *input) (string, error) {
+			c, err := vault.ParseDeviceCode(in.text("text"))
+			return hex.EncodeToString(c[:]), err
 		},
 		"name": func(in *input) (string, error) { return "ok", document.CheckName(string(in.bytes("name"))) },
 	}

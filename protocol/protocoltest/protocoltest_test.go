@@ -16,6 +16,7 @@ import (
 	"github.com/underseal/underseal/keys"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
+	dev "github.com/underseal/underseal/protocol/device"
 	"github.com/underseal/underseal/protocol/document"
 	"github.com/underseal/underseal/protocol/log"
 	"github.com/underseal/underseal/protocol/wire"
@@ -104,7 +105,7 @@ func TestRunnerNotices(t *testing.T) {
 
 func all(t *testing.T) map[string][]Vector {
 	return map[string][]Vector{"log": logVectors(), "map": mapVectors(), "document": documentVectors(), "effect": effectVectors(t), "entry": entryVectors(),
-		"directory": directoryVectors(t), "text": textVectors()}
+		"directory": directoryVectors(t), "text": textVectors(), "device": deviceVectors(t)}
 }
 
 func fixed(name string) wire.Hash { return sha256.Sum256([]byte("underseal vector " + name)) }
@@ -605,5 +606,58 @@ func textVectors() (v []Vector) {
 	add("link", "link", "with more", link[:len(link)-2]+"AAAAAA", "malformed")
 	add("link", "link", "of suite 2", "Ag"+link[2:], "suite")
 	add("link", "link", "empty", "", "malformed")
+	return v
+}
+
+// deviceVectors are of a new device whose seeds are the two hashes that stand here.
+func deviceVectors(t *testing.T) (v []Vector) {
+	wrap, device := fixed("wrap seed"), fixed("device seed")
+	k, err := dev.NewKeys(bytes.NewReader(append(wrap[:], device[:]...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const origin = "https://files.example"
+	request := k.Request().Bytes()
+	account := id("account")
+	answer := slices.Concat([]byte{1}, account[:], bytes.Repeat([]byte{7}, 32), bytes.Repeat([]byte{8}, dev.AnswerSize-49))
+	grant := append([]byte{1}, bytes.Repeat([]byte{9}, dev.GrantSize-1)...)
+	add := func(name, op, class string, in map[string]string) {
+		v = append(v, Vector{Name: name, Op: op, In: in, Error: class})
+	}
+	code := func(name, class, origin string, request []byte) {
+		add(name, "device-code", class, map[string]string{"origin": origin, "request": hexOf(request)})
+	}
+	code("code", "", origin, request)
+	code("code of another server", "", "https://other.example", request)
+	code("code of a request cut", "malformed", origin, request[:len(request)-1])
+	code("code of a request with a byte more", "malformed", origin, append(bytes.Clone(request), 0))
+	code("code of suite 2", "suite", origin, append([]byte{2}, request[1:]...))
+	words := func(name, class string, request, answer []byte) {
+		add(name, "device-words", class, map[string]string{"origin": origin, "request": hexOf(request), "answer": hexOf(answer)})
+	}
+	changed := func(b []byte, at int) []byte { b = bytes.Clone(b); b[at] ^= 1; return b }
+	words("words", "", request, answer)
+	words("words of another account", "", request, changed(answer, 1))
+	words("words of another key", "", request, changed(answer, 17))
+	words("words of another name", "", request, changed(answer, 49))
+	words("words of another device key", "", changed(request, len(request)-1), answer)
+	words("words of an answer cut", "malformed", request, answer[:len(answer)-1])
+	words("words of an answer with a byte more", "malformed", request, append(bytes.Clone(answer), 0))
+	words("words of an answer of no account", "malformed", request, slices.Concat(answer[:1], make([]byte, 16), answer[17:]))
+	words("words of an answer of suite 2", "suite", request, append([]byte{2}, answer[1:]...))
+	parse := func(name, class string, grant []byte) {
+		add(name, "device-grant", class, map[string]string{"grant": hexOf(grant)})
+	}
+	parse("grant", "", grant)
+	parse("grant cut", "malformed", grant[:len(grant)-1])
+	parse("grant with a byte more", "malformed", append(bytes.Clone(grant), 0))
+	parse("grant of suite 2", "suite", append([]byte{2}, grant[1:]...))
+	text := k.Request().Code(origin).String()
+	typed := func(name, class, text string) { add(name, "device-code-text", class, map[string]string{"text": text}) }
+	typed("typed code", "", text)
+	typed("typed code in lower case with spaces", "", strings.ToLower(strings.ReplaceAll(text, "-", " ")))
+	typed("typed code with two letters exchanged", "code-group-2", text[:6]+text[7:8]+text[6:7]+text[8:])
+	typed("typed code with a group missing", "code-group-5", text[:23])
+	typed("typed code with a group more", "code-group-5", text+"-"+text[:5])
 	return v
 }

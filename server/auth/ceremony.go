@@ -349,7 +349,7 @@ func (a *Service) BeginSignIn(ctx context.Context, now time.Time) (api.SignInRep
 
 // FinishSignIn opens the session of whoever answers the challenge. Every failure is one answer.
 func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.ObjectID, req api.SignInFinish, from Browser) (api.Account, Token, error) {
-	if (req.Credential == nil) == (req.Login == nil) {
+	if !only(req.Credential != nil, req.Login != nil, req.Enrolled != nil) {
 		return api.Account{}, nil, access.Deny(api.CodeSignInFailed)
 	}
 	token, err := a.random(tokenSize)
@@ -416,8 +416,11 @@ func (a *Service) failedIn(ctx context.Context, now time.Time, firm wire.ChainID
 // whoSigned is whose factor answered the challenge, and which. Where the answer is wrong, it is whose it should have been, if
 // that is known.
 func (a *Service) whoSigned(tx store.Tx, now time.Time, s layout.SignIn, req api.SignInFinish) (wire.ObjectID, layout.Factor, error) {
-	if req.Credential != nil {
+	switch {
+	case req.Credential != nil:
 		return a.assertion(tx, now, s, req.Credential)
+	case req.Enrolled != nil:
+		return a.enrolled(tx, now, s, *req.Enrolled)
 	}
 	// The signature first, then whose key it is: an unknown key and a wrong signature cost and say the same.
 	verifies := a.loginVerifies(*req.Login, s.Challenge)
@@ -429,6 +432,17 @@ func (a *Service) whoSigned(tx store.Tx, now time.Time, s layout.SignIn, req api
 		err = access.Deny(api.CodeSignInFailed)
 	}
 	return login.Account, factor(kindOf[vault.Method(login.Method)], req.Login.PublicKey), err
+}
+
+// only is whether one of them holds.
+func only(each ...bool) bool {
+	n := 0
+	for _, x := range each {
+		if x {
+			n++
+		}
+	}
+	return n == 1
 }
 
 func (a *Service) loginVerifies(p api.LoginProof, challenge []byte) bool {

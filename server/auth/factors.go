@@ -44,14 +44,8 @@ func (w Who) justProved(now time.Time) error {
 
 // Prove shows a factor of the very account that is signed in.
 func (a *Service) Prove(ctx context.Context, now time.Time, who Who, from netip.Addr, req api.Prove) (api.Account, error) {
-	n := 0
-	for _, has := range []bool{req.Credential != nil, req.Login != nil, req.KE3 != nil, req.Code != ""} {
-		if has {
-			n++
-		}
-	}
 	switch {
-	case n != 1 || (req.SignIn.IsZero() != (req.Code != "")):
+	case !only(req.Credential != nil, req.Login != nil, req.KE3 != nil, req.Code != "") || (req.SignIn.IsZero() != (req.Code != "")):
 		return api.Account{}, access.Deny(api.CodeBadRequest)
 	case req.Code != "":
 		return a.proveCode(ctx, now, who, req.Code)

@@ -53,7 +53,8 @@ const (
 	kindPassphrase = "passphrase"
 	kindPassword   = "password"
 	kindCode       = "totp"
-	kindSSO        = "sso" // no factor of the person's: a firm's identity provider says who he is
+	kindDevice     = "device" // another one, which enrolled this one
+	kindSSO        = "sso"    // no factor of the person's: a firm's identity provider says who he is
 )
 
 var kindOf = map[vault.Method]string{vault.MethodPasskey: kindPasskey, vault.MethodKit: kindKit, vault.MethodPassphrase: kindPassphrase, vault.MethodPassword: kindPassword}

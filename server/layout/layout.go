@@ -29,6 +29,8 @@
 //	totp/<account>/<hash>              which code was used last: package totp
 //	sign-in-key                        32 bytes: which key passwords were set with
 //	device/<account>/<id>              Device
+//	device-request/<hash>              DeviceRequest  a device that wants to be enrolled, by SHA-256 of its code
+//	device-requests/<network>          Denials      how many came from there in five minutes; of none, from everywhere
 //	session/<hash>                     AccountSession, by SHA-256 of the cookie's token
 //	sessions-of/<account>/<session>    the key of its row
 //	ticket/<hash>                      Ticket
@@ -231,6 +233,12 @@ func DeviceKey(account, device wire.ObjectID) []byte {
 
 // DevicesOf is the prefix of an account's devices.
 func DevicesOf(account wire.ObjectID) []byte { return key("device", account.String(), "") }
+
+// DeviceRequestKey is a device that wants to be enrolled, by its code.
+func DeviceRequestKey(code []byte) []byte { return key("device-request", Hash(code)) }
+
+// DeviceRequestsKey counts those that came from a network.
+func DeviceRequestsKey(network string) []byte { return key("device-requests", network) }
 
 // TicketKey is a ticket.
 func TicketKey(ticket []byte) []byte { return key("ticket", Hash(ticket)) }

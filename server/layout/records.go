@@ -170,6 +170,18 @@ type Device struct {
 	Renewed  bool      `json:"renewed,omitempty"` // and the root was replaced since
 }
 
+// DeviceRequest is a device that wants to be enrolled.
+type DeviceRequest struct {
+	Expires        int64         `json:"expires"`
+	Request        []byte        `json:"request"`
+	Account        wire.ObjectID `json:"account,omitzero"` // whose device answered, and in which session
+	AccountSession wire.ObjectID `json:"accountSession,omitzero"`
+	Answer         []byte        `json:"answer,omitempty"`
+	Grant          []byte        `json:"grant,omitempty"`
+	Refused        bool          `json:"refused,omitempty"`
+	Done           bool          `json:"done,omitempty"`
+}
+
 // Ticket leads from an account's session to a firm.
 type Ticket struct {
 	Expires        int64         `json:"expires"`
