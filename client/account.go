@@ -25,6 +25,7 @@ type ceremony struct {
 	person, firm string
 	link         *chain.Link // of a guest
 	pkg          chain.Package
+	recovery     *openedLink // of who asks for his identity
 
 	signedIn   *api.Account      // by what cannot unlock here: another method is to
 	shown      *shown            // that, where it could unlock and may have nothing wrapped to it any more
@@ -510,6 +511,11 @@ func (c *Client) CreateKit() (Kit, error) {
 	out := Kit{Kit: kit.String(), Name: c.account.ring.Name, MadeAt: c.config.Now().UnixMilli(), Firms: []string{}}
 	for _, f := range c.account.ring.Firms {
 		out.Firms = append(out.Firms, f.Name)
+	}
+	for _, s := range c.account.ring.Claims {
+		if _, p, err := s.open(); err == nil {
+			out.Firms = append(out.Firms, p.FirmName)
+		}
 	}
 	c.secret("recovery kit", []byte(kit.String()))
 	return out, nil

@@ -41,6 +41,8 @@ type keyring struct {
 	Passphrase bool `json:"passphrase,omitempty"`
 	// Topics are what this person has read.
 	Topics chain.Topics `json:"topics,omitempty"`
+	// Claims are identities that this account asks custodians for.
+	Claims []claimSeat `json:"claims,omitempty"`
 }
 
 // passwordNote is all that is remembered of a password: that there is one, and when it was set.
@@ -171,7 +173,7 @@ func (k keyring) clone() keyring {
 	for i := range k.Firms {
 		k.Firms[i].Former = slices.Clone(k.Firms[i].Former)
 	}
-	k.Recoveries = slices.Clone(k.Recoveries)
+	k.Recoveries, k.Claims = slices.Clone(k.Recoveries), slices.Clone(k.Claims)
 	return k
 }
 

@@ -645,7 +645,9 @@ func (c *Client) sealable(ctx context.Context, m *matter, to func(*chain.State) 
 
 // authoring errors are the person's, not the server's: what his own client derived says that he may not.
 func authoring(err error) error {
+	var known *Failure
 	switch {
+	case errors.As(err, &known): // what was refused on the way is the server's
 	case errors.Is(err, chain.ErrRights), errors.Is(err, chain.ErrInvite), errors.Is(err, chain.ErrRecovery):
 		return fail(api.CodeNotAllowed, "")
 	case errors.Is(err, chain.ErrStale):

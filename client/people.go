@@ -309,7 +309,7 @@ func (c *Client) finishJoin(ctx context.Context, id wire.ChainID) error {
 		c.mu.Unlock()
 		return fail(api.CodeNotHere, "")
 	}
-	text, accepted := seat.Link, seat.Accepted
+	text, accepted, reviews := seat.Link, seat.Accepted, seat.Log != nil
 	c.mu.Unlock()
 	l, err := chain.ParseLink(text)
 	if err != nil {
@@ -317,7 +317,7 @@ func (c *Client) finishJoin(ctx context.Context, id wire.ChainID) error {
 	}
 	if !accepted {
 		err := c.accept(ctx, l)
-		if hasCode(err, api.CodeInviteUsed) && c.acceptLanded(ctx, l) {
+		if hasCode(err, api.CodeInviteUsed) && c.acceptLanded(ctx, l, reviews) {
 			err = nil
 		}
 		if err != nil {
@@ -393,13 +393,21 @@ func (c *Client) reopen(id wire.ChainID) {
 }
 
 // acceptLanded reports whether it was this very person who used the invite: the accept entry arrived and its answer did
-// not. It is the server's word, which decides nothing: a seat counts once the chain is verified against the link's pins.
-func (c *Client) acceptLanded(ctx context.Context, l chain.Link) bool {
+// not. A seat of another kind, or under other keys than his, he had before. It is the server's word, which decides nothing: a
+// seat counts once the chain is verified against the link's pins.
+func (c *Client) acceptLanded(ctx context.Context, l chain.Link, reviews bool) bool {
+	author, err := c.author(l.Firm)
+	if err != nil {
+		return false
+	}
 	var list api.Chains
 	if c.getFirm(ctx, l.Firm, api.Firm(l.Firm)+"/chains", &list) != nil {
 		return false
 	}
-	return slices.ContainsFunc(list.Chains, func(s api.ChainSeat) bool { return s.Chain == l.Chain && !s.Removed })
+	return slices.ContainsFunc(list.Chains, func(s api.ChainSeat) bool {
+		_, err := certifying(author, s.Keys)
+		return s.Chain == l.Chain && !s.Removed && err == nil && reviews == (s.Role == chain.RoleReviewer.String())
+	})
 }
 
 // kindOf is what a link invites to.

@@ -68,8 +68,10 @@ type CeremonyView struct {
 	Claim *ClaimView `json:"claim"`
 }
 
-// Alerts are what somebody is to be told at once: recoveries that concern him, and identities that he is asked to leave anew.
+// Alerts are what somebody is to be told at once: recoveries that concern him, identities that he is asked to leave anew, and
+// those that he asks for himself.
 type Alerts struct {
+	Asking     []AskingView   `json:"asking"`
 	Recoveries []RecoveryView `json:"recoveries"`
 	Custodies  []CustodyView  `json:"custodies"`
 }
@@ -225,7 +227,10 @@ func (c *Client) Alerts(ctx context.Context) (Alerts, error) {
 		}
 	}
 	c.mu.Unlock()
-	out := Alerts{Recoveries: []RecoveryView{}, Custodies: []CustodyView{}}
+	out := Alerts{Asking: []AskingView{}, Recoveries: []RecoveryView{}, Custodies: []CustodyView{}}
+	if asking, err := c.Asking(ctx); err == nil {
+		out.Asking = asking
+	}
 	for _, firm := range firms {
 		s, author, err := c.staff(ctx, firm)
 		if err != nil {

@@ -108,6 +108,12 @@ func (c *Client) nextAccount(a *account, here wire.ObjectID, root vault.Root, ch
 		return nil, fail(api.CodeBadRequest, "") // the kit that was printed opens nothing any more: there is another one first
 	}
 	ring := a.ring.clone()
+	for _, claim := range ring.Claims {
+		if claim.Next != nil {
+			return nil, fail(api.CodeUnavailable, "") // what came back is entered first
+		}
+	}
+	ring.Claims = nil // they were made with keys of this root: who still asks does so anew
 	for i := range ring.Firms {
 		seat := &ring.Firms[i]
 		seed := root.IdentitySeed(seat.Salt)

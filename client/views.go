@@ -124,7 +124,7 @@ type MatterSummary struct {
 	Documents int    `json:"documents"`
 	People    int    `json:"people"`
 	ChangedAt uint64 `json:"changedAt"`
-	State     string `json:"state"` // open, review, waiting, second-way, second-factor, password-old, removed, refused, offline, unavailable
+	State     string `json:"state"` // open, review, waiting, second-way, second-factor, password-old, removed, refused, recovered, offline, unavailable
 }
 
 // FirmView is a firm of the account.
@@ -294,6 +294,8 @@ func stateOf(err error) string {
 		return "second-factor"
 	case api.CodePasswordOld:
 		return "password-old"
+	case api.CodeRecovered:
+		return "recovered"
 	}
 	return "unavailable"
 }

@@ -45,20 +45,7 @@ func newCustody(t *testing.T) *custody {
 // rule has Ada sign that so many custodians bring somebody back, two of them; none: recovery is off.
 func (o *custody) rule(names ...string) {
 	o.Helper()
-	v, err := o.ada.Policy(evilserver.Soon(o), o.firm)
-	o.ok(err)
-	p := v.Policy
-	p.Absolute, p.Idle, p.Custodians, p.RecoveryK, p.RecoveryHours = 1440, 480, nil, 0, 0
-	for _, c := range v.MayBeCustodians {
-		if slices.Contains(names, c.Name) && !c.Gone {
-			p.Custodians = append(p.Custodians, c.Custodian)
-		}
-	}
-	if len(names) > 0 {
-		p.RecoveryK, p.RecoveryHours = 2, hours
-	}
-	_, err = o.ada.SetPolicy(evilserver.Soon(o), o.firm, p)
-	o.ok(err)
+	o.ada.HandBack(2, hours, names...)
 }
 
 func (o *custody) custodyOf(p *evilserver.Person) client.CustodyView {
@@ -68,30 +55,11 @@ func (o *custody) custodyOf(p *evilserver.Person) client.CustodyView {
 	return v
 }
 
-// leaves has somebody agree to what he is shown.
-func (o *custody) leaves(p *evilserver.Person) {
-	o.Helper()
-	_, err := p.Escrow(evilserver.Soon(o), o.firm, o.custodyOf(p).Policy)
-	o.ok(err)
-}
-
 func (o *custody) recoveries(p *evilserver.Person) client.RecoveriesView {
 	o.Helper()
 	v, err := p.Recoveries(evilserver.Soon(o), o.firm)
 	o.ok(err)
 	return v
-}
-
-// begins has somebody begin to hand Dora back, and is the link and the recovery.
-func (o *custody) begins(p *evilserver.Person) (string, wire.ObjectID) {
-	o.Helper()
-	i := slices.IndexFunc(o.recoveries(p).MayBegin, func(h client.HolderView) bool { return h.Name == "Dora" })
-	if i < 0 {
-		o.Fatal("Dora cannot be handed back")
-	}
-	link, err := p.BeginRecovery(evilserver.Soon(o), o.firm, o.document(o.recoveries(p).MayBegin[i].Member), "She lost her laptop.")
-	o.ok(err)
-	return link, o.document(o.recoveries(p).Recoveries[0].Recovery)
 }
 
 // in is somebody on the device he has, signed in again after hours.
@@ -145,7 +113,7 @@ func TestLeavingAnIdentity(t *testing.T) {
 	if v = o.custodyOf(o.dora); v.Left != nil {
 		t.Fatal("something was left")
 	}
-	o.leaves(o.dora)
+	o.dora.Leave()
 	if v = o.custodyOf(o.dora); v.Left == nil || v.Again || !v.Left.Reaches || !slices.Equal(names(v.Left.Holders), []string{"Ada", "Bob", "Paul"}) {
 		t.Fatalf("%+v", v)
 	}
@@ -208,7 +176,7 @@ func TestEverybodyIsTold(t *testing.T) {
 	if v := o.recoveries(o.ada); len(v.MayBegin) != 0 {
 		t.Errorf("%+v", v)
 	}
-	o.leaves(o.dora)
+	o.dora.Leave()
 	for p, n := range map[*evilserver.Person]int{o.ada: 1, o.bob: 1, o.dora: 0, o.paul: 0} {
 		if v := o.recoveries(p); len(v.MayBegin) != n {
 			t.Errorf("%s: %+v", p.Called, v.MayBegin)
@@ -225,7 +193,7 @@ func TestEverybodyIsTold(t *testing.T) {
 			t.Errorf("a reason of %d: %v", len(reason), err)
 		}
 	}
-	link, id := o.begins(o.bob)
+	link, id := o.bob.BeginFor("Dora")
 	if !strings.HasPrefix(link, o.Origin+"/recover#") {
 		t.Error(link)
 	}
@@ -264,7 +232,7 @@ func TestEverybodyIsTold(t *testing.T) {
 	}
 	for n, p := range []*evilserver.Person{o.dora, o.ada, o.cora} {
 		if n > 0 {
-			_, id = o.begins(o.bob)
+			_, id = o.bob.BeginFor("Dora")
 		}
 		v, err := p.Veto(evilserver.Soon(t), o.firm, id, " It was not me. ")
 		o.ok(err)
@@ -279,12 +247,12 @@ func TestEverybodyIsTold(t *testing.T) {
 		}
 	}
 	// One whose time is over is taken off by whoever begins the next.
-	o.begins(o.ada)
+	o.ada.BeginFor("Dora")
 	o.later(wait + 15*24*time.Hour)
 	if v := o.recoveries(o.ada).Recoveries[0]; v.State != "expired" || v.MayAgree || !v.MayStop {
 		t.Errorf("%+v", v)
 	}
-	o.begins(o.ada)
+	o.ada.BeginFor("Dora")
 	if all := o.recoveries(o.ada).Recoveries; all[0].State != "open" || all[1].State != "stopped" {
 		t.Errorf("%+v", all)
 	}
@@ -293,11 +261,11 @@ func TestEverybodyIsTold(t *testing.T) {
 // TestAClockAhead: whoever began it has a clock that is fast: nobody agrees before it says so, either. S-RECOVERY-13
 func TestAClockAhead(t *testing.T) {
 	o := newCustody(t)
-	o.leaves(o.dora)
+	o.dora.Leave()
 	fast := o.ada.Again()
 	fast.Now = func() time.Time { return o.Clock.Now().Add(time.Hour) }
 	fast = fast.Again().In()
-	link, id := o.begins(fast)
+	link, id := fast.BeginFor("Dora")
 	o.ok(o.bob.Look(o.firm))
 	a := o.asker(link)
 	o.asks(a)
@@ -353,8 +321,8 @@ func (o *custody) asks(a *asker) {
 // clock of who began it and by his own. S-RECOVERY-05 S-RECOVERY-13 S-RECOVERY-14
 func TestAgreeing(t *testing.T) {
 	o := newCustody(t)
-	o.leaves(o.dora)
-	link, id := o.begins(o.ada)
+	o.dora.Leave()
+	link, id := o.ada.BeginFor("Dora")
 	a := o.asker(link)
 	ceremony := func(p *evilserver.Person) client.CeremonyView {
 		t.Helper()

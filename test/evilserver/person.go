@@ -346,6 +346,23 @@ func (p *Person) Accept(link string) (wire.ChainID, error) {
 	return p.secondWay(p.InviteFinish(ctx, p.unlocker()))
 }
 
+// Asks makes an account with a recovery's link, or uses the one there is, and asks for the identity.
+func (p *Person) Asks(ctx context.Context, link string) (client.AskingView, error) {
+	v, err := p.OpenRecovery(ctx, link)
+	if err != nil {
+		return client.AskingView{}, err
+	}
+	p.Firm, err = wire.ParseHash(v.Firm)
+	p.ok(err)
+	if p.SignedIn() {
+		return p.ClaimRecovery(ctx)
+	}
+	if _, err := p.RecoveryOptions(ctx); err != nil {
+		return client.AskingView{}, err
+	}
+	return p.RecoveryFinish(ctx, p.unlocker())
+}
+
 // Guest is a new person who is invited and in at once.
 func (p *Person) Guest(matter wire.ChainID, name string, role chain.Role) *Person {
 	p.Helper()

@@ -135,7 +135,7 @@ export interface MatterSummary {
    * server's record of it does not verify. review: a reviewer's seat, which verifies and opens nothing. second-factor,
    * password-old: the firm asks for more than this session has. myRole is "" unless open or review.
    */
-  state: "open" | "review" | "waiting" | "second-way" | "removed" | "refused" | "offline" | "unavailable" | "second-factor" | "password-old";
+  state: "open" | "review" | "waiting" | "second-way" | "removed" | "refused" | "recovered" | "offline" | "unavailable" | "second-factor" | "password-old";
 }
 
 export interface Overview {

@@ -575,6 +575,7 @@ export const say = {
     waiting: "Waiting for confirmation",
     removed: "No longer open to you",
     refused: "Refused: the server\u2019s record of it does not verify",
+    recovered: "Handed back to you in another account",
     review: "Opens the verification",
     offline: "The server cannot be reached",
     unavailable: "Cannot be opened at the moment",

@@ -21,6 +21,7 @@ const (
 	audit    = "client/audit.go"
 	lookups  = "protocol/directory/directory.go"
 	keyring  = "client/keyring.go"
+	recovers = "protocol/chain/recovery.go"
 	labels   = "keys/labels.go"
 	rightsOf = "if !author.Role.May(op.Kind.right()) {"
 )
@@ -46,6 +47,13 @@ var mutations = []mutation{
 		{account, "			return failureOf(vault.ErrUnlock)\n		}\n		return c.opened", "			return failureOf(err)\n		}\n		return c.opened"}}},
 	{number: "16", without: "the account in a device's own record and in the keyring's seal", edits: []edit{
 		{account, "if reply.Account != id {", "if false {"}, {keyring, "	w.Fixed(account[:])\n	w.Uint64(revision)", "	w.Uint64(revision)"}}},
+	{number: "18", without: "the link's signature under who asks", edits: []edit{{"client/recovery.go", "		err = claim.Verify(s.ID, r.ID, r.Member, r.PublicKey)", "		_ = claim.Verify(s.ID, r.ID, r.Member, r.PublicKey)"}}},
+	{number: "18", without: "the words that were compared", edits: []edit{{"client/recovery.go", "if claim.Bundle.Keys.Fingerprint().String() != fingerprint {", "if fingerprint == \"\" {"}}},
+	{number: "18", without: "the fingerprint in a recovery's link", edits: []edit{{recovers, "if err != nil || wire.Hash(identity.Public().Fingerprint()) != l.Fingerprint {", "if err != nil || identity == nil {"}}},
+	{number: "18", without: "the right to begin a recovery", edits: []edit{{recovers, "	case !s.mayRecover(author, subject, subject.Escrow):\n", "	case false:\n"}}},
+	{number: "18", without: "whose keys a link is about", edits: []edit{{"client/claim.go", "if err == nil && (newest.Firm != l.Firm || newest.Member != l.Member) {", "if false {"}}},
+	{number: "19", without: "the rows that an escrow signed", edits: []edit{{recovers, "log.Root(hashes) != root || ", "log.Root(hashes) == (wire.Hash{}) || "}}},
+	{number: "19", without: "the right to sign rules", edits: []edit{{"protocol/chain/policy.go", "if s.Charter.Kind != KindFirm || !author.Role.May(RightManage) {", "if s.Charter.Kind != KindFirm {"}}},
 	{number: "20", without: "a session that is no proof", edits: []edit{{"server/auth/session.go", "		s.Proved = 0 // the person has shown nothing here\n", ""}}},
 	{number: "20", without: "strict answers", edits: []edit{{"client/client.go", "	d.DisallowUnknownFields()\n", ""}}},
 	{number: "20", without: "the one kind of each way", edits: []edit{{account, "if e.Method != uint8(method) || !bytes.Equal(e.ID, id) {", "if !bytes.Equal(e.ID, id) {"}}},
