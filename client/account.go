@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/subtle"
 	"encoding/json"
 	"slices"
 	"time"
@@ -488,17 +489,29 @@ func (c *Client) Root() (wire.ObjectID, vault.Root, bool) {
 	return c.account.id, c.account.root, true
 }
 
-// Kit is a recovery kit to print.
+// Kit is a recovery kit to print. Ask says by which groups, from 1, a copy of it is tested.
 type Kit struct {
 	Kit    string   `json:"kit"`
+	Ask    []int    `json:"ask"`
 	Name   string   `json:"name"`
 	Firms  []string `json:"firms"`
 	MadeAt int64    `json:"madeAt"`
 }
 
-// CreateKit makes a kit. It is not in force until ConfirmKit.
+// madeKit is a kit that is not in force.
+type madeKit struct {
+	vault.Kit
+	ask    []int
+	tested bool // a copy of it was shown
+}
+
+// CreateKit makes a kit. It is not in force until its copy passed TestKit and ConfirmKit was called.
 func (c *Client) CreateKit() (Kit, error) {
 	kit, err := vault.GenerateKit(c.config.Random)
+	if err != nil {
+		return Kit{}, err
+	}
+	ask, err := vault.AskGroups(c.config.Random)
 	if err != nil {
 		return Kit{}, err
 	}
@@ -507,8 +520,8 @@ func (c *Client) CreateKit() (Kit, error) {
 	if c.account == nil {
 		return Kit{}, fail(api.CodeNotSignedIn, "")
 	}
-	c.account.pending = &kit
-	out := Kit{Kit: kit.String(), Name: c.account.ring.Name, MadeAt: c.config.Now().UnixMilli(), Firms: []string{}}
+	c.account.pending = &madeKit{Kit: kit, ask: ask}
+	out := Kit{Kit: kit.String(), Ask: slices.Clone(ask), Name: c.account.ring.Name, MadeAt: c.config.Now().UnixMilli(), Firms: []string{}}
 	for _, f := range c.account.ring.Firms {
 		out.Firms = append(out.Firms, f.Name)
 	}
@@ -521,16 +534,44 @@ func (c *Client) CreateKit() (Kit, error) {
 	return out, nil
 }
 
-// ConfirmKit puts the kit that CreateKit made in force, in place of the one before.
+// TestKit takes what a person reads from his copy of the kit that CreateKit made: the groups that were asked for, in order, or all
+// of it. Where it differs, CodeKitTypo names the group.
+func (c *Client) TestKit(written string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.account == nil || c.account.pending == nil {
+		return fail(api.CodeBadRequest, "")
+	}
+	kit := c.account.pending
+	if err := kit.Matches(written, kit.ask); err != nil {
+		return failureOf(err)
+	}
+	kit.tested = true
+	return nil
+}
+
+// testedKit is the kit that may come in force.
+func (a *account) testedKit() (vault.Kit, error) {
+	if a.pending == nil || !a.pending.tested {
+		return vault.Kit{}, fail(api.CodeBadRequest, "")
+	}
+	return a.pending.Kit, nil
+}
+
+// ConfirmKit puts the kit that CreateKit made and TestKit tested in force, in place of the one before, and restores from it: what
+// the server then keeps opens with it, or is refused.
 func (c *Client) ConfirmKit(ctx context.Context) error {
 	c.mu.Lock()
 	a := c.account
-	if a == nil || a.pending == nil {
+	if a == nil {
 		c.mu.Unlock()
-		return fail(api.CodeBadRequest, "")
+		return fail(api.CodeNotSignedIn, "")
 	}
-	kit := *a.pending
+	kit, err := a.testedKit()
 	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	unlock := kit.UnlockKey()
 	c.secret("kit unlock key", unlock[:])
 	wrapped, err := vault.Wrap(c.config.Random, unlock, vault.MethodKit, a.id, a.root)
@@ -547,8 +588,22 @@ func (c *Client) ConfirmKit(ctx context.Context) error {
 	if err := c.retry(ctx, func() error { return c.call(ctx, methodPut, api.RouteVault, put, &reply) }); err != nil {
 		return failureOf(err)
 	}
+	if reply.Account != a.id || !opens(reply.Vault, put.Entry, unlock, a) {
+		return c.refuseFor(ctx, a, "the recovery kit, restored from", ErrAccountKeys)
+	}
 	c.took(a, reply)
 	return c.updateSelf(ctx, func(k *keyring) { k.KitSaved = true })
+}
+
+// opens reports whether what the server keeps for one way to unlock opens to the root.
+func opens(kept []api.VaultEntry, way api.VaultEntry, unlock [32]byte, a *account) bool {
+	for _, e := range kept {
+		if e.Method == way.Method && bytes.Equal(e.ID, way.ID) {
+			root, err := vault.Unwrap(unlock, vault.Method(e.Method), a.id, e.Wrapped)
+			return err == nil && subtle.ConstantTimeCompare(root[:], a.root[:]) == 1
+		}
+	}
+	return false
 }
 
 // failureErr is failureOf as an error that is nil when there is none.

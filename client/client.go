@@ -108,8 +108,8 @@ type account struct {
 	appSet      int64
 	failed      api.Failed // that its owner was not shown yet
 
-	pending *vault.Kit // made and not yet confirmed as saved
-	shown   *shown     // what unlocked or proved last
+	pending *madeKit // not yet confirmed as saved
+	shown   *shown   // what unlocked or proved last
 }
 
 // ways is how many ways to unlock an account has: those that the server keeps and that the account's own record knows of, so

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -185,5 +186,62 @@ func TestPasskeyNamesStayHere(t *testing.T) {
 	must(t, c.RemovePasskey(ctx, v.Passkeys[0].ID))
 	if v, _ := c.Account(); len(v.Passkeys) != 0 || c.account.ring.Passkeys != nil && len(c.account.ring.Passkeys) != 0 {
 		t.Fatalf("%+v", v)
+	}
+}
+
+// TestKitIsTested: a kit comes in force once its copy was shown to be right, and only if what the server keeps opens with it.
+func TestKitIsTested(t *testing.T) { // S-VAULT-07
+	root, id := testRoot(t), wire.ObjectID{7}
+	var stored []api.PutVault
+	spoil := false
+	c := New(Config{Origin: "http://localhost", Device: newShelf(), Random: rand.Reader, Now: time.Now, Transport: answerer(func(r Request) (Response, error) {
+		switch {
+		case r.Path == api.RouteSignIns:
+			return answer(200, api.SignInReply{SignIn: wire.ObjectID{1}, Challenge: []byte("c"), Request: json.RawMessage(`{}`)})
+		case r.Method == methodPut && r.Path == api.RouteVault:
+			var put api.PutVault
+			must(t, json.Unmarshal(r.Body, &put))
+			stored = append(stored, put)
+			kept := put.Entry
+			if spoil {
+				kept.Wrapped = bytes.Clone(kept.Wrapped)
+				kept.Wrapped[len(kept.Wrapped)-1] ^= 1
+			}
+			return answer(200, api.Account{Account: id, Revision: 1, Vault: []api.VaultEntry{kept}})
+		case r.Method == methodPut:
+			return answer(200, struct{}{})
+		}
+		return refusal(api.CodeNotFound)
+	})})
+	ctx := context.Background()
+	c.account = &account{id: id, root: root, ring: keyring{Name: "Ada"}, revision: 1}
+	if err := c.TestKit("AAAAA"); !hasCode(err, api.CodeBadRequest) {
+		t.Fatalf("there is no kit: %v", err)
+	}
+	kit, err := c.CreateKit()
+	must(t, err)
+	groups := strings.Split(kit.Kit, "-")
+	asked := []string{groups[kit.Ask[0]-1], groups[kit.Ask[1]-1]}
+	if err := c.TestKit(asked[1] + " " + asked[0]); !hasCode(err, api.CodeKitTypo) || FailureOf(err).Detail != "Group "+strconv.Itoa(kit.Ask[0]) {
+		t.Fatalf("the groups the other way round: %v", err)
+	}
+	if err := c.ConfirmKit(ctx); !hasCode(err, api.CodeBadRequest) || len(stored) != 0 || c.account.ring.KitSaved {
+		t.Fatalf("not tested, and: %v", err)
+	}
+	must(t, c.TestKit(strings.ToLower(asked[0]+" "+asked[1])))
+	must(t, c.ConfirmKit(ctx))
+	if !c.account.ring.KitSaved || len(stored) != 1 {
+		t.Fatal("the kit is not in force")
+	}
+	// Another one was not tested by the one before, and a server that keeps something else is refused.
+	second, err := c.CreateKit()
+	must(t, err)
+	if err := c.ConfirmKit(ctx); !hasCode(err, api.CodeBadRequest) || len(stored) != 1 {
+		t.Fatalf("another kit: %v", err)
+	}
+	must(t, c.TestKit(second.Kit))
+	spoil = true
+	if err := c.ConfirmKit(ctx); !hasCode(err, api.CodeServerLied) {
+		t.Fatalf("what is kept does not open: %v", err)
 	}
 }

@@ -41,7 +41,7 @@ func (s *shown) wraps(entries []api.VaultEntry) bool {
 	return slices.ContainsFunc(entries, func(e api.VaultEntry) bool { return e.Method == uint8(s.method) && bytes.Equal(e.ID, s.id) })
 }
 
-// RootChange is what a next root is unlocked by, beside the kit that CreateKit made and what proved who this is.
+// RootChange is what a next root is unlocked by, beside the kit that CreateKit made and TestKit tested, and what proved who this is.
 type RootChange struct {
 	Passphrase *vault.Passphrase
 	// Keep, with a passphrase, stores the root before the server knows of it, beside the one there is: whether the server took
@@ -50,7 +50,7 @@ type RootChange struct {
 }
 
 // RenewRoot replaces the root of the account, and with it every identity: nothing that the old ones opened is sealed to them any
-// more. Every other session, device and way to unlock ends; the kit that CreateKit made is in force. It takes a fresh proof.
+// more. Every other session, device and way to unlock ends; the kit that TestKit tested is in force. It takes a fresh proof.
 // ContinueRenewal then tells the firms.
 func (c *Client) RenewRoot(ctx context.Context, change RootChange) error {
 	root, err := vault.GenerateRoot(c.config.Random)
@@ -104,8 +104,8 @@ func (c *Client) RenewRoot(ctx context.Context, change RootChange) error {
 func (c *Client) nextAccount(a *account, here wire.ObjectID, root vault.Root, change RootChange) (*account, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a.pending == nil {
-		return nil, fail(api.CodeBadRequest, "") // the kit that was printed opens nothing any more: there is another one first
+	if _, err := a.testedKit(); err != nil {
+		return nil, err // the kit that was printed opens nothing any more: there is another one first
 	}
 	ring := a.ring.clone()
 	for _, claim := range ring.Claims {

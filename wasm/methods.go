@@ -105,6 +105,7 @@ func (b *binding) table() map[string]func(context.Context, input) (any, error) {
 		"overview":   func(ctx context.Context, _ input) (any, error) { return c.Overview(ctx) },
 		"account":    func(context.Context, input) (any, error) { return c.Account() },
 		"kitCreate":  func(context.Context, input) (any, error) { return c.CreateKit() },
+		"kitTest":    withWords(func(_ context.Context, p words) (any, error) { return nil, c.TestKit(p.Kit) }),
 		"kitConfirm": func(ctx context.Context, _ input) (any, error) { return nil, c.ConfirmKit(ctx) },
 		"refusalsExport": func(context.Context, input) (any, error) {
 			text, err := c.ExportRefusals()

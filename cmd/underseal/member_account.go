@@ -394,7 +394,7 @@ func (s *session) announce(v client.InvitationView) {
 }
 
 // secondWay makes the kit that whoever works in a firm needs beside his passphrase, and goes on with what it held up. The kit is
-// shown before it is in force.
+// shown, and at a terminal two of its groups are asked from what was written down, before it is in force.
 func (s *session) secondWay(ctx context.Context, j *joined) error {
 	id, err := wire.ParseHash(j.Matter)
 	if err != nil {
@@ -407,10 +407,31 @@ func (s *session) secondWay(ctx context.Context, j *joined) error {
 	if j.Kit = kit.Kit; !s.asJSON {
 		fmt.Fprintf(s.stdout, "Your recovery kit, which opens what your passphrase opens, on any device. Write it down and keep it as you keep a passport:\n\n    %s\n\n", kit.Kit)
 	}
+	if err := s.testKit(ctx, kit); err != nil {
+		return err
+	}
 	if err := s.client.ConfirmKit(ctx); err != nil {
 		return err
 	}
 	return s.client.FinishJoin(ctx, id)
+}
+
+// testKit asks for what was written down, until it is right. A program that reads the kit keeps it as it was printed.
+func (s *session) testKit(ctx context.Context, kit client.Kit) error {
+	if s.asJSON || !isTerminal(s.stdin) {
+		return s.client.TestKit(kit.Kit)
+	}
+	for {
+		groups, err := s.prompt(ctx, fmt.Sprintf("To test what you wrote down, type its groups %d and %d: ", kit.Ask[0], kit.Ask[1]))
+		if err != nil {
+			return err
+		}
+		err = s.client.TestKit(string(groups))
+		if f := client.FailureOf(err); f == nil || f.Code != api.CodeKitTypo {
+			return err
+		}
+		s.show.note("%s of what you typed is not that of the kit above. Compare what you wrote down with it.", client.FailureOf(err).Detail)
+	}
 }
 
 func (s *session) reportJoin(ctx context.Context, j joined, err error) error {

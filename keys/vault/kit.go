@@ -69,6 +69,52 @@ func ParseKit(text string) (Kit, error) {
 	return kit, nil
 }
 
+// Matches compares a copy with the kit it was made of: all of it, or the groups
+// that were asked for, from 1 and in their order. The error is a *KitError that
+// names the first group that differs.
+func (k Kit) Matches(written string, asked []int) error {
+	own := splitGroups(k.String(), kitGroups)
+	typed := splitGroups(written, len(asked))
+	if len(typed) > len(asked) {
+		asked, typed = allGroups(), splitGroups(written, kitGroups)
+	}
+	for i, number := range asked {
+		if i >= len(typed) {
+			return &KitError{number}
+		}
+		want, _ := parseGroup(number-1, own[number-1])
+		if value, ok := parseGroup(number-1, typed[i]); !ok || value != want {
+			return &KitError{number}
+		}
+	}
+	if len(typed) > len(asked) {
+		return &KitError{kitGroups}
+	}
+	return nil
+}
+
+func allGroups() []int {
+	numbers := make([]int, kitGroups)
+	for i := range numbers {
+		numbers[i] = i + 1
+	}
+	return numbers
+}
+
+// AskGroups draws two different groups of a kit, from 1, by which a copy of it
+// is tested. rand may be nil for crypto/rand.
+func AskGroups(rand io.Reader) ([]int, error) {
+	var b [2]byte
+	if err := read(rand, b[:]); err != nil {
+		return nil, err
+	}
+	first, second := int(b[0])%kitGroups, int(b[1])%(kitGroups-1)
+	if second >= first {
+		second++
+	}
+	return []int{min(first, second) + 1, max(first, second) + 1}, nil
+}
+
 // LoginKey is the key that proves to the server whose kit this is.
 func (k Kit) LoginKey() ed25519.PrivateKey {
 	seed := keys.Derive(k.secret[:], keys.LabelLoginKit)

@@ -411,3 +411,37 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		t.Errorf("the error repeats what was typed: %v", err)
 	}
 }
+
+// TestKitCopy: a copy is tested by all of its groups or by those that were asked for, and the first that differs is named.
+func TestKitCopy(t *testing.T) { // S-VAULT-05, S-VAULT-07
+	kit, other := testKit(7), testKit(8)
+	groups, wrong := strings.Split(kit.String(), "-"), strings.Split(other.String(), "-")
+	for _, asked := range [][]int{{1, 8}, {3, 4}, {2, 7}} {
+		a, b := groups[asked[0]-1], groups[asked[1]-1]
+		for _, written := range []string{a + " " + b, strings.ToLower(a) + "-" + b, a + b, kit.String(), " " + strings.ReplaceAll(kit.String(), "-", " ")} {
+			if err := kit.Matches(written, asked); err != nil {
+				t.Errorf("%v: %v", asked, err)
+			}
+		}
+		for written, group := range map[string]int{
+			wrong[asked[0]-1] + " " + b: asked[0], a + " " + wrong[asked[1]-1]: asked[1], b + " " + a: asked[0], a + " " + a: asked[1],
+			other.String(): 1, a: asked[1], "": asked[0], a + " " + b[:4]: asked[1], strings.Join(append(groups[:8:8], a), " "): 8, strings.Join(append(groups[:7:7], wrong[7]), "-"): 8,
+		} {
+			var kitError *KitError
+			if err := kit.Matches(written, asked); !errors.As(err, &kitError) || kitError.Group != group {
+				t.Errorf("%v: %v, want group %d", asked, err, group)
+			}
+		}
+	}
+	seen := map[[2]int]bool{}
+	for range 4000 {
+		asked, err := AskGroups(nil)
+		if err != nil || len(asked) != 2 || asked[0] < 1 || asked[0] >= asked[1] || asked[1] > kitGroups {
+			t.Fatalf("asked for %v: %v", asked, err)
+		}
+		seen[[2]int(asked)] = true
+	}
+	if len(seen) != kitGroups*(kitGroups-1)/2 {
+		t.Errorf("%d pairs of groups were asked for", len(seen))
+	}
+}

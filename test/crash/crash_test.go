@@ -70,7 +70,11 @@ func TestKillNine(t *testing.T) {
 	if err := ada.SetupFinish(ctx, client.Unlocker{Passphrase: &pass, Keep: keep}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ada.CreateKit(); err != nil {
+	kit, err := ada.CreateKit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ada.TestKit(kit.Kit); err != nil {
 		t.Fatal(err)
 	}
 	if err := ada.ConfirmKit(ctx); err != nil {

@@ -199,6 +199,48 @@ func TestPasskeys(t *testing.T) {
 	passkeys(clara, 1)
 }
 
+// TestKitIsTested: a kit is in force once its copy was tested, with the code off the screen, and then the one before is not.
+func TestKitIsTested(t *testing.T) {
+	server := program.Start(t, program.Binary(t), "")
+	ada := browser.Start(t, browser.Options{Authenticator: true})
+	before := setUp(t, ada, server.SetupLink(), false)
+	openAccount(ada)
+	ada.Click("#kit-make")
+	ada.See("#kit-text")
+	kit := strings.Join(strings.Fields(ada.String(`document.querySelector("#kit-text").innerText`)), "")
+	ada.Click("#kit-download")
+	file := ada.WaitDownload("underseal-recovery-kit.txt", browser.Patience)
+	ada.Click("#kit-saved")
+	ada.Click("#kit-confirm")
+	ada.See("#kit-test")
+	if strings.Contains(ada.String("document.body.innerText"), kit[:5]) {
+		t.Error("the code is still on screen")
+	}
+	ada.Eval(`document.querySelectorAll(".kit-group").forEach((i) => i.value = "` + before[:5] + `")`)
+	ada.Click("#kit-test")
+	ada.See(`.problem[data-code="kit-typo"]`)
+	ada.Screen("02-kit-test")
+	ada.Axe("kit-test")
+	ada.Click("#kit-back")
+	ada.See("#kit-text")
+	ada.Click("#kit-saved")
+	ada.Click("#kit-confirm")
+	ada.See("#kit-test-file")
+	ada.SetFiles("#kit-test-file", file)
+	ada.See("#kit-make")
+	ada.Close()
+
+	fresh := browser.Start(t, browser.Options{Authenticator: true})
+	fresh.Open(server.Origin + "/")
+	fresh.Click("#signin-with-kit summary")
+	fresh.Fill("#signin-kit-text", before)
+	fresh.Click("#signin-kit")
+	fresh.See(`.problem[data-code="sign-in-failed"]`)
+	fresh.Fill("#signin-kit-text", kit)
+	fresh.Click("#signin-kit")
+	fresh.See("#matter-new")
+}
+
 // TestPasskeyWithoutPRF: it signs in, the kit unlocks, and a passkey that can do both is suggested.
 func TestPasskeyWithoutPRF(t *testing.T) {
 	server := program.Start(t, program.Binary(t), "")

@@ -205,7 +205,7 @@ func TestServerLearnsNothing(t *testing.T) {
 	clara.See("#add-files")
 	sameFile(t, download(clara, "Renamed exhibit.pdf", browser.Patience), pdf)
 	clara.Click("#kit-now")
-	claraKit := saveKit(clara)
+	claraKit := clara.SaveKit()
 	withPassword(t, clara)
 	// What follows a reload is told by a new page: what the first one was told is kept.
 	secrets := append(secretsOf(t, ada), secretsOf(t, clara)...)

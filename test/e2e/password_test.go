@@ -126,7 +126,7 @@ func TestPassword(t *testing.T) {
 	ada.Click("#password-continue")
 	ada.Type("#app-code", setUpApp(t, ada).code())
 	ada.Click("#app-save")
-	saveKit(ada)
+	ada.SaveKit()
 	newMatter(ada, "Doe v. Roe")
 	link := invite(ada, "Clara Client", "client", "opens-at-once", false)
 
@@ -155,7 +155,7 @@ func TestPassword(t *testing.T) {
 	clara.Screen("73-code-failed")
 	clara.Type("#app-code", codes.code())
 	clara.Click("#app-save")
-	kit := saveKit(clara)
+	kit := clara.SaveKit()
 	clara.See("#add-files")
 	clara.Click("#nav-account")
 	clara.See("#password-set")

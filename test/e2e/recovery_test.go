@@ -76,7 +76,7 @@ func (h *hall) staff(t *testing.T, ada *evilserver.Person, name string) (*browse
 	b := h.start(t)
 	b.Open(ada.InviteTo(ada.Firm, name, chain.RoleParalegal, chain.ModeOpensAtOnce))
 	b.Click("#join-passkey")
-	kit := saveKit(b)
+	kit := b.SaveKit()
 	b.See("#sign-out")
 	return b, kit
 }

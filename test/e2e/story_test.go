@@ -48,17 +48,7 @@ func setUp(t testing.TB, b *browser.Browser, link string, look bool) string {
 	if look {
 		b.Screen("02-kit")
 	}
-	return saveKit(b)
-}
-
-// saveKit confirms the kit that is shown, and is its text.
-func saveKit(b *browser.Browser) string {
-	b.See("#kit-text")
-	kit := b.String(`document.querySelector("#kit-text").innerText`)
-	b.Click("#kit-saved")
-	b.Click("#kit-confirm")
-	b.Until("the kit is in force", browser.Patience, `!document.querySelector("#kit-confirm")?.checkVisibility()`)
-	return kit
+	return b.SaveKit()
 }
 
 // newMatter makes a matter and opens it.
@@ -148,7 +138,7 @@ func TestStory(t *testing.T) {
 	clara.See("#kit-due")
 	clara.Screen("09-kit-due")
 	clara.Click("#kit-now")
-	saveKit(clara)
+	clara.SaveKit()
 	clara.Screen("10-client-matter")
 
 	// He uploads back: a new version of the letter, and a file of at least a gigabyte.
@@ -211,7 +201,7 @@ func TestStory(t *testing.T) {
 	petra := browser.Start(t, browser.Options{Authenticator: true})
 	petra.Open(second)
 	petra.Click("#join-passkey")
-	saveKit(petra) // who works in a firm has two ways to unlock before anything is sealed to her
+	petra.SaveKit() // who works in a firm has two ways to unlock before anything is sealed to her
 	petra.See("#waiting")
 	petra.Screen("15-waiting")
 	// Nobody reloads: what others did comes by itself.

@@ -217,6 +217,7 @@ func withKit(o *office) string {
 	o.Helper()
 	kit, err := o.clara.CreateKit()
 	o.ok(err)
+	o.ok(o.clara.TestKit(kit.Kit))
 	o.ok(o.clara.ConfirmKit(Soon(o.World)))
 	return kit.Kit
 }

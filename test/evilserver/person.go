@@ -237,6 +237,7 @@ func (p *Person) SecondWay() {
 	kit, err := p.CreateKit()
 	p.ok(err)
 	p.kit = kit.Kit
+	p.ok(p.TestKit(kit.Kit))
 	p.ok(p.ConfirmKit(Soon(p)))
 	p.Settle(Soon(p)) // now, and not at some moment of a test
 }
@@ -284,6 +285,9 @@ func (p *Person) Kit() string { return p.kit }
 func (p *Person) NewRoot(ctx context.Context) error {
 	kit, err := p.CreateKit()
 	if err != nil {
+		return err
+	}
+	if err := p.TestKit(kit.Kit); err != nil {
 		return err
 	}
 	p.kit = kit.Kit

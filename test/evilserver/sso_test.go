@@ -79,6 +79,7 @@ func noConnector(t *testing.T) {
 	ada := w.Founder("Ada")
 	kit, err := ada.CreateKit()
 	w.ok(err)
+	w.ok(ada.TestKit(kit.Kit))
 	w.ok(ada.ConfirmKit(Soon(t)))
 	user := testidp.User{Subject: "248289761001", Name: "ada", Password: "a"}
 	provider := testidp.Start(t, []testidp.User{user}, testidp.Client{ID: "underseal", Secret: "of the firm", Redirect: w.Server.SSOAddress(ada.Firm)})

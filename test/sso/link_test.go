@@ -23,6 +23,7 @@ func (o *office) colleague(name string) (*evilserver.Person, string) {
 	p.Firm = o.firm
 	kit, err := p.CreateKit()
 	o.ok(err)
+	o.ok(p.TestKit(kit.Kit))
 	o.ok(p.ConfirmKit(evilserver.Soon(o)))
 	return p, kit.Kit
 }
@@ -76,6 +77,7 @@ func TestWhoMayLink(t *testing.T) {
 	clara := o.ada.Guest(matter, "Clara", chain.RoleClient)
 	claraKit, err := clara.CreateKit()
 	o.ok(err)
+	o.ok(clara.TestKit(claraKit.Kit))
 	o.ok(clara.ConfirmKit(ctx))
 	guest := o.tab(claraKit.Kit)
 	_, err = guest.LinkSSO(ctx, o.firm)

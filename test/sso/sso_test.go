@@ -51,6 +51,7 @@ func (o *office) founder(name string) (*evilserver.Person, string) {
 	p := o.Founder(name)
 	kit, err := p.CreateKit()
 	o.ok(err)
+	o.ok(p.TestKit(kit.Kit))
 	o.ok(p.ConfirmKit(evilserver.Soon(o)))
 	return p, kit.Kit
 }
@@ -179,6 +180,7 @@ func TestRoundTrip(t *testing.T) {
 	// It is no proof.
 	kit, err := fresh.CreateKit()
 	o.ok(err)
+	o.ok(fresh.TestKit(kit.Kit))
 	o.refused(fresh.ConfirmKit(ctx), api.CodeProveAgain)
 	o.refused(fresh.UnlinkSSO(ctx, o.firm), api.CodeProveAgain)
 	o.refused(fresh.EndOtherSessions(ctx), api.CodeProveAgain)

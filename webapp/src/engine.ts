@@ -568,8 +568,10 @@ export interface Calls {
   /** This person has read something. Before there is an account it is kept for the one that is made. */
   acknowledge(p: { topics: Topic[] }): Record<string, never>;
   account(): AccountView;
-  /** Makes a recovery kit. It is not in force until kitConfirm; making another replaces it. */
-  kitCreate(): { kit: string; name: string; firms: string[]; madeAt: number };
+  /** Makes a recovery kit. It is not in force until kitTest has seen a copy and kitConfirm is called; making another replaces it. ask: groups, from 1. */
+  kitCreate(): { kit: string; ask: number[]; name: string; firms: string[]; madeAt: number };
+  /** kit is what the copy says: the groups asked for, in order, or all. Where it differs, kit-typo names the group. */
+  kitTest(p: { kit: string }): Record<string, never>;
   kitConfirm(): Record<string, never>;
 
   matterCreate(p: { firm: Id; name: string }): { matter: Id };

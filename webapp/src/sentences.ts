@@ -746,7 +746,7 @@ export const say = {
 
   kit: {
     title: "Your recovery kit",
-    lead: "If you lose this device, this code is the only way back in. Nobody else can restore your access: not your firm\u2019s IT, not the server.",
+    lead: "If you lose this device, this code brings you back in. Nobody can make you another one: not your firm\u2019s IT, not the server.",
     making: "Making your kit\u2026",
     sheetTitle: "Underseal recovery kit",
     for: "For",
@@ -759,6 +759,13 @@ export const say = {
     print: "Print",
     saved: "I have printed or saved this code, and it is not only on this device",
     confirm: "Continue",
+    testTitle: "Test your copy",
+    testText: "Take the page you printed, and type these two groups of its code. A copy that was tested is one you can count on.",
+    group: (n: number) => `Group ${n} of 8`,
+    testFile: "You saved it as a file?",
+    test: "Test and finish",
+    tested: "Your copy works. The kit is in force.",
+    back: "Back to the code",
     later: "Later",
     fileName: "underseal-recovery-kit.txt",
     dueTitle: "Your document is verified and saved",

@@ -1,15 +1,16 @@
-// The recovery kit: a page to print or a file to save, in force once the person says that it is safe.
+// The recovery kit: a page to print or a file to save, in force once the copy was tested: two of its groups, read from it, or the file.
 
 import type { App, Screen } from "../app.ts";
 import { fill, h } from "../dom.ts";
 import type { Result } from "../engine.ts";
 import { failureOf } from "../engine-client.ts";
 import { dateText, dateTime, name, visible } from "../format.ts";
+import { kitFile } from "../kitform.ts";
 import { saveText } from "../savefile.ts";
 import { withProof } from "../prove.ts";
 import { say } from "../sentences.ts";
 import { teach } from "../teach.ts";
-import { busy, button, dialog, form, mark, problem, problemSlot } from "../ui.ts";
+import { announce, busy, button, dialog, field, form, mark, problem, problemSlot } from "../ui.ts";
 import { secondWayScreen } from "./secondway.ts";
 
 type Kit = Result<"kitCreate">;
@@ -25,13 +26,22 @@ export function kitScreen(app: App, way: Way): Screen {
   const heading = h("h1", { tabindex: -1 }, say.kit.title);
   const body = h("div", { class: "stack" }, h("p", { role: "status" }, say.kit.making));
   app.engine.call("kitCreate")
-    .then((kit) => fill(body, sheet(kit), confirmForm(app, way, kit)))
+    .then((kit) => show(app, way, kit, body))
     .catch((thrown: unknown) => fill(body, problem(failureOf(thrown)), button(say.tryAgain, {}, () => app.show(kitScreen(app, way)))));
   return {
     node: h("section", { class: "page narrow kit" }, heading,
       way.after !== undefined && h("p", { id: "second-way", class: "notice no-print" }, say.secondWay.why),
       h("p", { class: "lead" }, say.kit.lead), body, teach(app, "kit")),
   };
+}
+
+function show(app: App, way: Way, kit: Kit, body: HTMLElement) {
+  const saved = savedForm(app, way, kit, () => {
+    const test = testForm(app, way, kit, () => show(app, way, kit, body));
+    fill(body, test.node);
+    test.focus();
+  });
+  fill(body, sheet(kit), saved);
 }
 
 function sheet(kit: Kit): HTMLElement {
@@ -55,26 +65,41 @@ function lines(code: string): HTMLElement[] {
   return [groups.slice(0, half), groups.slice(half)].map((line) => h("span", {}, line.join("")));
 }
 
-function confirmForm(app: App, { then, mayWait, after }: Way, kit: Kit): HTMLElement {
-  const slot = problemSlot();
+function savedForm(app: App, { then, mayWait, after }: Way, kit: Kit, test: () => void): HTMLElement {
   const saved = h("input", { id: "kit-saved", type: "checkbox", required: true });
   const confirm = h("button", { id: "kit-confirm", class: "primary", type: "submit" }, say.kit.confirm);
-  const submit = () => void busy(confirm, slot, async () => {
-    await withProof(app, () => app.engine.call("kitConfirm"));
-    await app.refresh();
-    app.go(then);
-    after?.();
-  });
-  return form({ class: "no-print" }, submit,
+  return form({ class: "no-print" }, test,
     h("div", { class: "actions start" },
       button(say.kit.download, { id: "kit-download" }, () => saveText(say.kit.fileName, asText(kit))),
       button(say.kit.print, { id: "kit-print" }, () => window.print())),
     h("label", { class: "check" }, saved, h("span", {}, say.kit.saved)),
-    slot.node,
     h("div", { class: "actions" },
       mayWait && button(say.kit.later, { id: "kit-wait", class: "quiet" }, () => app.go(then)),
       confirm),
     after !== undefined && h("p", { class: "hint" }, button(say.kit.orPasskey, { id: "kit-passkey", class: "link" }, () => app.show(secondWayScreen(app, then, after)))));
+}
+
+// The code is not on screen any more: what is typed comes from the copy.
+function testForm(app: App, { then, after }: Way, kit: Kit, back: () => void) {
+  const slot = problemSlot();
+  const fields = kit.ask.map((group) => h("input", { id: `kit-group-${group}`, "data-group": group, class: "kit-group", required: true, autocomplete: "off", autocapitalize: "characters", spellcheck: "false", maxlength: 7 }));
+  const test = h("button", { id: "kit-test", class: "primary", type: "submit" }, say.kit.test);
+  const restore = (code: string) => void busy(test, slot, async () => {
+    await app.engine.call("kitTest", { kit: code });
+    await withProof(app, () => app.engine.call("kitConfirm"));
+    await app.refresh();
+    announce(say.kit.tested);
+    app.go(then);
+    after?.();
+  });
+  const node = form({ class: "sheet no-print" }, () => restore(fields.map((field) => field.value.trim()).join(" ")),
+    h("h2", {}, say.kit.testTitle),
+    h("p", {}, say.kit.testText),
+    h("div", { class: "kit-groups" }, fields.map((input, i) => field(say.kit.group(kit.ask[i] ?? 0), input))),
+    h("p", { class: "hint" }, say.kit.testFile, " ", kitFile("kit-test-file", restore)),
+    slot.node,
+    h("div", { class: "actions" }, button(say.kit.back, { id: "kit-back", class: "quiet" }, back), test));
+  return { node, focus: () => fields[0]?.focus() };
 }
 
 // The code stands alone between two rules: sign-in finds it there.
