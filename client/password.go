@@ -68,11 +68,11 @@ func (c *Client) authenticator(ctx context.Context, secret, login string) (Authe
 }
 
 // passwordFailed is the one answer for a sign-in with a password that does not work, whoever found out.
-func passwordFailed(err error) error {
+func (c *Client) passwordFailed(ctx context.Context, err error) error {
 	if hasCode(err, api.CodeSignInFailed) {
 		return &Failure{Code: api.CodePasswordFailed, cause: err}
 	}
-	return failureOf(err)
+	return c.refuse(ctx, "a sign-in with a password", err)
 }
 
 func (c *Client) passwords() (Passwords, error) {
@@ -95,7 +95,7 @@ func (c *Client) passwordLogin(ctx context.Context, name wire.Hash, password []b
 	}
 	var started api.PasswordStarted
 	if err := c.call(ctx, methodPost, api.RoutePasswordSignIns, api.PasswordStart{Name: name, KE1: begun.Message()}, &started); err != nil {
-		return signIn, nil, nil, passwordFailed(err)
+		return signIn, nil, nil, c.passwordFailed(ctx, err)
 	}
 	ke3, exportKey, err = begun.Finish(ctx, started.KE2)
 	if err != nil {
@@ -131,7 +131,7 @@ func (c *Client) SignInPassword(ctx context.Context, login string, password []by
 	}
 	var reply api.PasswordFinished
 	if err := c.call(ctx, methodPost, signInPath(signIn), api.PasswordFinish{KE3: ke3}, &reply); err != nil {
-		return SecondStep{}, passwordFailed(err)
+		return SecondStep{}, c.passwordFailed(ctx, err)
 	}
 	if reply.Second == nil || reply.Account != nil {
 		return SecondStep{}, c.refuse(ctx, "a second factor", ErrUnknownReply)
@@ -184,7 +184,7 @@ func (c *Client) signInSecond(ctx context.Context, f api.PasswordFinish, credent
 		return failureOf(err)
 	}
 	if err := c.call(ctx, methodPost, signInPath(step.signIn), f, &reply); err != nil {
-		return failureOf(c.revokedHere(ctx, err))
+		return c.refuse(ctx, "a second factor", c.revokedHere(ctx, err))
 	}
 	if reply.Account == nil || reply.Second != nil {
 		return c.refuse(ctx, "a sign-in", ErrUnknownReply)
@@ -264,7 +264,7 @@ func (c *Client) UnlockPassword(ctx context.Context, login string, password []by
 	}
 	var fresh api.Account
 	if err := c.call(ctx, methodPost, api.RouteProofs, proof, &fresh); err != nil {
-		return passwordFailed(err)
+		return c.passwordFailed(ctx, err)
 	}
 	if fresh.Account != reply.Account {
 		return c.refuse(ctx, "the account that is signed in", ErrUnknownReply)
@@ -346,7 +346,7 @@ func (c *Client) ProvePassword(ctx context.Context, password []byte) error {
 		return err
 	}
 	if err := c.showProof(ctx, a, proof); err != nil {
-		return passwordFailed(err)
+		return c.passwordFailed(ctx, err)
 	}
 	c.wasShown(&shown{method: vault.MethodPassword, id: name[:], export: exportKey, at: c.config.Now()})
 	return nil
@@ -445,7 +445,7 @@ func (c *Client) registers(ctx context.Context, login string, name wire.Hash, pa
 	}
 	response, err := ask(begun.Message())
 	if err != nil {
-		return nil, nil, failureOf(err)
+		return nil, nil, c.refuse(ctx, "a password", err)
 	}
 	record, exportKey, err = begun.Finish(ctx, response)
 	if err != nil {
@@ -492,7 +492,7 @@ func (c *Client) SetPassword(ctx context.Context, typed string, password []byte)
 	put := api.PutPassword{Ceremony: begun.Ceremony, Record: record, Vault: entry}
 	var reply api.Account
 	if err := c.retry(ctx, func() error { return c.call(ctx, methodPut, api.RoutePassword, put, &reply) }); err != nil {
-		return failureOf(err)
+		return c.refuse(ctx, "a password", err)
 	}
 	c.took(a, reply)
 	c.reenter()
@@ -511,7 +511,7 @@ func (c *Client) RemovePassword(ctx context.Context) error {
 	}
 	var reply api.Account
 	if err := c.call(ctx, methodDelete, api.RoutePassword, nil, &reply); err != nil {
-		return failureOf(err)
+		return c.refuse(ctx, "a password", err)
 	}
 	c.took(a, reply)
 	return c.updateSelf(ctx, func(k *keyring) { k.Password = nil })
@@ -532,7 +532,7 @@ func (c *Client) AuthenticatorBegin(ctx context.Context) (Authenticator, error) 
 	}
 	var reply api.TOTPReply
 	if err := c.call(ctx, methodPost, api.RouteTOTP, struct{}{}, &reply); err != nil {
-		return Authenticator{}, failureOf(err)
+		return Authenticator{}, c.refuse(ctx, "an authenticator app", err)
 	}
 	c.mu.Lock()
 	c.ceremony = &ceremony{newApp: &reply}
@@ -559,7 +559,7 @@ func (c *Client) AuthenticatorFinish(ctx context.Context, code string) error {
 	put := api.PutTOTP{Ceremony: cer.newApp.Ceremony, Code: code}
 	var reply api.Account
 	if err := c.retry(ctx, func() error { return c.call(ctx, methodPut, api.RouteTOTP, put, &reply) }); err != nil {
-		return failureOf(err)
+		return c.refuse(ctx, "an authenticator app", err)
 	}
 	c.took(a, reply)
 	c.mu.Lock()
@@ -576,7 +576,7 @@ func (c *Client) RemoveAuthenticator(ctx context.Context) error {
 	}
 	var reply api.Account
 	if err := c.call(ctx, methodDelete, api.RouteTOTP, nil, &reply); err != nil {
-		return failureOf(err)
+		return c.refuse(ctx, "an authenticator app", err)
 	}
 	c.took(a, reply)
 	return nil
