@@ -17,7 +17,8 @@ type attack struct {
 
 // TestAttack runs the cases. Their numbers are those of Attacks.
 func TestAttack(t *testing.T) {
-	for _, cases := range [][]attack{identityCases, memberCases, fileCases, nameCases, edgeCases, logCases, ssoCases, deviceCases, recoveryCases} {
+	for _, cases := range [][]attack{identityCases, memberCases, fileCases, nameCases, edgeCases, logCases, ssoCases, deviceCases, recoveryCases,
+		passwordCases} {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()

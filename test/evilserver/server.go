@@ -159,6 +159,14 @@ func NewWorld(t testing.TB, change func(*server.Config)) *World {
 	return w
 }
 
+// Restart starts the server anew, on what it stored.
+func (w *World) Restart() {
+	w.Helper()
+	s, err := server.New(w.config)
+	w.ok(err)
+	w.Server, w.handler = s, s.Handler()
+}
+
 func (w *World) ok(err error) {
 	w.Helper()
 	if err != nil {
