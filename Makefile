@@ -31,6 +31,8 @@ test: tools build check ## every test, in real Chromium where it is about the br
 	$(GO) test ./...
 	@echo "== test: across packages, kill -9, attacks, an identity provider"
 	cd test && $(GO) test -p 1 -timeout 60m ./client ./crash ./evilserver ./password ./sso
+	@echo "== test: ten thousand wrong passwords at once"
+	cd test && $(GO) test -v -count=1 ./load
 	@echo "== test: other people's software reads and witnesses our log"
 	cd test/interop && $(GO) test ./...
 	@echo "== test: an operator's changes by hand are noticed"
