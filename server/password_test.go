@@ -578,6 +578,32 @@ func TestCodes(t *testing.T) {
 	}
 }
 
+// rfc6238 draws the secret of RFC 6238, appendix B, wherever one of an app is drawn.
+type rfc6238 struct{}
+
+func (rfc6238) Read(b []byte) (int, error) {
+	if len(b) == totp.SecretSize {
+		return copy(b, "12345678901234567890"), nil
+	}
+	return rand.Read(b)
+}
+
+// TestRFC6238: the examples of RFC 6238, appendix B, as they come over HTTP: six of their eight digits. The one of 1970 is left
+// out, when no clock was set.
+func TestRFC6238(t *testing.T) {
+	for at, code := range map[int64]string{1111111109: "081804", 1111111111: "050471", 1234567890: "005924", 2000000000: "279037", 20000000000: "353130"} {
+		w := newWorldOn(t, memory, memblob.New(), func(c *server.Config) { c.Random = rfc6238{} })
+		w.clock.t = time.Unix(at, 0)
+		ada := w.founder()
+		r := want[api.TOTPReply](t, ada.json("POST", api.RouteTOTP, struct{}{}))
+		if r.Secret != "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ" {
+			t.Fatalf("an app is given %q", r.Secret)
+		}
+		refused(t, ada.json("PUT", api.RouteTOTP, api.PutTOTP{Ceremony: r.Ceremony, Code: "000000"}), api.CodeCodeFailed)
+		want[api.Account](t, ada.json("PUT", api.RouteTOTP, api.PutTOTP{Ceremony: r.Ceremony, Code: code}))
+	}
+}
+
 // TestCodesWait: S-LIMIT-03. Codes are few: whoever knows a password and guesses on waits, by his own account and nobody else's,
 // and the owner's auditors are told at once.
 func TestCodesWait(t *testing.T) {

@@ -72,6 +72,10 @@ func TestRFC6238(t *testing.T) {
 		if got := totp.Secret(key).Code(time.Unix(v.Time, 0)); got != v.SHA1[2:] {
 			t.Errorf("at %d: %s, want %s", v.Time, got, v.SHA1[2:])
 		}
+		at := time.Unix(v.Time, 0)
+		if err := use(memory(t), at, ada, totp.Secret(key), v.SHA1[2:]); (err == nil) != (v.Time >= 60) { // before, there was no clock
+			t.Errorf("at %d %s does not count: %v", v.Time, v.SHA1[2:], err)
+		}
 	}
 }
 
