@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 
+	"github.com/underseal/underseal/client"
 	"github.com/underseal/underseal/protocol/wire"
 )
 
@@ -49,5 +50,22 @@ func (b *binding) recovery() map[string]func(context.Context, input) (any, error
 		"recoveryStop": withCustody(func(ctx context.Context, p custodyParams) (any, error) {
 			return c.Veto(ctx, p.Firm, p.Recovery, p.Reason)
 		}),
+		"recoveryOpen":    withWords(func(ctx context.Context, p words) (any, error) { return c.OpenRecovery(ctx, p.Fragment) }),
+		"recoveryOptions": func(ctx context.Context, _ input) (any, error) { return options(c.RecoveryOptions(ctx)) },
+		"recoveryFinish": func(ctx context.Context, in input) (any, error) {
+			u, err := in.unlocker()
+			if err != nil {
+				return nil, err
+			}
+			return c.RecoveryFinish(ctx, u)
+		},
+		"recoveryAsk": func(ctx context.Context, _ input) (any, error) { return c.ClaimRecovery(ctx) },
+		"recoveryAsking": func(ctx context.Context, _ input) (any, error) {
+			asking, err := c.Asking(ctx)
+			return map[string][]client.AskingView{"asking": asking}, err
+		},
+		"renewalContinue": func(ctx context.Context, _ input) (any, error) { return c.ContinueRenewal(ctx) },
+		"recoveryTake":    withCustody(func(ctx context.Context, p custodyParams) (any, error) { return c.TakeBack(ctx, p.Recovery) }),
+		"recoveryForget":  withCustody(func(ctx context.Context, p custodyParams) (any, error) { return nil, c.ForgetClaim(ctx, p.Recovery) }),
 	}
 }

@@ -187,3 +187,135 @@ func TestRecoveryIsStopped(t *testing.T) {
 	bob.See(`#recoveries [data-state="stopped"]`)
 	bob.See("#recovery-begin")
 }
+
+// wordsOf are the safety words that a page shows.
+func wordsOf(b *browser.Browser, css string) string {
+	b.See(css + " li")
+	return b.String(`[...document.querySelectorAll("` + css + ` li")].map((li) => li.textContent).join(" ")`)
+}
+
+// TestRecoveryBringsBack: Dora lost everything. She opens the link in a new browser, reads her words to two custodians who agree
+// once the hours are over, comes back with new keys, reads what she could read, and leaves her new identity again. What was begun
+// is told wherever it concerns somebody.
+func TestRecoveryBringsBack(t *testing.T) {
+	h := newHall(t)
+	ada := h.Founder("Ada Advocate")
+	cora := ada.Guest(ada.Firm, "Cora Clerk", chain.RoleParalegal)
+	bob, _ := h.staff(t, ada, "Bob Barrister")
+	dora, _ := h.staff(t, ada, "Dora Deputy")
+	matter := ada.NewMatter("Doe v. Roe")
+	dora.Open(ada.InviteTo(matter, "Dora Deputy", chain.RoleOwner, chain.ModeOpensAtOnce))
+	dora.Click("#join-signin")
+	signIn(dora)
+	dora.Click("#join-accept")
+	dora.See("#add-files")
+	ada.MustPut(matter, "Before.txt", []byte("before"))
+	h.custodians(ada, "Ada Advocate", "Bob Barrister", "Cora Clerk")
+	openAccount(dora)
+	dora.Click(`[data-action="custody-leave"]`)
+	dora.Click("#consent-yes")
+	dora.See(`[data-action="custody-withdraw"]`)
+	link, id := ada.BeginFor("Dora Deputy")
+	if err := cora.Look(ada.Firm); err != nil {
+		t.Fatal(err)
+	}
+	bob.Reload()
+	signIn(bob)
+	bob.Click(`[data-alert="recovery"] [data-action="alert-look"]`)
+	bob.See("#recovery-nobody-yet")
+
+	// Somebody whose link is cut off is told so; she is shown what she asks for before she asks.
+	again := h.start(t)
+	again.Open(h.Origin + "/recover")
+	again.See("#signin-passkey")
+	says(t, again, "#main", "open the link again")
+	again.Open(h.Origin + "/recover#nonsense")
+	again.See(`.problem[data-code="bad-link"]`)
+	again.Open(link)
+	again.See("#claim-passkey")
+	if at := again.String(`location.href`); at != h.Origin+"/recover" {
+		t.Errorf("the link stays in the address: %s", at)
+	}
+	says(t, again, "#claim", "Ada Advocate began to bring Dora Deputy back", "Ada Advocate LLP", "Bob Barrister", "Cora Clerk", "Any 2 of them")
+	again.Screen("73-claim-offer")
+	again.Click("#claim-passkey")
+	again.See(`[data-claim][data-state="waiting"]`)
+	read := wordsOf(again, "#claim-words")
+	says(t, again, "#claim", "0 of 2 agreed")
+	again.Screen("74-claim-waiting")
+	again.Click("#claim-second-way")
+	again.SaveKit()
+	again.See(`[data-claim][data-state="waiting"]`)
+	if again.Eval(`!!document.querySelector("#claim-second-way")`) == "true" {
+		t.Error("a second way is asked for that is there")
+	}
+	again.Click("#nav-matters")
+	again.See(`[data-alert="asking"]`)
+	again.Screen("75-alert-asking")
+
+	// It is too early for anybody to agree.
+	bob.Reload()
+	signIn(bob)
+	if shown := wordsOf(bob, "#recovery-words"); shown != read {
+		t.Errorf("Bob sees %q, she reads %q", shown, read)
+	}
+	bob.See("#recovery-early")
+	if bob.Eval(`document.querySelector("#recovery-agree").disabled`) != "true" {
+		t.Error("Bob can agree at once")
+	}
+	bob.Screen("76-ceremony-early")
+
+	h.pass(recoveryHours*time.Hour + time.Minute)
+	if cora = cora.Again().In(); cora.Agree(id) != nil {
+		t.Fatal("Cora cannot agree")
+	}
+	h.back(again, "/")
+	again.Click(`[data-alert="asking"] [data-action="alert-look"]`)
+	again.See(`[data-claim][data-state="waiting"]`)
+	says(t, again, "#claim-agreed", "1 of 2 agreed")
+	h.back(bob, "/m/"+ada.Firm.String()+"/recovery/"+id.String())
+	if shown := wordsOf(bob, "#recovery-words"); shown != read {
+		t.Errorf("Bob sees %q, she reads %q", shown, read)
+	}
+	bob.Screen("77-ceremony-words")
+	bob.Click("#recovery-agree") // the browser wants the box first
+	if bob.Eval(`!!document.querySelector("#recovery-agreed")`) == "true" {
+		t.Error("Bob agreed without a word that he compared anything")
+	}
+	bob.Click("#recovery-spoke")
+	bob.Click("#recovery-agree")
+	bob.See("#recovery-agreed")
+	bob.Screen("78-ceremony-agreed")
+
+	again.Reload()
+	signIn(again)
+	again.See(`[data-claim][data-state="agreed"]`)
+	again.Screen("79-claim-agreed")
+	again.Click("#claim-back")
+	again.See(`[data-claim][data-state="back"]`)
+	says(t, again, "#claim", "You are back in Ada Advocate LLP")
+	again.Screen("80-claim-back")
+	again.Click("#claim-matters")
+	again.See(`[data-alert="custody"]`)
+	openFirstMatter(again)
+	if again.Click(row(again, "Before.txt") + ` [data-action="download"]`); string(saved(t, again, "Before.txt")) != "before" {
+		t.Error("she reads something else")
+	}
+	openAccount(again)
+	again.See(`[data-action="custody-nothing"]`)
+	toSee(again, "#custody")
+	again.Screen("81-custody-again")
+	again.Click(`[data-action="custody-leave"]`)
+	again.Click("#consent-yes")
+	again.See(`[data-action="custody-withdraw"]`)
+	again.Until("nothing is told any more", browser.Patience, `document.querySelector("#alerts").hidden`)
+
+	// The account that she had is nobody in the firm, and says why.
+	h.back(dora, "/")
+	dora.See(`#matters [data-state="recovered"]`)
+	dora.Screen("82-recovered-elsewhere")
+	bob.Reload()
+	signIn(bob)
+	bob.See(`#ceremony[data-state="done"]`)
+	bob.Screen("83-ceremony-done")
+}

@@ -1,8 +1,9 @@
-// What somebody must be told wherever he is on this site: that an identity is asked for, or that he is asked to leave his own.
+// What somebody must be told wherever he is on this site: that an identity is asked for, how
+// far his own asking is, or that he is asked to leave his identity.
 
 import type { App } from "./app.ts";
 import { fill, h } from "./dom.ts";
-import type { Alerts as Told, Custody, Recovery } from "./engine.ts";
+import type { Alerts as Told, Asking, Custody, Recovery } from "./engine.ts";
 import { visible } from "./format.ts";
 import { stopDialog } from "./screens/recovery.ts";
 import { say } from "./sentences.ts";
@@ -31,7 +32,7 @@ export class Alerts {
   stop() {
     clearInterval(this.#timer);
     this.#timer = 0;
-    this.#draw({ recoveries: [], custodies: [] });
+    this.#draw({ asking: [], recoveries: [], custodies: [] });
   }
 
   /** A look that fails is made again by the next one; what is shown stays. */
@@ -45,8 +46,8 @@ export class Alerts {
     const now = JSON.stringify(told);
     if (now === this.#drawn) return;
     this.#drawn = now;
-    this.node.hidden = told.recoveries.length + told.custodies.length === 0;
-    fill(this.node, [...told.recoveries].sort((a, b) => Number(b.isMine) - Number(a.isMine)).map((r) => this.#recovery(r)), told.custodies.map(custody));
+    this.node.hidden = told.asking.length + told.recoveries.length + told.custodies.length === 0;
+    fill(this.node, [...told.recoveries].sort((a, b) => Number(b.isMine) - Number(a.isMine)).map((r) => this.#recovery(r)), told.asking.map(asking), told.custodies.map(custody));
   }
 
   #recovery(r: Recovery): HTMLElement {
@@ -61,6 +62,12 @@ function text(r: Recovery): string {
   if (r.isMine) return t.mine(by, visible(r.firmName));
   if (r.state === "expired") return t.expired(visible(r.person));
   return r.mayAgree ? t.custodian(by, visible(r.person)) : t.owner(by, visible(r.person));
+}
+
+function asking(one: Asking): HTMLElement {
+  const firm = visible(one.firmName);
+  const standing = one.state === "waiting" ? t.asking(firm, one.agreed, one.k) : one.state === "agreed" || one.state === "returning" ? t.askingAgreed(firm) : t.askingOver(firm);
+  return h("div", { class: "notice", "data-alert": "asking", "data-state": one.state }, h("p", {}, standing), h("a", { class: "button small", href: "/recover", "data-action": "alert-look" }, t.look));
 }
 
 function custody(c: Custody): HTMLElement {

@@ -12,6 +12,12 @@ export interface Screen {
   leave?(): void;
 }
 
+/** A link that opens something for whoever holds it. */
+export interface Link {
+  path: "/join" | "/recover";
+  fragment: string;
+}
+
 export interface App {
   readonly engine: Engine;
   readonly transfers: Transfers;
@@ -38,8 +44,9 @@ export interface App {
   /** Whether this person has read something, and that he has just now: once is for good. */
   hasRead(topic: Topic): boolean;
   acknowledge(topic: Topic): void;
-  /** What stood after # in a join link, kept while somebody signs in first. */
-  readonly invitation: string | null;
+  /** A link of an invite or a recovery with what stood after #, kept while somebody signs in first. */
+  readonly link: Link | null;
+  dropLink(): void;
 }
 
 /** Something answered a matter as it is now. */

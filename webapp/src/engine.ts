@@ -367,8 +367,38 @@ export interface Recoveries {
   mayBegin: Holder[]; // whom this person may have handed back. gone: too few of their custodians are left
 }
 
+/** What a recovery's link opens to. Names are the word of who began it. */
+export interface Offer {
+  firm: Id;
+  firmName: string;
+  recovery: Id;
+  person: string;
+  by: string;
+  k: number;
+  hours: number;
+  custodians: string[];
+  opensAt: number; // by the server's clock; 0 where it is over
+  until: number;
+  asked: boolean; // this account asked already
+  here: boolean; // this account is somebody in the firm, and cannot be another one there
+}
+
+/**
+ * An identity that this account asks for. agreed: by enough. returning: cut off on the way back. taken: somebody else asked by
+ * the same link.
+ */
+export interface Asking extends Offer {
+  words: string[]; // of the new keys
+  state: "waiting" | "agreed" | "returning" | "back" | "stopped" | "expired" | "done" | "gone" | "taken";
+  agreed: number;
+  secondWay: boolean; // is missing, and needed
+  lost: number; // matters that are not open to what came back
+  renewal: { done: number; total: number; left: { matter: Id; name: string; failure: Failure | null }[] };
+}
+
 /** What somebody is to be told at once. */
 export interface Alerts {
+  asking: Asking[];
   recoveries: Recovery[];
   custodies: Custody[];
 }
@@ -469,7 +499,7 @@ export interface Calls {
   // First run. secret: what stands after # in the setup link.
   setupOptions(p: { secret: string; person: string; firm: string }): { publicKey: unknown; prfSalt: ArrayBuffer };
   setupFinish(p: { passkey: PasskeyResult } | { code: string }): Overview;
-  /** After setupOptions or inviteOptions: a password in place of a passkey, with an app that setupFinish or inviteFinish takes a first code of. */
+  /** After setupOptions, inviteOptions or recoveryOptions: a password in place of a passkey, with an app that setupFinish, inviteFinish or recoveryFinish takes a first code of. */
   enrolPassword(p: { login: string; password: string }): AppSetup;
 
   // A guest. fragment: what stands after # in the join link; the page strips it from the address before calling.
@@ -563,6 +593,20 @@ export interface Calls {
   /** Hands one's share over to the keys that recoveryCeremony showed. */
   recoveryAgree(p: { firm: Id; recovery: Id; fingerprint: string }): Recovery;
   recoveryStop(p: { firm: Id; recovery: Id; reason: string }): Recovery;
+
+  /** The side of who lost everything. */
+  recoveryOpen(p: { fragment: string }): Offer;
+  recoveryOptions(): { publicKey: unknown; prfSalt: ArrayBuffer };
+  /** Makes the new account, and asks. */
+  recoveryFinish(p: { passkey: PasskeyResult } | { code: string }): Asking;
+  /** Asks with the account that is signed in. */
+  recoveryAsk(): Asking;
+  recoveryAsking(p: { unattended: boolean }): { asking: Asking[] };
+  /** Once enough custodians agreed. Cut off, it goes on where it was. */
+  recoveryTake(p: { recovery: Id }): Asking;
+  recoveryForget(p: { recovery: Id }): Record<string, never>;
+  /** Enters new keys wherever former ones still stand. Where nothing is left it asks for nothing. */
+  renewalContinue(p: { unattended: boolean }): Asking["renewal"];
 
   overview(): Overview;
   /** This person has read something. Before there is an account it is kept for the one that is made. */

@@ -1,7 +1,7 @@
 // The page: takes the secret out of the address, starts the worker, and shows the screen for where we are.
 
 import { Alerts } from "./alerts.ts";
-import type { App, Screen } from "./app.ts";
+import type { App, Link, Screen } from "./app.ts";
 import { Countdown } from "./countdown.ts";
 import { door } from "./door.ts";
 import { byId, fill, h } from "./dom.ts";
@@ -9,6 +9,7 @@ import type { Event, Failure, Id, LockReason, MatterSummary, Overview, Topic } f
 import { Engine, failureOf } from "./engine-client.ts";
 import { Presence } from "./presence.ts";
 import { accountScreen } from "./screens/account.ts";
+import { claimScreen } from "./screens/claim.ts";
 import { joinScreen } from "./screens/join.ts";
 import { askForSecondWay, kitScreen } from "./screens/kit.ts";
 import { liedScreen } from "./screens/lied.ts";
@@ -36,7 +37,7 @@ class Program implements App {
   readonly engine = new Engine();
   readonly transfers = new Transfers(this.engine, () => void this.#afterSaving());
   readonly #alerts = new Alerts(this);
-  invitation: string | null = null;
+  link: Link | null = null;
   #setupSecret = "";
   #overview: Overview | null = null;
   #screen: Screen | null = null;
@@ -110,6 +111,7 @@ class Program implements App {
     this.#presence.begin();
     this.#here();
     this.#alerts.begin();
+    this.engine.call("renewalContinue", { unattended: true }).catch(() => undefined); // the next sign-in tries again
     this.transfers.load().catch((thrown: unknown) => fill(byId("notice"), problem(failureOf(thrown))));
   }
 
@@ -150,6 +152,10 @@ class Program implements App {
     void this.#alerts.look(false);
   }
 
+  dropLink() {
+    this.link = null;
+  }
+
   limitsChanged() {
     this.#presence.ask();
   }
@@ -164,7 +170,7 @@ class Program implements App {
 
   #keep(fragment: string) {
     if (fragment === "") return;
-    if (location.pathname === "/join") this.invitation = fragment;
+    if (location.pathname === "/join" || location.pathname === "/recover") this.link = { path: location.pathname, fragment };
     if (location.pathname === "/setup") this.#setupSecret = fragment;
   }
 
@@ -182,10 +188,11 @@ class Program implements App {
   #screenFor(path: string): Screen {
     if (path === "/setup") return setupScreen(this, this.#setupSecret);
     if (path === "/join") return joinScreen(this, this.#overview?.name ?? null);
+    if (path === "/recover") return claimScreen(this, this.#overview?.name ?? null);
     const [, matter, part = "documents", recovery] = matterPath.exec(path) ?? [];
     if (path !== "/" && path !== "/account" && matter === undefined) return nowhereScreen();
-    if (!this.#overview) return signinScreen(this, this.invitation !== null ? "/join" : path, this.#ended);
-    this.invitation = null; // whoever is signed in and went elsewhere has left the invitation behind
+    if (!this.#overview) return signinScreen(this, this.link?.path ?? path, this.#ended);
+    this.link = null; // whoever is signed in and went elsewhere has left it behind
     if (path === "/account") return accountScreen(this);
     if (matter !== undefined && part === "recovery") return recovery === undefined ? recoveriesScreen(this, matter) : ceremonyScreen(this, matter, recovery);
     if (recovery !== undefined) return nowhereScreen();

@@ -14,13 +14,12 @@ import { enrolScreen } from "./enrol.ts";
 import { waiting } from "./waiting.ts";
 
 export function joinScreen(app: App, me: string | null): Screen {
-  const fragment = app.invitation;
-  if (fragment === null) {
+  if (app.link?.path !== "/join") {
     return { node: page(say.join.noFragment, h("p", { class: "lead" }, say.join.noFragmentTodo),
       h("p", { class: "hint" }, button(say.join.elsewhere, { id: "join-signin", class: "link" }, () => app.go("/")))) };
   }
   const node = h("section", { class: "page narrow", "aria-busy": true }, h("h1", { tabindex: -1 }, say.join.opening));
-  app.engine.call("inviteOpen", { fragment })
+  app.engine.call("inviteOpen", { fragment: app.link.fragment })
     .then((invite) => showInvite(app, node, invite, me))
     .catch((thrown: unknown) => fill(node, h("h1", { tabindex: -1 }, say.join.kicker), problem(failureOf(thrown))))
     .finally(() => node.removeAttribute("aria-busy"));

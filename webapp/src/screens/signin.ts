@@ -43,10 +43,10 @@ export function signinScreen(app: App, then: string, ended: Ended | null): Scree
   });
   return {
     node: page(locked ? say.locked.title : say.signin.title,
-      app.invitation !== null && h("p", { class: "lead" }, say.signin.forInvite),
+      app.link !== null && h("p", { class: "lead" }, say.signin.forLink[app.link.path]),
       ended && endedText(ended),
       h("div", { class: "sheet" }, h("div", { class: "go" }, go, status), slot.node,
-        app.invitation === null && ssoButtons(app, then), // an invite is in this page alone: who leaves it loses it
+        app.link === null && ssoButtons(app, then), // a link is in this page alone: who leaves it loses it
         password,
         h("details", { id: "signin-with-kit", class: "quiet-details" }, h("summary", {}, locked ? say.locked.kitTitle : say.signin.kitTitle), kit)),
       locked === null && h("p", { class: "hint" }, say.signin.newHere)),
