@@ -578,21 +578,49 @@ func (c *Client) ConfirmKit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var begun api.SignInReply
-	if err := c.call(ctx, methodPost, api.RouteSignIns, struct{}{}, &begun); err != nil {
+	put, reply, err := c.putLogin(ctx, vault.MethodKit, kit.LoginKey(), wrapped)
+	if err != nil {
 		return failureOf(err)
 	}
-	login := c.loginProof(vault.MethodKit, kit.LoginKey(), begun.Challenge)
-	put := api.PutVault{Entry: api.VaultEntry{Method: uint8(vault.MethodKit), ID: login.PublicKey, Wrapped: wrapped, LoginKey: login.PublicKey}, SignIn: begun.SignIn, Login: login}
-	var reply api.Account
-	if err := c.retry(ctx, func() error { return c.call(ctx, methodPut, api.RouteVault, put, &reply) }); err != nil {
-		return failureOf(err)
-	}
-	if reply.Account != a.id || !opens(reply.Vault, put.Entry, unlock, a) {
+	if reply.Account != a.id || !opens(reply.Vault, put, unlock, a) {
 		return c.refuseFor(ctx, a, "the recovery kit, restored from", ErrAccountKeys)
 	}
 	c.took(a, reply)
 	return c.updateSelf(ctx, func(k *keyring) { k.KitSaved = true })
+}
+
+// putLogin adds a way to unlock that has a login key, which signs a fresh challenge.
+func (c *Client) putLogin(ctx context.Context, method vault.Method, key ed25519.PrivateKey, wrapped []byte) (put api.VaultEntry, reply api.Account, err error) {
+	var begun api.SignInReply
+	if err := c.call(ctx, methodPost, api.RouteSignIns, struct{}{}, &begun); err != nil {
+		return put, reply, err
+	}
+	login := c.loginProof(method, key, begun.Challenge)
+	put = api.VaultEntry{Method: login.Method, ID: login.PublicKey, Wrapped: wrapped, LoginKey: login.PublicKey}
+	req := api.PutVault{Entry: put, SignIn: begun.SignIn, Login: login}
+	err = c.retry(ctx, func() error { return c.call(ctx, methodPut, api.RouteVault, req, &reply) })
+	return put, reply, err
+}
+
+// AddPassphrase lets a passphrase sign in on this device, which keeps the root under it: keep stores it before the server knows the
+// login key. It takes a fresh proof.
+func (c *Client) AddPassphrase(ctx context.Context, p vault.Passphrase, keep func(account wire.ObjectID, root vault.Root) error) error {
+	a, err := c.who()
+	if err != nil {
+		return err
+	}
+	if err := keep(a.id, a.root); err != nil {
+		return &Failure{Code: api.CodeNoRoom, cause: err}
+	}
+	_, reply, err := c.putLogin(ctx, vault.MethodPassphrase, p.LoginKey(), nil)
+	if err != nil {
+		return failureOf(err)
+	}
+	if reply.Account != a.id {
+		return c.refuseFor(ctx, a, "the passphrase of this device", ErrAccountKeys)
+	}
+	c.took(a, reply)
+	return c.updateSelf(ctx, func(k *keyring) { k.Passphrase = true })
 }
 
 // opens reports whether what the server keeps for one way to unlock opens to the root.

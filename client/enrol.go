@@ -166,12 +166,11 @@ func (c *Client) TakeDevice(ctx context.Context) error {
 }
 
 func (c *Client) signInEnrolled(ctx context.Context, asks *asking, root vault.Root) error {
-	begun, err := c.beginSignIn(ctx)
-	if err != nil {
-		return err
+	reply, err := c.signInAsking(ctx, asks)
+	if hasCode(err, api.CodeDeviceRevoked) {
+		// As what it was before it is gone. Who has just said yes to it on another device takes it for a new one.
+		reply, err = c.signInAsking(ctx, asks)
 	}
-	signature := ed25519.Sign(asks.keys.DeviceKey(), api.LoginMessage(c.config.Origin, begun.Challenge))
-	reply, err := c.finishSignIn(ctx, api.SignInFinish{Enrolled: &api.DeviceLogin{Code: asks.code.String(), Signature: signature}})
 	if err != nil {
 		c.mu.Lock()
 		c.ceremony = &ceremony{asks: asks} // to be tried again while it lasts
@@ -183,6 +182,16 @@ func (c *Client) signInEnrolled(ctx context.Context, asks *asking, root vault.Ro
 		return c.refuseFor(ctx, a, "the account that another device is of", ErrAccountKeys)
 	}
 	return c.openedBy(ctx, a, reply)
+}
+
+// signInAsking signs in with the key of the request.
+func (c *Client) signInAsking(ctx context.Context, asks *asking) (reply api.Account, err error) {
+	begun, err := c.beginSignIn(ctx)
+	if err != nil {
+		return reply, err
+	}
+	signature := ed25519.Sign(asks.keys.DeviceKey(), api.LoginMessage(c.config.Origin, begun.Challenge))
+	return c.finishSignIn(ctx, api.SignInFinish{Enrolled: &api.DeviceLogin{Code: asks.code.String(), Signature: signature}})
 }
 
 // answering is a code that this device read.

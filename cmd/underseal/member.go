@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/underseal/underseal/client"
+	"github.com/underseal/underseal/keys/vault"
 	"github.com/underseal/underseal/protocol/api"
 )
 
@@ -22,6 +24,9 @@ const exitLied = 3
 
 const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] COMMAND
     join LINK                          accept an invite, and make an identity on this machine
+    login ADDRESS [--kit] [--name NAME] [--again]
+                                       bring your account to this machine: by a device that has it, your recovery kit, or
+                                       your password and the kit
     ls [MATTER[:/path]]                list matters, or what is in one
     put FILE MATTER:/path              upload; a path that ends in a slash is a folder, and the file keeps its name
     get MATTER:/path [-o FILE]         download; --force replaces a file that is there
@@ -37,6 +42,8 @@ const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] CO
     whoami                             who this is, and the words that others compare
     policy FIRM [--set KEY=VALUE]...   a firm's rules for signing in, and signing other ones (owners)
     sessions [--end ID] [--end-others] where this account is signed in, and ending it there
+    devices [--approve CODE] [--rename ID NAME] [--revoke ID]
+                                       what your account is open on; letting a new device in, and putting one out
     custody FIRM [--leave] [--withdraw]
                                        what you left with a firm's custodians, who together bring you back if you lose everything
     recover FIRM [--begin NAME --reason TEXT] [--agree ID --words WORDS] [--stop ID]
@@ -57,12 +64,14 @@ type session struct {
 	passphraseFD int
 	asJSON       bool
 	stdin        io.Reader
+	lines        *bufio.Reader // of stdin
 	stdout       io.Writer
 	show         *display
 
 	origin   string // of the server the client talks to
 	client   *client.Client
 	identity *identityFile
+	phrase   vault.Passphrase // that opened it
 }
 
 type command struct {
@@ -74,6 +83,7 @@ type command struct {
 func memberCommands() []command {
 	return []command{
 		{"join", "LINK", (*session).join},
+		{"login", "ADDRESS [--kit] [--name NAME] [--again]", (*session).login},
 		{"ls", "[MATTER[:/path]]", (*session).list},
 		{"put", "FILE MATTER:/path", (*session).put},
 		{"get", "MATTER:/path [-o FILE] [--force]", (*session).get},
@@ -86,6 +96,7 @@ func memberCommands() []command {
 		{"whoami", "", (*session).whoami},
 		{"policy", "FIRM [--set KEY=VALUE]...\n  keys are " + strings.Join(policyKeys, ", "), (*session).policy},
 		{"sessions", "[--end ID] [--end-others]", (*session).sessions},
+		{"devices", "[--approve CODE] [--rename ID NAME] [--revoke ID]", (*session).devices},
 		{"custody", "FIRM [--leave] [--withdraw]", (*session).custody},
 		{"recover", "FIRM [--begin NAME --reason TEXT] [--agree ID --words WORDS] [--stop ID --reason TEXT]", (*session).recover},
 		{"people", "FIRM [--csv FILE] [--force]", (*session).people},
@@ -125,7 +136,7 @@ const (
 
 // member runs a member's command: args are all arguments of the program.
 func member(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	s := &session{stdin: stdin, stdout: stdout, show: newDisplay(stderr)}
+	s := &session{stdin: stdin, lines: bufio.NewReader(stdin), stdout: stdout, show: newDisplay(stderr)}
 	err := s.dispatch(ctx, args)
 	s.signOut()
 	return s.end(err)
@@ -146,7 +157,7 @@ func (s *session) dispatch(ctx context.Context, args []string) error {
 		return misused("%v", err)
 	}
 	if f.NArg() == 0 {
-		return misused("say what to do: join, ls, put, get, rm, invite, verify, activity, trail, export, whoami, policy, sessions, custody, recover, people, unlock, sign-out or read")
+		return misused("say what to do: join, login, ls, put, get, rm, invite, verify, activity, trail, export, whoami, policy, sessions, devices, custody, recover, people, unlock, sign-out or read")
 	}
 	for _, c := range memberCommands() {
 		if c.name != f.Arg(0) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -31,7 +33,9 @@ const (
 	identityFormat = "underseal identity 1"
 	identityName   = "identity.json"
 	// attemptName is an identity whose account the server may or may not know: the program ended while it was made.
-	attemptName   = "identity-attempt.json"
+	attemptName = "identity-attempt.json"
+	// nextName is an identity under the next root, which the server may or may not have taken.
+	nextName      = "identity-next.json"
 	recordsFolder = "records"
 	minPassphrase = 12
 	maxPassphrase = 1024
@@ -70,9 +74,9 @@ func (s *session) writeIdentity(name string, f *identityFile) error {
 	return native.WriteFile(filepath.Join(s.home, name), append(b, '\n'))
 }
 
-// settle makes an attempt the identity.
-func (s *session) settle() error {
-	return os.Rename(filepath.Join(s.home, attemptName), filepath.Join(s.home, identityName))
+// settle makes an attempt, or a next one, the identity.
+func (s *session) settle(name string) error {
+	return os.Rename(filepath.Join(s.home, name), filepath.Join(s.home, identityName))
 }
 
 // newClient is signed out.
@@ -87,19 +91,31 @@ func (s *session) newClient(origin string) error {
 	}
 	s.origin = transport.Origin()
 	s.client = client.New(client.Config{Origin: transport.Origin(), Transport: transport, Device: device, Pump: native.NewPump(transport, rand.Reader),
-		Passwords: native.Passwords{}, Random: rand.Reader, Now: time.Now, Events: s.show.event})
+		Passwords: native.Passwords{}, Random: rand.Reader, Now: time.Now, Events: s.show.event, DeviceName: deviceName()})
 	return nil
 }
 
-// signIn takes the identity of this home into use.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// deviceName is what this machine is called in the list of devices, until its owner calls it something else.
+func deviceName() string {
+	host, err := os.Hostname()
+	if err != nil || !hostName.MatchString(host) {
+		return "underseal"
+	}
+	return "underseal on " + host
+}
+
+// signIn takes the identity of this home into use, and carries on what was cut off.
 func (s *session) signIn(ctx context.Context) error {
-	f, err := s.readIdentity(identityName)
-	attempt := errors.Is(err, fs.ErrNotExist)
-	if attempt {
-		f, err = s.readIdentity(attemptName)
+	name := identityName
+	f, err := s.readIdentity(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		name = attemptName
+		f, err = s.readIdentity(name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return plain(codeNoIdentity, "There is no identity in %s yet. Accept an invite first: underseal join LINK", quote(s.home))
+		return plain(codeNoIdentity, "There is no identity in %s yet. Accept an invite first: underseal join LINK. If you have an account on another device: underseal login ADDRESS", quote(s.home))
 	}
 	if err != nil {
 		return err
@@ -112,29 +128,68 @@ func (s *session) signIn(ctx context.Context) error {
 		return err
 	}
 	if err := s.unlock(ctx, f, passphrase); err != nil {
+		if name == identityName && client.FailureOf(err).Code == api.CodeSignInFailed {
+			return plain(api.CodeSignInFailed, "The server does not know this identity. If you renewed your keys on another device since, bring your account here again: underseal login %s --again", f.Origin)
+		}
 		return err
 	}
-	if attempt {
-		return s.settle()
+	if name == attemptName {
+		if err := s.settle(name); err != nil {
+			return err
+		}
 	}
+	s.carryOn(ctx)
 	return nil
 }
 
+// unlock signs in with an identity, or with the one that was to follow it, if the server took that.
 func (s *session) unlock(ctx context.Context, f *identityFile, passphrase []byte) error {
+	p, root, err := f.open(passphrase)
+	if err != nil {
+		return err
+	}
+	s.identity, s.phrase = f, p
+	next, err := s.readIdentity(nextName)
+	if errors.Is(err, fs.ErrNotExist) || (err == nil && next.Account != f.Account) {
+		return s.client.SignInRoot(ctx, p.LoginKey(), f.Account, root)
+	}
+	if err != nil {
+		return err
+	}
+	_, nextRoot, err := next.open(passphrase)
+	if err != nil {
+		return err
+	}
+	if err := s.client.SignInRoot(ctx, p.LoginKey(), f.Account, root, nextRoot); err != nil {
+		return err
+	}
+	if _, now, _ := s.client.Root(); now != nextRoot {
+		return os.Remove(filepath.Join(s.home, nextName))
+	}
+	s.identity = next
+	return s.settle(nextName)
+}
+
+// open is the passphrase and the root of an identity at rest.
+func (f *identityFile) open(passphrase []byte) (p vault.Passphrase, root vault.Root, err error) {
 	stretch, err := vault.ParseStretch(f.Stretch)
 	if err != nil {
-		return vault.ErrUnlock
+		return p, root, vault.ErrUnlock
 	}
-	p, err := vault.StretchPassphrase(passphrase, stretch)
+	if p, err = vault.StretchPassphrase(passphrase, stretch); err != nil {
+		return p, root, err
+	}
+	root, err = vault.Unwrap(p.UnlockKey(), vault.MethodPassphrase, f.Account, f.Wrapped)
+	return p, root, err
+}
+
+// keep writes an identity under a passphrase that was stretched so.
+func (s *session) keep(name string, p vault.Passphrase, stretch []byte, account wire.ObjectID, root vault.Root) error {
+	wrapped, err := vault.Wrap(rand.Reader, p.UnlockKey(), vault.MethodPassphrase, account, root)
 	if err != nil {
 		return err
 	}
-	root, err := vault.Unwrap(p.UnlockKey(), vault.MethodPassphrase, f.Account, f.Wrapped)
-	if err != nil {
-		return err
-	}
-	s.identity = f
-	return s.client.SignInRoot(ctx, p.LoginKey(), f.Account, root)
+	return s.writeIdentity(name, &identityFile{Format: identityFormat, Origin: s.origin, Account: account, Stretch: stretch, Wrapped: wrapped})
 }
 
 // ask says how a passphrase is asked for.
@@ -173,63 +228,98 @@ func (s *session) passphrase(ctx context.Context, how ask) ([]byte, error) {
 
 // passphraseLine is the first line of the descriptor.
 func (s *session) passphraseLine() ([]byte, error) {
-	in := s.stdin
+	in := s.lines
 	if s.passphraseFD != 0 {
 		f := os.NewFile(uintptr(s.passphraseFD), "passphrase")
 		if f == nil {
 			return nil, misused("--passphrase-fd %d is not open", s.passphraseFD)
 		}
 		defer f.Close()
-		in = f
+		in = bufio.NewReader(f)
 	}
-	line, err := bufio.NewReader(io.LimitReader(in, maxPassphrase+2)).ReadBytes('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	line, err := readLine(in)
+	if err != nil {
 		return nil, misused("--passphrase-fd %d cannot be read", s.passphraseFD)
 	}
-	return []byte(strings.TrimRight(string(line), "\r\n")), nil
+	return line, nil
+}
+
+// readLine is a line, as far as it is no longer than anything that is asked for. An end is the end of a line.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for len(line) <= maxPassphrase {
+		b, err := r.ReadByte()
+		if errors.Is(err, io.EOF) || b == '\n' {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		line = append(line, b)
+	}
+	return bytes.TrimRight(line, "\r"), nil
 }
 
 func (s *session) prompted(ctx context.Context, how ask) ([]byte, error) {
 	if !isTerminal(s.stdin) {
 		return nil, misused("there is no terminal to ask for the passphrase: give --passphrase-fd N")
 	}
-	first, err := s.prompt(ctx, "Passphrase: ")
+	first, err := s.hidden(ctx, "Passphrase: ")
 	if err != nil || how == askOnce {
 		return first, err
 	}
-	second, err := s.prompt(ctx, "Once more: ")
+	second, err := s.hidden(ctx, "Once more: ")
 	if err == nil && string(first) != string(second) {
 		return nil, plain(codeBadPassphrase, "The two passphrases differ. Nothing was done.")
 	}
 	return first, err
 }
 
-// prompt reads a line without showing it. An interrupt puts the terminal back as it was.
-func (s *session) prompt(ctx context.Context, text string) ([]byte, error) {
-	fd := int(s.stdin.(*os.File).Fd()) // isTerminal has said so
+// hidden reads a line without showing it. An interrupt puts the terminal back as it was.
+func (s *session) hidden(ctx context.Context, text string) ([]byte, error) {
+	if !isTerminal(s.stdin) {
+		return s.answer(ctx, text)
+	}
+	fd := int(s.stdin.(*os.File).Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprint(s.show.out, text)
 	defer fmt.Fprintln(s.show.out)
+	line, err := wait(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	if ctx.Err() != nil {
+		_ = term.Restore(fd, before) // the program ends; there is nobody to tell
+	} else if err != nil {
+		err = plain(api.CodeCancelled, "Nothing was typed.")
+	}
+	return line, err
+}
+
+// answer reads a line that may be seen.
+func (s *session) answer(ctx context.Context, text string) ([]byte, error) {
+	fmt.Fprint(s.show.out, text)
+	if !isTerminal(s.stdin) {
+		fmt.Fprintln(s.show.out)
+	}
+	return wait(ctx, func() ([]byte, error) { return readLine(s.lines) })
+}
+
+// wait gives up reading when the program is to end.
+func wait(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type line struct {
 		text []byte
 		err  error
 	}
-	read := make(chan line, 1)
+	done := make(chan line, 1)
 	go func() {
-		b, err := term.ReadPassword(fd)
-		read <- line{b, err}
+		b, err := read()
+		done <- line{b, err}
 	}()
 	select {
-	case l := <-read:
-		if l.err != nil {
-			return nil, plain(codeBadPassphrase, "No passphrase was given.")
-		}
-		return l.text, nil
+	case l := <-done:
+		return l.text, l.err
 	case <-ctx.Done():
-		_ = term.Restore(fd, before) // the program ends; there is nobody to tell
 		return nil, ctx.Err()
 	}
 }
@@ -341,7 +431,7 @@ func (s *session) joinNew(ctx context.Context, origin, fragment string) error {
 func (s *session) joinAgain(ctx context.Context, attempt *identityFile, passphrase []byte, fragment string) error {
 	err := s.unlock(ctx, attempt, passphrase)
 	if err == nil {
-		if err := s.settle(); err != nil {
+		if err := s.settle(attemptName); err != nil {
 			return err
 		}
 		return s.acceptHere(ctx, fragment)
@@ -370,15 +460,11 @@ func (s *session) enrol(ctx context.Context, invitation client.Invitation, passp
 		return err
 	}
 	keep := func(account wire.ObjectID, root vault.Root) error {
-		wrapped, err := vault.Wrap(rand.Reader, p.UnlockKey(), vault.MethodPassphrase, account, root)
-		if err != nil {
-			return err
-		}
-		return s.writeIdentity(attemptName, &identityFile{Format: identityFormat, Origin: s.origin, Account: account, Stretch: stretch.Bytes(), Wrapped: wrapped})
+		return s.keep(attemptName, p, stretch.Bytes(), account, root)
 	}
 	id, err := s.client.InviteFinish(ctx, client.Unlocker{Passphrase: &p, Keep: keep})
 	if s.client.SignedIn() { // the account exists, whatever came after
-		if settleErr := s.settle(); settleErr != nil {
+		if settleErr := s.settle(attemptName); settleErr != nil {
 			return settleErr
 		}
 	}
@@ -422,7 +508,7 @@ func (s *session) testKit(ctx context.Context, kit client.Kit) error {
 		return s.client.TestKit(kit.Kit)
 	}
 	for {
-		groups, err := s.prompt(ctx, fmt.Sprintf("To test what you wrote down, type its groups %d and %d: ", kit.Ask[0], kit.Ask[1]))
+		groups, err := s.hidden(ctx, fmt.Sprintf("To test what you wrote down, type its groups %d and %d: ", kit.Ask[0], kit.Ask[1]))
 		if err != nil {
 			return err
 		}

@@ -109,6 +109,10 @@ func (d *display) event(e client.Event) {
 		d.progress(recordText(e), false)
 		return
 	}
+	if e.Event == "renewal" {
+		d.progress(fmt.Sprintf("entering your new keys  %d of %d", e.Done, e.Total), false)
+		return
+	}
 	if e.Transfer == nil {
 		return
 	}
@@ -153,7 +157,11 @@ func progressText(t *client.TransferView) string {
 	if len(name) > 40 {
 		name = append(name[:39], '…')
 	}
-	text := fmt.Sprintf("%s  %d%%  %s of %s  %s", string(name), percent, bytesText(t.Done), bytesText(t.Total), words[t.Phase])
+	state := words[t.Phase]
+	if f := t.Failure; t.Phase == client.PhaseWaiting && f != nil && f.Code == api.CodeNewKeys {
+		state = "somebody has new keys; waiting for an owner to renew the matter's"
+	}
+	text := fmt.Sprintf("%s  %d%%  %s of %s  %s", string(name), percent, bytesText(t.Done), bytesText(t.Total), state)
 	if t.SecondsLeft != nil && (t.Phase == client.PhaseSealing || t.Phase == client.PhaseFetching) {
 		text += fmt.Sprintf("  %s/s  %s left", bytesText(int64(t.BytesPerSecond)), time.Duration(*t.SecondsLeft*float64(time.Second)).Round(time.Second))
 	}
@@ -228,7 +236,7 @@ func sentences() map[api.Code]string {
 		api.CodeRequestGone:     "That code is over: it is good for five minutes, and once. Ask for a new one on the device that showed it.",
 		api.CodeRequestTaken:    "Another device answered that code. Nothing of yours was given away. Begin again on the new device.",
 		api.CodeCodeTypo:        "The code was not typed as it is shown.",
-		api.CodeDeviceRevoked:   "This device was revoked by its owner. Whoever has another device, or the kit, enrols it anew: underseal login",
+		api.CodeDeviceRevoked:   "This device was revoked by its owner. Whoever has another device, or the kit, brings the account here again: underseal login ADDRESS --again",
 		api.CodeNotFromHere:     "The firm lets nobody in from this address. Ask an owner of the firm.",
 		api.CodeForbidden:       "You may not do that.",
 		api.CodeSetupUsed:       "That setup link was used already, or is too old. Ask for a new one.",

@@ -173,8 +173,9 @@ type PutKeyring struct {
 	Signature []byte `json:"signature"` // by the keyring key over KeyringMessage
 }
 
-// PutVault adds an unlock method: PUT /v1/account/vault. A kit replaces the one before. Login proves the new login key
-// over a fresh challenge from POST /v1/sign-ins. A passkey or password that the account has, and that could not unlock, has none.
+// PutVault adds an unlock method: PUT /v1/account/vault. A kit replaces the one before; a passphrase is of one device, which keeps
+// its wrap, and the others keep theirs. Login proves the new login key over a fresh challenge from POST
+// /v1/sign-ins. A passkey or password that the account has, and that could not unlock, has none.
 type PutVault struct {
 	Entry  VaultEntry    `json:"entry"`
 	SignIn wire.ObjectID `json:"signIn"`

@@ -110,8 +110,8 @@ func (a *Service) PutKeyring(ctx context.Context, who Who, req api.PutKeyring) (
 	return out, err
 }
 
-// PutVault adds a kit or a passphrase, or replaces the one before, and ends the sessions that that one opened elsewhere. Its login
-// key signs a fresh challenge.
+// PutVault adds a kit, in place of the one before, whose sessions elsewhere end, or the passphrase of one more device. Its login key
+// signs a fresh challenge.
 func (a *Service) PutVault(ctx context.Context, now time.Time, who Who, req api.PutVault) (api.Account, error) {
 	var out api.Account
 	if err := who.justProved(now); err != nil {
@@ -182,14 +182,13 @@ func (a *Service) replaceVault(tx store.Tx, now time.Time, account wire.ObjectID
 	if !a.loginVerifies(*req.Login, s.Challenge) {
 		return nil, access.Deny(api.CodeSignInFailed)
 	}
-	gone, err := dropVault(tx, account, req.Entry.Method)
-	if err != nil {
-		return nil, err
+	var gone []layout.Factor
+	if vault.Method(req.Entry.Method) == vault.MethodKit {
+		if gone, err = dropVault(tx, account, req.Entry.Method); err != nil {
+			return nil, err
+		}
 	}
-	if err := putVault(tx, account, req.Entry); err != nil {
-		return nil, err
-	}
-	return gone, putLogin(tx, account, *req.Login)
+	return gone, renewVault(tx, account, req.Entry)
 }
 
 // dropVault ends the unlock methods of one kind, and their login keys with them.
@@ -219,15 +218,19 @@ func putVault(tx store.Tx, account wire.ObjectID, e api.VaultEntry) error {
 	case login && len(e.LoginKey) != 0 && !bytes.Equal(e.LoginKey, e.ID), !login && len(e.LoginKey) != 0:
 		return access.Deny(api.CodeBadRequest)
 	}
+	if login {
+		e.LoginKey = e.ID
+	}
+	return keepVault(tx, account, e)
+}
+
+func keepVault(tx store.Tx, account wire.ObjectID, e api.VaultEntry) error {
 	n := 0
 	if err := tx.Scan(layout.VaultOf(account), nil, maxVault, func(_, _ []byte) error { n++; return nil }); err != nil {
 		return err
 	}
 	if n >= maxVault {
 		return access.Deny(api.CodeTooLarge)
-	}
-	if login {
-		e.LoginKey = e.ID
 	}
 	return layout.Put(tx, layout.VaultKey(account, e.Method, e.ID), e)
 }

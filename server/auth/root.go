@@ -158,7 +158,7 @@ func renewVault(tx store.Tx, account wire.ObjectID, e api.VaultEntry) error {
 		}
 		// A passphrase may keep its wrapped root on the device: then this notes the login key alone.
 		if vault.Method(e.Method) == vault.MethodPassphrase && len(e.Wrapped) == 0 {
-			return layout.Put(tx, layout.VaultKey(account, e.Method, e.ID), api.VaultEntry{Method: e.Method, ID: e.ID})
+			return keepVault(tx, account, api.VaultEntry{Method: e.Method, ID: e.ID})
 		}
 	}
 	return putVault(tx, account, e)
