@@ -573,8 +573,8 @@ export const say = {
     opened: "They can agree since",
     until: "Open until",
     next: "What happens now",
-    steps: (k: number, hours: number) => [
-      "You make a new account in this browser. It can do nothing yet.",
+    steps: (isNew: boolean, k: number, hours: number) => [
+      isNew ? "You make a new account in this browser. It can do nothing yet." : "Your account asks. In this firm it can do nothing yet.",
       "You see twelve safety words. Custodians telephone you, and you read the words to them.",
       `${hours} hours after it was begun, the custodians can agree. Until then everybody in the firm whom it concerns can stop it.`,
       `When ${k} of them have agreed, you come back here and go on where you were.`,

@@ -65,7 +65,7 @@ function showOffer(app: App, node: HTMLElement, offer: Offer, me: string | null)
           h("p", { class: "hint" }, me === null ? say.join.hint : say.join.signedInAs(visible(me))),
           me === null && h("p", { class: "hint" }, button(say.join.password, { id: "claim-with-password", class: "link" }, () => app.show(withPassword(app, offer)))),
           status)]),
-    h("section", { class: "stack tight" }, h("h2", {}, t.next), h("ol", { class: "steps" }, t.steps(offer.k, offer.hours).map((step) => h("li", {}, step)))),
+    !offer.here && h("section", { class: "stack tight" }, h("h2", {}, t.next), h("ol", { class: "steps" }, t.steps(me === null, offer.k, offer.hours).map((step) => h("li", {}, step)))),
     h("p", { class: "hint" }, t.notYou(visible(offer.person), visible(offer.by))),
     me === null && [teach(app, "passkey"), h("p", { class: "hint" }, button(t.elsewhere, { id: "claim-signin", class: "link" }, () => app.go("/")))]);
   heading.focus();
