@@ -48,6 +48,7 @@ const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] CO
                                        what you left with a firm's custodians, who together bring you back if you lose everything
     recover FIRM [--begin NAME --reason TEXT] [--agree ID --words WORDS] [--stop ID]
                                        bringing somebody back (owners and custodians), and stopping it
+    recover [LINK]                     asking to be brought back yourself, and coming back once custodians agreed
     people FIRM [--csv FILE]           everybody in a firm: ways to sign in, sessions, who read what (owners)
     unlock FIRM NAME --reason TEXT     forgive somebody's failed sign-ins (owners)
     sign-out FIRM NAME --reason TEXT   end somebody's sessions in a firm (owners)
@@ -98,7 +99,7 @@ func memberCommands() []command {
 		{"sessions", "[--end ID] [--end-others]", (*session).sessions},
 		{"devices", "[--approve CODE] [--rename ID NAME] [--revoke ID]", (*session).devices},
 		{"custody", "FIRM [--leave] [--withdraw]", (*session).custody},
-		{"recover", "FIRM [--begin NAME --reason TEXT] [--agree ID --words WORDS] [--stop ID --reason TEXT]", (*session).recover},
+		{"recover", "FIRM [--begin NAME --reason TEXT] [--agree ID --words WORDS] [--stop ID --reason TEXT]\n  or recover LINK to ask to be brought back yourself, then recover to go on", (*session).recover},
 		{"people", "FIRM [--csv FILE] [--force]", (*session).people},
 		{"unlock", "FIRM NAME --reason TEXT", (*session).unlockMember},
 		{"sign-out", "FIRM NAME --reason TEXT", (*session).signOutMember},

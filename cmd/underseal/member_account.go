@@ -324,11 +324,11 @@ func wait(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	}
 }
 
-// splitLink is the server and the secret part of an invite link.
-func splitLink(link string) (origin, fragment string, err error) {
+// splitLink is the server and the secret part of a link.
+func splitLink(link, path string) (origin, fragment string, err error) {
 	address, fragment, ok := strings.Cut(strings.TrimSpace(link), "#")
 	u, parseErr := url.Parse(address)
-	if !ok || fragment == "" || parseErr != nil || u.Path != "/join" {
+	if !ok || fragment == "" || parseErr != nil || u.Path != path {
 		return "", "", &client.Failure{Code: api.CodeBadLink}
 	}
 	u.Path = ""
@@ -339,68 +339,41 @@ func splitLink(link string) (origin, fragment string, err error) {
 	return origin, fragment, nil
 }
 
-type joined struct {
-	Matter     string                `json:"matter"`
-	State      string                `json:"state"` // open, waiting
-	Invitation client.InvitationView `json:"invitation"`
-	Kit        string                `json:"kit,omitempty"` // a recovery kit that was made for it
+// entrance is what a link opens: an invite, or a recovery.
+type entrance interface {
+	open(ctx context.Context) error                     // says what it is
+	here(ctx context.Context) error                     // goes in as whoever is signed in
+	enrol(ctx context.Context, u client.Unlocker) error // makes an account, and goes in
+	report(ctx context.Context, entered error) error    // says how it went, as what enrol answered
 }
 
-func (s *session) join(ctx context.Context, args []string) error {
-	rest, err := s.arguments(flag.NewFlagSet("join", flag.ContinueOnError), args, 1, "LINK")
-	if err != nil {
-		return err
-	}
-	origin, fragment, err := splitLink(rest[0])
-	if err != nil {
-		return err
-	}
+// enter goes through an entrance with the identity of this home, or makes one.
+func (s *session) enter(ctx context.Context, origin string, e entrance) error {
 	if err := os.MkdirAll(s.home, 0o700); err != nil {
 		return plain(codeBadIdentity, "The folder %s cannot be made.", quote(s.home))
 	}
 	known, err := s.readIdentity(identityName)
 	if err == nil {
-		return s.joinKnown(ctx, known, origin, fragment)
+		return s.enterKnown(ctx, known, origin, e)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return s.joinNew(ctx, origin, fragment)
+	return s.enterNew(ctx, origin, e)
 }
 
-// joinKnown accepts for the identity of this home.
-func (s *session) joinKnown(ctx context.Context, known *identityFile, origin, fragment string) error {
+func (s *session) enterKnown(ctx context.Context, known *identityFile, origin string, e entrance) error {
 	if known.Origin != origin {
-		return plain(codeBadIdentity, "The identity in %s belongs to %s, and this invite is on %s. Give another folder with --home.", quote(s.home), known.Origin, origin)
+		return plain(codeBadIdentity, "The identity in %s belongs to %s, and this link is on %s. Give another folder with --home.", quote(s.home), known.Origin, origin)
 	}
 	if err := s.signIn(ctx); err != nil {
 		return err
 	}
-	return s.acceptHere(ctx, fragment)
+	return e.here(ctx)
 }
 
-// acceptHere accepts for whoever is signed in. An invite that this identity itself has used already is carried on with.
-func (s *session) acceptHere(ctx context.Context, fragment string) error {
-	link, err := client.ParseLink(fragment)
-	if err != nil {
-		return err
-	}
-	invitation, err := s.client.OpenInvite(ctx, fragment)
-	if f := client.FailureOf(err); f != nil {
-		if f.Code == api.CodeInviteUsed {
-			if m, matterErr := s.client.Matter(ctx, link.Chain); matterErr == nil {
-				return s.reportJoin(ctx, joined{Matter: m.Matter, State: "open", Invitation: client.InvitationView{MatterName: m.Name, FirmName: m.FirmName, Role: m.MyRole}}, nil)
-			}
-		}
-		return f
-	}
-	s.announce(invitation.View())
-	id, err := s.client.AcceptInvite(ctx)
-	return s.reportJoin(ctx, joined{Matter: id.String(), State: "open", Invitation: invitation.View()}, err)
-}
-
-// joinNew makes an account with the invite.
-func (s *session) joinNew(ctx context.Context, origin, fragment string) error {
+// enterNew makes an account.
+func (s *session) enterNew(ctx context.Context, origin string, e entrance) error {
 	if err := s.newClient(origin); err != nil {
 		return err
 	}
@@ -410,44 +383,40 @@ func (s *session) joinNew(ctx context.Context, origin, fragment string) error {
 		if err != nil {
 			return err
 		}
-		return s.joinAgain(ctx, attempt, passphrase, fragment)
+		return s.enterAgain(ctx, attempt, passphrase, e)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	invitation, err := s.client.OpenInvite(ctx, fragment)
-	if err != nil {
+	if err := e.open(ctx); err != nil {
 		return err
 	}
-	s.announce(invitation.View())
 	passphrase, err := s.passphrase(ctx, askTwice)
 	if err != nil {
 		return err
 	}
-	return s.enrol(ctx, invitation, passphrase)
+	return s.enrol(ctx, e, passphrase)
 }
 
-// joinAgain carries on a join that was interrupted: the server knows the account, or it never heard of it.
-func (s *session) joinAgain(ctx context.Context, attempt *identityFile, passphrase []byte, fragment string) error {
+// enterAgain carries on what was interrupted: the server knows the account, or it never heard of it.
+func (s *session) enterAgain(ctx context.Context, attempt *identityFile, passphrase []byte, e entrance) error {
 	err := s.unlock(ctx, attempt, passphrase)
 	if err == nil {
 		if err := s.settle(attemptName); err != nil {
 			return err
 		}
-		return s.acceptHere(ctx, fragment)
+		return e.here(ctx)
 	}
 	if f := client.FailureOf(err); f.Code != api.CodeSignInFailed {
 		return f
 	}
-	invitation, err := s.client.OpenInvite(ctx, fragment)
-	if err != nil {
+	if err := e.open(ctx); err != nil {
 		return err
 	}
-	s.announce(invitation.View())
-	return s.enrol(ctx, invitation, passphrase)
+	return s.enrol(ctx, e, passphrase)
 }
 
-func (s *session) enrol(ctx context.Context, invitation client.Invitation, passphrase []byte) error {
+func (s *session) enrol(ctx context.Context, e entrance, passphrase []byte) error {
 	stretch, err := vault.DefaultStretch(rand.Reader)
 	if err != nil {
 		return err
@@ -456,50 +425,123 @@ func (s *session) enrol(ctx context.Context, invitation client.Invitation, passp
 	if err != nil {
 		return err
 	}
-	if _, err := s.client.InviteOptions(ctx); err != nil {
-		return err
-	}
 	keep := func(account wire.ObjectID, root vault.Root) error {
 		return s.keep(attemptName, p, stretch.Bytes(), account, root)
 	}
-	id, err := s.client.InviteFinish(ctx, client.Unlocker{Passphrase: &p, Keep: keep})
+	err = e.enrol(ctx, client.Unlocker{Passphrase: &p, Keep: keep})
 	if s.client.SignedIn() { // the account exists, whatever came after
 		if settleErr := s.settle(attemptName); settleErr != nil {
 			return settleErr
 		}
 	}
-	if id.IsZero() {
-		id = invitation.Link.Chain
-	}
-	return s.reportJoin(ctx, joined{Matter: id.String(), State: "open", Invitation: invitation.View()}, err)
+	return e.report(ctx, err)
 }
 
-func (s *session) announce(v client.InvitationView) {
-	s.show.note("%s of %s invites %s to %s as %s.", safe(v.Inviter), safe(v.FirmName), safe(v.Person), quote(v.MatterName), v.Role)
-	s.show.note("Words of %s, to compare by telephone if you like: %s", safe(v.Inviter), strings.Join(v.InviterWords, " "))
+type joined struct {
+	Matter     string                `json:"matter"`
+	State      string                `json:"state"` // open, waiting
+	Invitation client.InvitationView `json:"invitation"`
+	Kit        string                `json:"kit,omitempty"` // a recovery kit that was made for it
 }
 
-// secondWay makes the kit that whoever works in a firm needs beside his passphrase, and goes on with what it held up. The kit is
-// shown, and at a terminal two of its groups are asked from what was written down, before it is in force.
-func (s *session) secondWay(ctx context.Context, j *joined) error {
-	id, err := wire.ParseHash(j.Matter)
+// invited is the entrance of an invite.
+type invited struct {
+	*session
+	fragment string
+	matter   wire.ChainID
+	joined   joined
+}
+
+func (s *session) join(ctx context.Context, args []string) error {
+	rest, err := s.arguments(flag.NewFlagSet("join", flag.ContinueOnError), args, 1, "LINK")
 	if err != nil {
 		return err
 	}
+	origin, fragment, err := splitLink(rest[0], "/join")
+	if err != nil {
+		return err
+	}
+	return s.enter(ctx, origin, &invited{session: s, fragment: fragment})
+}
+
+func (i *invited) open(ctx context.Context) error {
+	invitation, err := i.client.OpenInvite(ctx, i.fragment)
+	if err != nil {
+		return err
+	}
+	i.matter = invitation.Link.Chain
+	i.joined = joined{Matter: i.matter.String(), State: "open", Invitation: invitation.View()}
+	v := i.joined.Invitation
+	i.show.note("%s of %s invites %s to %s as %s.", safe(v.Inviter), safe(v.FirmName), safe(v.Person), quote(v.MatterName), v.Role)
+	i.show.note("Words of %s, to compare by telephone if you like: %s", safe(v.Inviter), strings.Join(v.InviterWords, " "))
+	return nil
+}
+
+// here carries on with an invite that this identity itself has used already.
+func (i *invited) here(ctx context.Context) error {
+	link, err := client.ParseLink(i.fragment)
+	if err != nil {
+		return err
+	}
+	if f := client.FailureOf(i.open(ctx)); f != nil {
+		if f.Code == api.CodeInviteUsed {
+			if m, err := i.client.Matter(ctx, link.Chain); err == nil {
+				i.joined = joined{Matter: m.Matter, State: "open", Invitation: client.InvitationView{MatterName: m.Name, FirmName: m.FirmName, Role: m.MyRole}}
+				return i.report(ctx, nil)
+			}
+		}
+		return f
+	}
+	_, err = i.client.AcceptInvite(ctx)
+	return i.report(ctx, err)
+}
+
+func (i *invited) enrol(ctx context.Context, u client.Unlocker) error {
+	if _, err := i.client.InviteOptions(ctx); err != nil {
+		return err
+	}
+	_, err := i.client.InviteFinish(ctx, u)
+	return err
+}
+
+func (i *invited) report(ctx context.Context, err error) error {
+	if f := client.FailureOf(err); f != nil && f.Code == api.CodeSecondWay {
+		if i.joined.Kit, err = i.secondWay(ctx); err == nil {
+			err = i.client.FinishJoin(ctx, i.matter)
+		}
+	}
+	if f := client.FailureOf(err); f != nil {
+		if f.Code != api.CodeWaiting {
+			return f
+		}
+		i.joined.State = "waiting"
+	}
+	v := i.joined.Invitation
+	switch {
+	case i.asJSON:
+		printJSON(i.stdout, i.joined)
+	case i.joined.State == "waiting":
+		fmt.Fprintf(i.stdout, "You asked to join %s. It opens once %s has confirmed that it is you.\n", quote(v.MatterName), safe(v.Inviter))
+	default:
+		fmt.Fprintf(i.stdout, "You are in %s.\n", quote(v.MatterName))
+	}
+	return nil
+}
+
+// secondWay makes the kit that whoever works in a firm needs beside his passphrase. It is shown, and at a terminal two of its
+// groups are asked from what was written down, before it is in force.
+func (s *session) secondWay(ctx context.Context) (string, error) {
 	kit, err := s.client.CreateKit()
 	if err != nil {
-		return err
+		return "", err
 	}
-	if j.Kit = kit.Kit; !s.asJSON {
+	if !s.asJSON {
 		fmt.Fprintf(s.stdout, "Your recovery kit, which opens what your passphrase opens, on any device. Write it down and keep it as you keep a passport:\n\n    %s\n\n", kit.Kit)
 	}
 	if err := s.testKit(ctx, kit); err != nil {
-		return err
+		return "", err
 	}
-	if err := s.client.ConfirmKit(ctx); err != nil {
-		return err
-	}
-	return s.client.FinishJoin(ctx, id)
+	return kit.Kit, s.client.ConfirmKit(ctx)
 }
 
 // testKit asks for what was written down, until it is right. A program that reads the kit keeps it as it was printed.
@@ -518,28 +560,6 @@ func (s *session) testKit(ctx context.Context, kit client.Kit) error {
 		}
 		s.show.note("%s of what you typed is not that of the kit above. Compare what you wrote down with it.", client.FailureOf(err).Detail)
 	}
-}
-
-func (s *session) reportJoin(ctx context.Context, j joined, err error) error {
-	if f := client.FailureOf(err); f != nil && f.Code == api.CodeSecondWay {
-		err = s.secondWay(ctx, &j)
-	}
-	if f := client.FailureOf(err); f != nil {
-		if f.Code != api.CodeWaiting {
-			return f
-		}
-		j.State = "waiting"
-	}
-	if s.asJSON {
-		printJSON(s.stdout, j)
-		return nil
-	}
-	if j.State == "waiting" {
-		fmt.Fprintf(s.stdout, "You asked to join %s. It opens once %s has confirmed that it is you.\n", quote(j.Invitation.MatterName), safe(j.Invitation.Inviter))
-		return nil
-	}
-	fmt.Fprintf(s.stdout, "You are in %s.\n", quote(j.Invitation.MatterName))
-	return nil
 }
 
 func (s *session) whoami(ctx context.Context, args []string) error {

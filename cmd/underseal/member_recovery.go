@@ -89,7 +89,8 @@ func custodyText(v client.CustodyView) (lines []string) {
 	return lines
 }
 
-// recover lists recoveries, begins one, agrees to one, or stops one.
+// recover lists recoveries, begins one, agrees to one, or stops one; and with a link, or with nothing, it is for who lost
+// everything.
 func (s *session) recover(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("recover", flag.ContinueOnError)
 	begin := f.String("begin", "", "name of somebody who lost everything")
@@ -97,7 +98,7 @@ func (s *session) recover(ctx context.Context, args []string) error {
 	stop := f.String("stop", "", "id of a recovery to stop")
 	said := f.String("words", "", "the words as the person reads them to you")
 	reason := f.String("reason", "", "why")
-	rest, err := s.arguments(f, args, 1, "FIRM")
+	rest, err := s.arguments(f, args, 0, "FIRM")
 	if err != nil {
 		return err
 	}
@@ -109,6 +110,14 @@ func (s *session) recover(ctx context.Context, args []string) error {
 		return misused("say why: --reason; everybody in the firm reads it")
 	case *agree != "" && *said == "":
 		return misused("telephone the person, have the words read to you, and give them as --words: what differs is not handed anything")
+	}
+	switch {
+	case len(asked) == 0 && len(rest) == 0:
+		return s.goOn(ctx)
+	case len(asked) == 0 && strings.Contains(rest[0], "/recover#"):
+		return s.ask(ctx, rest[0])
+	case len(rest) == 0:
+		return misused("recover lacks FIRM")
 	}
 	if err := s.signIn(ctx); err != nil {
 		return err
@@ -234,6 +243,9 @@ func (s *session) agree(ctx context.Context, firm wire.ChainID, id, said string)
 	if err != nil {
 		return err
 	}
+	if c.State != "open" {
+		return &client.Failure{Code: api.CodeRecoveryGone}
+	}
 	if c.Claim == nil {
 		return plain(api.CodeNotHere, "Nobody has opened the link yet: there are no words to compare.")
 	}
@@ -268,4 +280,168 @@ func (s *session) showRecovery(v client.RecoveryView) error {
 		fmt.Fprintln(s.stdout, line)
 	}
 	return nil
+}
+
+// asker is the entrance of a recovery's link.
+type asker struct {
+	*session
+	fragment string
+	asking   client.AskingView
+}
+
+// asked is what somebody asks for, and the kit that was made for it.
+type asked struct {
+	client.AskingView
+	Kit string `json:"kit,omitempty"`
+}
+
+func (s *session) ask(ctx context.Context, link string) error {
+	origin, fragment, err := splitLink(link, "/recover")
+	if err != nil {
+		return err
+	}
+	return s.enter(ctx, origin, &asker{session: s, fragment: fragment})
+}
+
+func (a *asker) open(ctx context.Context) error {
+	v, err := a.client.OpenRecovery(ctx, a.fragment)
+	if err != nil {
+		return err
+	}
+	if v.Here {
+		return plain(api.CodeNotAllowed, "This identity is somebody in %s already, and nobody is two people in one firm. Give another folder with --home.", quote(v.FirmName))
+	}
+	a.show.note("%s began to bring %s back into %s. If that is not you, stop here and tell %s.", safe(v.By), safe(v.Person), quote(v.FirmName), safe(v.By))
+	return nil
+}
+
+func (a *asker) here(ctx context.Context) (err error) {
+	if err := a.open(ctx); err != nil {
+		return err
+	}
+	a.asking, err = a.client.ClaimRecovery(ctx)
+	return a.report(ctx, err)
+}
+
+func (a *asker) enrol(ctx context.Context, u client.Unlocker) (err error) {
+	if _, err := a.client.RecoveryOptions(ctx); err != nil {
+		return err
+	}
+	a.asking, err = a.client.RecoveryFinish(ctx, u)
+	return err
+}
+
+func (a *asker) report(ctx context.Context, err error) error {
+	if err != nil {
+		return err
+	}
+	out := asked{AskingView: a.asking}
+	if out.SecondWay {
+		if out.Kit, err = a.secondWay(ctx); err != nil {
+			return err
+		}
+		out.SecondWay = false
+	}
+	return a.showAsked(out, out)
+}
+
+// goOn goes on with what this identity asks for: it comes back where custodians agreed, and puts away what is over.
+func (s *session) goOn(ctx context.Context) error {
+	if err := s.signIn(ctx); err != nil {
+		return err
+	}
+	list, err := s.client.Asking(ctx)
+	if err != nil {
+		return err
+	}
+	all := []asked{}
+	for _, v := range list {
+		one, err := s.further(ctx, v)
+		if err != nil {
+			return err
+		}
+		all = append(all, one)
+	}
+	if len(all) == 0 && !s.asJSON {
+		fmt.Fprintln(s.stdout, "You ask for nothing. With a link that was made for you: underseal recover LINK. About others: underseal recover FIRM.")
+		return nil
+	}
+	return s.showAsked(map[string][]asked{"asking": all}, all...)
+}
+
+// further takes one as far as it goes.
+func (s *session) further(ctx context.Context, v client.AskingView) (out asked, err error) {
+	id, err := wire.ParseObjectID(v.Recovery)
+	if err != nil {
+		return out, err
+	}
+	out.AskingView = v
+	switch v.State {
+	case "waiting":
+	case "agreed", "returning":
+		if v.SecondWay {
+			if out.Kit, err = s.secondWay(ctx); err != nil {
+				return out, err
+			}
+		}
+		out.AskingView, err = s.client.TakeBack(ctx, id)
+	default:
+		err = s.client.ForgetClaim(ctx, id)
+	}
+	return out, err
+}
+
+func (s *session) showAsked(asJSON any, list ...asked) error {
+	if s.asJSON {
+		printJSON(s.stdout, asJSON)
+		return nil
+	}
+	for _, one := range list {
+		for _, line := range askedText(one.AskingView) {
+			fmt.Fprintln(s.stdout, line)
+		}
+	}
+	return nil
+}
+
+// overText is why somebody asks no more.
+var overText = map[string]string{
+	"stopped": "was stopped, and nothing is handed over",
+	"expired": "had not enough custodians who agreed in time",
+	"done":    "brought another account back: if that was not you, telephone the firm at once",
+	"taken":   "is somebody else's by now, who asked by the same link: if that was not you, telephone the firm at once",
+}
+
+func askedText(v client.AskingView) []string {
+	switch v.State {
+	case "waiting":
+		return []string{
+			fmt.Sprintf("You ask to be brought back into %s as %s. %d of %d agreed so far: any of %s can, from %s until %s.", quote(v.FirmName), safe(v.Person), v.Agreed, v.K, names(v.Custodians), when(uint64(v.OpensAt)), when(uint64(v.Until))),
+			"Your words, which custodians ask you for by telephone: " + strings.Join(v.Words, " "),
+			"When they have agreed, run: underseal recover",
+		}
+	case "back":
+		lines := []string{fmt.Sprintf("You are back in %s.", quote(v.FirmName))}
+		if v.Lost > 0 {
+			lines = append(lines, fmt.Sprintf("%d matters are not open to what came back: an owner ends your seat there and invites you again.", v.Lost))
+		}
+		if n := len(v.Renewal.Left); n > 0 {
+			lines = append(lines, fmt.Sprintf("Your new keys are not entered everywhere yet: %d matters are left.", n))
+		}
+		return append(lines, "What you had left with custodians is used up. To leave your new identity with them: underseal custody FIRM --leave")
+	}
+	why := overText[v.State]
+	if why == "" {
+		why = "is over"
+	}
+	return []string{fmt.Sprintf("The recovery of %s in %s %s.", safe(v.Person), quote(v.FirmName), why)}
+}
+
+func names(list []string) string {
+	var out []string
+	for _, name := range list {
+		out = append(out, safe(name))
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
 }

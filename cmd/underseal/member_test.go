@@ -374,12 +374,14 @@ func TestMemberReadme(t *testing.T) {
 	w.person().want(exitFine, "join", w.firmLinkFor("Bob Barrister", chain.RoleParalegal))
 	second := &newMachine{person: w.person(), first: p}
 	for _, line := range example {
-		args := []string{line[2]}
+		args, who := []string{line[2]}, p
 		for _, word := range regexp.MustCompile(`'([^']*)'|\S+`).FindAllStringSubmatch(line[3], -1) {
 			text := or(word[1], word[0])
 			switch {
 			case strings.HasPrefix(text, "https://files.example/join#"):
 				text = link
+			case strings.HasPrefix(text, "https://files.example/recover#"):
+				text, who = w.beginFor("Carl Client"), w.person() // who left his identity the line before
 			case strings.HasPrefix(text, "https://files.example/log/"):
 				text = url
 			case text == "ID":
@@ -395,7 +397,7 @@ func TestMemberReadme(t *testing.T) {
 		case second.does(args):
 			continue
 		case line[1] == "":
-			cmd, _, _ = p.command(args...)
+			cmd, _, _ = who.command(args...)
 			cmd.Stdout, cmd.Stderr = nil, nil
 		default:
 			url = or(url, parsed[client.VerifyView](p, p.want(exitFine, "verify", "Roe v. Wade", "--json").stdout).URL)

@@ -3,6 +3,9 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +16,7 @@ import (
 	"github.com/underseal/underseal/server"
 	"github.com/underseal/underseal/test/browser"
 	"github.com/underseal/underseal/test/evilserver"
+	"github.com/underseal/underseal/test/program"
 	"github.com/underseal/underseal/webapp"
 )
 
@@ -160,11 +164,35 @@ func TestRecoveryIsStopped(t *testing.T) {
 	bob.Screen("65-recovery-begin")
 	bob.Click("#recovery-make")
 	bob.See("#recovery-link")
+	link := bob.String(`document.querySelector("#recovery-link").value`)
 	bob.Screen("66-recovery-link")
 	bob.Click("#recovery-link-done")
 	bob.See("#recoveries [data-recovery]")
 	bob.See(`[data-alert="recovery"]`)
 	bob.Screen("67-recoveries")
+
+	// Who is in the firm already cannot be somebody else there, too.
+	bob.Open(link)
+	bob.Click("#claim-signin")
+	signIn(bob)
+	bob.See("#claim-here")
+	bob.Screen("67-claim-here")
+	bob.Click("#nav-matters")
+	bob.See(`[data-alert="recovery"]`)
+	bob.Click(`[data-alert="recovery"] [data-action="alert-look"]`)
+	bob.Click(`.crumb a`)
+	bob.See("#recoveries")
+
+	// Somebody asks, with a password and an app.
+	thief := h.start(t)
+	thief.Open(link)
+	thief.Click("#claim-with-password")
+	thief.Type("#password-login", "thief")
+	thief.Type("#password-new", horses)
+	thief.Click("#password-continue")
+	thief.Type("#app-code", setUpApp(t, thief).code())
+	thief.Click("#app-save")
+	thief.See(`[data-claim][data-state="waiting"]`)
 
 	// A device of hers that lives is told before anything else.
 	dora.Reload()
@@ -186,6 +214,12 @@ func TestRecoveryIsStopped(t *testing.T) {
 	signIn(bob)
 	bob.See(`#recoveries [data-state="stopped"]`)
 	bob.See("#recovery-begin")
+
+	// Who asked is told, and puts it away.
+	thief.SeeWithin(`[data-claim][data-state="stopped"]`, 40*time.Second)
+	thief.Screen("72-claim-stopped")
+	thief.Click("#claim-forget")
+	thief.Until("it is put away", browser.Patience, `!document.querySelector("[data-claim]") && document.querySelector("#claim").innerText.includes("You ask for nothing")`)
 }
 
 // wordsOf are the safety words that a page shows.
@@ -318,4 +352,60 @@ func TestRecoveryBringsBack(t *testing.T) {
 	signIn(bob)
 	bob.See(`#ceremony[data-state="done"]`)
 	bob.Screen("83-ceremony-done")
+}
+
+// TestRecoveryOnTheCommandLine: who lost everything comes back without a browser. The program has no clock but the true one: it was
+// begun in the past.
+func TestRecoveryOnTheCommandLine(t *testing.T) {
+	h := newHall(t)
+	ago := recoveryHours*time.Hour + time.Minute
+	h.Clock.Advance(-ago)
+	ada := h.Founder("Ada Advocate")
+	bob, cora, dora := ada.Guest(ada.Firm, "Bob Barrister", chain.RoleParalegal), ada.Guest(ada.Firm, "Cora Clerk", chain.RoleParalegal), ada.Guest(ada.Firm, "Dora Deputy", chain.RoleParalegal)
+	matter := ada.NewMatter("Doe v. Roe")
+	if _, err := dora.Accept(ada.InviteTo(matter, "Dora Deputy", chain.RoleClient, chain.ModeOpensAtOnce)); err != nil {
+		t.Fatal(err)
+	}
+	ada.MustPut(matter, "Before.txt", []byte("before"))
+	h.custodians(ada, "Bob Barrister", "Cora Clerk")
+	dora.Leave()
+	link, id := ada.BeginFor("Dora Deputy")
+	for _, p := range []*evilserver.Person{bob, cora} {
+		if err := p.Look(ada.Firm); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folder := t.TempDir()
+	says := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command(program.Binary(t), append([]string{"--home", filepath.Join(folder, "home"), "--passphrase-fd", "0"}, args...)...)
+		cmd.Dir, cmd.Stdin = folder, strings.NewReader("correct horse battery staple\n")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%q: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	has := func(got, want string) {
+		t.Helper()
+		if !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q in it", got, want)
+		}
+	}
+	h.Clock.Advance(ago)
+	has(says("recover", link), "0 of 2 agreed")
+	for _, p := range []*evilserver.Person{bob, cora} {
+		has(says("recover"), "You ask to be brought back")
+		if err := p.Again().In().Agree(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	has(says("recover"), "You are back in “Ada Advocate LLP”.")
+	has(says("recover"), "You ask for nothing.")
+	has(says("ls"), "Doe v. Roe")
+	says("get", "Doe v. Roe:/Before.txt")
+	if got, err := os.ReadFile(filepath.Join(folder, "Before.txt")); err != nil || string(got) != "before" {
+		t.Errorf("%q %v", got, err)
+	}
+	has(says("custody", "Ada Advocate LLP", "--leave"), "You left your identity with Bob Barrister, Cora Clerk")
 }
