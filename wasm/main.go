@@ -27,7 +27,8 @@ func main() {
 				h.Call("event", string(b))
 			}
 		},
-		Secret: leak(h),
+		DeviceName: h.Value.Get("deviceName").String(),
+		Secret:     leak(h),
 	})
 	b := &binding{client: c}
 	b.methods = b.table()
@@ -36,6 +37,7 @@ func main() {
 	maps.Copy(b.methods, b.sso())
 	maps.Copy(b.methods, b.recovery())
 	maps.Copy(b.methods, b.passwords())
+	maps.Copy(b.methods, b.devices())
 	call := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		in := input{method: args[0].String(), params: []byte(args[1].String()), secret: bytesOf(args[2]), objects: args[3]}
 		return promise(func() (js.Value, error) { return b.call(context.Background(), in) })

@@ -14,7 +14,7 @@ export interface Screen {
 
 /** A link that opens something for whoever holds it. */
 export interface Link {
-  path: "/join" | "/recover";
+  path: "/join" | "/recover" | "/device";
   fragment: string;
 }
 
@@ -44,7 +44,7 @@ export interface App {
   /** Whether this person has read something, and that he has just now: once is for good. */
   hasRead(topic: Topic): boolean;
   acknowledge(topic: Topic): void;
-  /** A link of an invite or a recovery with what stood after #, kept while somebody signs in first. */
+  /** A link of an invite, a recovery or a new device with what stood after #, kept while somebody signs in first. */
   readonly link: Link | null;
   dropLink(): void;
 }

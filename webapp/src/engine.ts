@@ -120,6 +120,8 @@ export interface MatterView {
   documents: DocumentView[];
   people: Person[];
   invites: Invite[];
+  /** Members whose keys are other ones than this matter is sealed to: nothing is added until an owner renews its keys. */
+  newKeys: { member: Id; name: string; words: string[]; isMe: boolean }[];
 }
 
 export interface MatterSummary {
@@ -184,6 +186,54 @@ export interface AccountView {
   ways: number;
   identities: { firm: Id; firmName: string; words: string[] }[];
   refusals: Refusal[]; // the sealed journal of refusals on this device
+  renewal: Renewal;
+  /** A device was revoked, and the keys that it has are still to be replaced. */
+  rootDue: boolean;
+}
+
+/** In how many matters and firms this person's new keys are, and where they are not yet. */
+export interface Renewal {
+  done: number;
+  total: number;
+  left: { matter: Id; name: string; failure: Failure | null }[];
+}
+
+/** A browser or command line that this account was unlocked on. Times in ms. */
+export interface Device {
+  id: Id;
+  name: string; // "": nobody named it
+  createdAt: number;
+  lastUsedAt: number;
+  current: boolean;
+  /** It was put out, and the account's keys are still those that it has. */
+  revoked: boolean;
+}
+
+export interface Devices {
+  devices: Device[]; // oldest first
+  rootDue: boolean;
+}
+
+/** What a new device shows. path draws url in a square of size by size. */
+export interface DeviceCode {
+  code: string;
+  url: string;
+  expiresAt: number;
+  qr: { size: number; path: string };
+}
+
+/** answered: another device read the code, and its words are to be compared. granted: its owner said yes there. */
+export interface DeviceAsked {
+  state: "waiting" | "answered" | "granted" | "refused";
+  name: string; // of the account's owner, as that device says
+  words: string[];
+  expiresAt: number;
+}
+
+export interface DeviceAnswer {
+  code: string;
+  words: string[];
+  expiresAt: number;
 }
 
 export interface Refusal {
@@ -243,7 +293,7 @@ export interface Transfer {
   failure: Failure | null;
 }
 
-export type SessionMethod = "passkey" | "kit" | "passphrase" | "password" | "sso";
+export type SessionMethod = "passkey" | "kit" | "passphrase" | "password" | "sso" | "device";
 
 /** One place where this account is signed in. */
 export interface Session {
@@ -393,7 +443,7 @@ export interface Asking extends Offer {
   agreed: number;
   secondWay: boolean; // is missing, and needed
   lost: number; // matters that are not open to what came back
-  renewal: { done: number; total: number; left: { matter: Id; name: string; failure: Failure | null }[] };
+  renewal: Renewal;
 }
 
 /** What somebody is to be told at once. */
@@ -558,6 +608,23 @@ export interface Calls {
   /** path is the page to go to: the browser comes back without keys. */
   ssoLink(p: { firm: Id }): { path: string };
   ssoUnlink(p: { firm: Id }): Record<string, never>;
+  /** On a device that knows nobody: begins to have it let in by another one. */
+  deviceAsk(): DeviceCode;
+  deviceAsked(): DeviceAsked;
+  /** The person compared and said yes. Refused with "waiting" until he said so on the other device, too. */
+  deviceTake(): Overview;
+  /** On a device that is open: answers the code that a new one shows. Nothing is handed over by it. */
+  deviceOpen(p: { code: string }): DeviceAnswer;
+  deviceGrant(): Record<string, never>;
+  deviceRefuse(): Record<string, never>;
+  /** Whether the new device has signed in. */
+  deviceDone(p: { unattended: boolean }): { done: boolean };
+  devices(): Devices;
+  deviceRename(p: { id: Id; name: string }): Record<string, never>;
+  /** Its sessions have ended when this is answered. Then rootRenew is due. */
+  deviceRevoke(p: { id: Id }): Devices;
+  /** Replaces all keys of the account, after kitTest: the kit that was tested is in force, and everything else ends. Then renewalContinue. */
+  rootRenew(): Record<string, never>;
   sessions(): { sessions: Session[] };
   sessionEnd(p: { id: Id }): Record<string, never>;
   /** All but this one. */
@@ -606,7 +673,7 @@ export interface Calls {
   recoveryTake(p: { recovery: Id }): Asking;
   recoveryForget(p: { recovery: Id }): Record<string, never>;
   /** Enters new keys wherever former ones still stand. Where nothing is left it asks for nothing. */
-  renewalContinue(p: { unattended: boolean }): Asking["renewal"];
+  renewalContinue(p: { unattended: boolean }): Renewal;
 
   overview(): Overview;
   /** This person has read something. Before there is an account it is kept for the one that is made. */
@@ -649,6 +716,8 @@ export interface Calls {
   inviteConfirm(p: { matter: Id; invite: Id }): MatterView;
   inviteCancel(p: { matter: Id; invite: Id }): MatterView;
   memberRemove(p: { matter: Id; member: Id }): MatterView;
+  /** Seals what comes to the new keys of these members, whom the person was shown. Owners. */
+  renewKeys(p: { matter: Id; members: Id[] }): MatterView;
 
   refusalsExport(): TextFile;
 
@@ -681,4 +750,5 @@ export type Event =
   | { event: "locked"; reason: LockReason }
   | { event: "verify"; matter: Id; done: number; total: number; step: string }
   | { event: "trail"; matter: Id; done: number; total: number }
+  | { event: "renewal"; done: number; total: number }
   | { event: "lied"; failure: Failure; promised: string; shown: string; evidence?: string };

@@ -10,6 +10,7 @@ import { Engine, failureOf } from "./engine-client.ts";
 import { Presence } from "./presence.ts";
 import { accountScreen } from "./screens/account.ts";
 import { claimScreen } from "./screens/claim.ts";
+import { deviceScreen } from "./screens/device.ts";
 import { joinScreen } from "./screens/join.ts";
 import { askForSecondWay, kitScreen } from "./screens/kit.ts";
 import { liedScreen } from "./screens/lied.ts";
@@ -170,7 +171,7 @@ class Program implements App {
 
   #keep(fragment: string) {
     if (fragment === "") return;
-    if (location.pathname === "/join" || location.pathname === "/recover") this.link = { path: location.pathname, fragment };
+    if (location.pathname === "/join" || location.pathname === "/recover" || location.pathname === "/device") this.link = { path: location.pathname, fragment };
     if (location.pathname === "/setup") this.#setupSecret = fragment;
   }
 
@@ -190,10 +191,12 @@ class Program implements App {
     if (path === "/join") return joinScreen(this, this.#overview?.name ?? null);
     if (path === "/recover") return claimScreen(this, this.#overview?.name ?? null);
     const [, matter, part = "documents", recovery] = matterPath.exec(path) ?? [];
-    if (path !== "/" && path !== "/account" && matter === undefined) return nowhereScreen();
+    if (path !== "/" && path !== "/account" && path !== "/device" && matter === undefined) return nowhereScreen();
     if (!this.#overview) return signinScreen(this, this.link?.path ?? path, this.#ended);
+    const code = this.link?.path === "/device" ? this.link.fragment : "";
     this.link = null; // whoever is signed in and went elsewhere has left it behind
     if (path === "/account") return accountScreen(this);
+    if (path === "/device") return deviceScreen(this, code);
     if (matter !== undefined && part === "recovery") return recovery === undefined ? recoveriesScreen(this, matter) : ceremonyScreen(this, matter, recovery);
     if (recovery !== undefined) return nowhereScreen();
     if (matter !== undefined && part === "rules") return rulesScreen(this, matter);

@@ -13,7 +13,7 @@ export function announce(text: string) {
 
 // Nobody is at fault and nothing is lost: said in a quieter colour.
 const gentle: ReadonlySet<string> = new Set(["no-prf", "no-passkeys", "passkey-canceled", "offline", "not-signed-in", "waiting", "prove-again", "last-method", "session-ended", "unlock-elsewhere",
-  "second-way", "second-factor", "password-old", "no-second", "password-short", "password-weak", "bad-login-name", "name-taken"]);
+  "second-way", "second-factor", "password-old", "no-second", "request-gone", "code-typo", "password-short", "password-weak", "bad-login-name", "name-taken"]);
 
 /** What happened and what to do, where it happened. as says it in other words than the code's. */
 export function problem(failure: Failure, as?: Explanation): HTMLElement {

@@ -1,6 +1,7 @@
 // The worker, where Go runs. It gives the module what only a browser has (requests, records, files, WebCrypto, and the module
 // for passwords), and passes the page's calls on.
 
+import { deviceName } from "./devicename.ts";
 import type { Failure } from "./engine.ts";
 import { runModule } from "./module.ts";
 import { dropPasswords, passwordBegin, passwordStrength } from "./passwords.ts";
@@ -26,6 +27,7 @@ const { promise: ready, resolve: nowReady, reject: neverReady } = Promise.withRe
 
 scope.undersealHost = {
   origin: location.origin,
+  deviceName: deviceName(navigator.userAgent),
   ready: (call: Call) => nowReady(call),
   event,
   request,

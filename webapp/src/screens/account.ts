@@ -11,8 +11,10 @@ import { lessons } from "../teach.ts";
 import { announce, busy, button, copyable, problem, problemSlot, words } from "../ui.ts";
 import { custodySection } from "./custody.ts";
 import { judging } from "./lied.ts";
+import { devicesSection } from "./devices.ts";
 import { passkeysSection } from "./passkeys.ts";
 import { appSection, passwordSection } from "./password.ts";
+import { renewalSection } from "./renewal.ts";
 import { sessionsSection } from "./sessions.ts";
 import { ssoSection } from "./sso.ts";
 import { savePolicy, witnessItems } from "./verify.ts";
@@ -25,10 +27,12 @@ export function accountScreen(app: App): Screen {
     try {
       const account = await app.engine.call("account");
       fill(body,
+        renewalSection(app, account),
         kit(app, account),
         passkeysSection(app, account),
         passwordSection(app, account, load),
         appSection(app, account, load),
+        devicesSection(app, account),
         ssoSection(app),
         sessionsSection(app),
         identities(account),

@@ -20,6 +20,8 @@ interface Way {
   then: string;
   mayWait: boolean;
   after?: (() => void) | undefined;
+  /** All keys are replaced together with the kit, and this comes then. */
+  renews?: () => void;
 }
 
 export function kitScreen(app: App, way: Way): Screen {
@@ -31,6 +33,7 @@ export function kitScreen(app: App, way: Way): Screen {
   return {
     node: h("section", { class: "page narrow kit" }, heading,
       way.after !== undefined && h("p", { id: "second-way", class: "notice no-print" }, say.secondWay.why),
+      way.renews !== undefined && h("p", { id: "renews", class: "notice no-print" }, say.renewal.kit),
       h("p", { class: "lead" }, say.kit.lead), body, teach(app, "kit")),
   };
 }
@@ -80,15 +83,16 @@ function savedForm(app: App, { then, mayWait, after }: Way, kit: Kit, test: () =
 }
 
 // The code is not on screen any more: what is typed comes from the copy.
-function testForm(app: App, { then, after }: Way, kit: Kit, back: () => void) {
+function testForm(app: App, { then, after, renews }: Way, kit: Kit, back: () => void) {
   const slot = problemSlot();
   const fields = kit.ask.map((group) => h("input", { id: `kit-group-${group}`, "data-group": group, class: "kit-group", required: true, autocomplete: "off", autocapitalize: "characters", spellcheck: "false", maxlength: 7 }));
   const test = h("button", { id: "kit-test", class: "primary", type: "submit" }, say.kit.test);
   const restore = (code: string) => void busy(test, slot, async () => {
     await app.engine.call("kitTest", { kit: code });
-    await withProof(app, () => app.engine.call("kitConfirm"));
+    await withProof(app, () => app.engine.call(renews ? "rootRenew" : "kitConfirm"));
     await app.refresh();
     announce(say.kit.tested);
+    if (renews) return renews();
     app.go(then);
     after?.();
   });

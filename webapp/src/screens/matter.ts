@@ -12,6 +12,7 @@ import { busy, button, dialog, field, form, problem, problemSlot } from "../ui.t
 import { watch } from "../watch.ts";
 import { activityPart } from "./activity.ts";
 import { documentsPanel } from "./documents.ts";
+import { newKeysBanner } from "./newkeys.ts";
 import { peoplePanel } from "./people.ts";
 import { trailPart } from "./trail.ts";
 import { verifyPart } from "./verify.ts";
@@ -94,9 +95,11 @@ function layout(app: App, body: HTMLElement, first: MatterView, part: Part, chan
   let view = first;
   const rename = button(say.matter.rename, { id: "matter-rename", class: "link" }, () => renameDialog(app, view, changed));
   const content = contentOf(app, first, part, changed);
+  const newKeys = newKeysBanner(app, changed);
   fill(body,
     h("p", { class: "crumb" }, h("a", { href: "/" }, say.matter.back)),
     h("div", { class: "matter-head" }, heading, facts),
+    newKeys.node,
     tabs(first, part),
     content.node);
   return {
@@ -105,6 +108,7 @@ function layout(app: App, body: HTMLElement, first: MatterView, part: Part, chan
       view = next;
       fill(heading, name(next.name));
       fill(facts, name(next.firmName), h("span", {}, say.matter.yourRole + roleArticle[next.myRole]), offer(next.myRole).people && rename);
+      newKeys.show(next);
       content.show?.(next);
     },
   };

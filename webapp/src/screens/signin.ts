@@ -11,6 +11,7 @@ import { passwordForm } from "../passwordform.ts";
 import { say } from "../sentences.ts";
 import type { Outcome } from "../sso.ts";
 import { busy, button, page, problem, problemSlot } from "../ui.ts";
+import { newDeviceScreen } from "./newdevice.ts";
 import { secondScreen } from "./second.ts";
 import { ssoButtons } from "./sso.ts";
 
@@ -48,7 +49,8 @@ export function signinScreen(app: App, then: string, ended: Ended | null): Scree
       h("div", { class: "sheet" }, h("div", { class: "go" }, go, status), slot.node,
         app.link === null && ssoButtons(app, then), // a link is in this page alone: who leaves it loses it
         password,
-        h("details", { id: "signin-with-kit", class: "quiet-details" }, h("summary", {}, locked ? say.locked.kitTitle : say.signin.kitTitle), kit)),
+        h("details", { id: "signin-with-kit", class: "quiet-details" }, h("summary", {}, locked ? say.locked.kitTitle : say.signin.kitTitle), kit),
+        h("p", { class: "quiet-link" }, otherDevice(app, "signin-device", then, async () => app.show(signinScreen(app, then, ended))))),
       locked === null && h("p", { class: "hint" }, say.signin.newHere)),
   };
 }
@@ -87,6 +89,11 @@ async function byPassword(app: App, then: string, ended: Ended | null, login: st
 
 const signsIn: ReadonlySet<string> = new Set(["not-signed-in", "session-ended", "bad-request", "not-here"]);
 
+/** The way in where nothing of one's own is at hand but a device that is open. */
+function otherDevice(app: App, id: string, then: string, back: () => Promise<void>): HTMLElement {
+  return button(say.newDevice.open, { id, class: "link" }, () => app.show(newDeviceScreen(app, then, () => void back())));
+}
+
 // ---- signed in by what cannot unlock here
 
 export async function goUnlock(app: App, then: string, by: SignedInBy): Promise<void> {
@@ -112,7 +119,8 @@ function unlockScreen(app: App, then: string, by: SignedInBy, ways: Result<"unlo
         passkeyFirst && password,
         passkeyFirst ? h("details", { id: "unlock-with-kit", class: "quiet-details" }, h("summary", {}, say.locked.kitTitle), kit) : kit,
         !passkeyFirst && password,
-        !passkeyFirst && passkey),
+        !passkeyFirst && passkey,
+        h("p", { class: "quiet-link" }, otherDevice(app, "unlock-device", then, async () => app.go(then)))),
       h("p", { class: "hint" }, why[by]),
       h("div", { class: "hint" }, otherWay(app, then, by))),
   };
