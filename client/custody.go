@@ -73,9 +73,8 @@ func (c *Client) custodyView(s *chain.State, self wire.ObjectID) (CustodyView, e
 		v.Policy = s.Policy.Position
 	}
 	v.Offered = v.K > 0 && len(v.Holders) >= v.K && !slices.ContainsFunc(v.Holders, func(h HolderView) bool { return h.Gone })
-	if e := me.Escrow; e != nil {
-		v.Left = &LeftView{K: int(e.K), Hours: int(e.Hours), Holders: holders(s, e.Custodians), Reaches: reaches(s, e)}
-		v.Again = v.Offered && e.Policy != v.Policy
+	if v.Left = leftView(s, me); v.Left != nil {
+		v.Again = v.Offered && me.Escrow.Policy != v.Policy
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,6 +85,15 @@ func (c *Client) custodyView(s *chain.State, self wire.ObjectID) (CustodyView, e
 		v.Again = v.Offered
 	}
 	return v, nil
+}
+
+// leftView is what a member left in a firm's own chain, which everybody there may know; nil is nothing.
+func leftView(s *chain.State, m *chain.Member) *LeftView {
+	e := m.Escrow
+	if e == nil {
+		return nil
+	}
+	return &LeftView{K: int(e.K), Hours: int(e.Hours), Holders: holders(s, e.Custodians), Reaches: reaches(s, e)}
 }
 
 // holders are custodians as the chain knows them. One whose seat has other keys than a share was sealed to opens it by those

@@ -33,6 +33,7 @@ type OfficePerson struct {
 	Seats  []OfficeSeat  `json:"seats"`
 	Ways   uint8         `json:"ways"` // 0: no chain of this owner's says
 	Read   []ReadingView `json:"read"`
+	Left   *LeftView     `json:"left"`   // what he left with custodians of the firm; nil is nothing
 	Server *OfficeServer `json:"server"` // nil: the server does not know him
 }
 
@@ -152,6 +153,9 @@ func (p *OfficePerson) add(s *chain.State, m *chain.Member) {
 	}
 	if p.Ways == 0 {
 		p.Ways = m.Ways
+	}
+	if left := leftView(s, m); left != nil {
+		p.Left = left
 	}
 	for _, r := range readings(s, m) {
 		i := slices.IndexFunc(p.Read, func(x ReadingView) bool { return x.Topic == r.Topic })

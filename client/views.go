@@ -29,6 +29,8 @@ type PersonView struct {
 	// Ways to unlock, and what of the four topics was read when: his own signed word.
 	Ways uint8         `json:"ways"`
 	Read []ReadingView `json:"read"`
+	// Left is what he left with custodians, in a firm's own chain; nil is nothing.
+	Left *LeftView `json:"left"`
 }
 
 // ReadingView is one topic that somebody says he has read.
@@ -415,7 +417,7 @@ func (c *Client) showPeople(v *MatterView, s *chain.State, self wire.ObjectID) {
 			continue // shown with the invite
 		}
 		p := PersonView{Member: m.ID.String(), Name: m.Name, Role: m.Role.String(), Words: m.Keys.Fingerprint().Words(), AddedBy: nameOf(s, m.AddedBy), AddedAt: m.AddedAt,
-			IsMe: m.ID == self, Frozen: m.State == chain.MemberFrozen, Ways: m.Ways, Read: readings(s, m)}
+			IsMe: m.ID == self, Frozen: m.State == chain.MemberFrozen, Ways: m.Ways, Read: readings(s, m), Left: leftView(s, m)}
 		if m.State == chain.MemberRemoved {
 			at := m.RemovedAt
 			p.RemovedAt = &at

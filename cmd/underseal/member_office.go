@@ -90,6 +90,9 @@ func personText(v client.OfficeView, p client.OfficePerson) []string {
 	if len(p.Seats) > 0 {
 		lines = append(lines, "    says: "+ownWord(p))
 	}
+	if p.Left != nil {
+		lines = append(lines, fmt.Sprintf("    left with custodians: %s, any %d of whom can bring him back", holderNames(p.Left.Holders), p.Left.K))
+	}
 	return append(lines, "    the server says: "+serversWord(p.Server))
 }
 

@@ -55,6 +55,7 @@ func TestMemberRecovery(t *testing.T) {
 	}
 	dora.has(dora.want(exitFine, "custody", firm, "--withdraw"), "You left nothing")
 	dora.want(exitFine, "custody", firm, "--leave")
+	owner.has(owner.want(exitFine, "people", firm), "left with custodians: Bob Barrister, Olga Owner, any 2 of whom can bring him back")
 	owner.has(owner.want(exitFine, "recover", firm), "Nobody has ever been brought back.")
 	dora.want(exitUsage, "custody", firm, "--leave", "--withdraw")
 	owner.has(owner.want(exitUsage, "recover", firm, "--begin", "Dora Deputy"), "say why")

@@ -117,6 +117,26 @@ func TestLeavingAnIdentity(t *testing.T) {
 	if v = o.custodyOf(o.dora); v.Left == nil || v.Again || !v.Left.Reaches || !slices.Equal(names(v.Left.Holders), []string{"Ada", "Bob", "Paul"}) {
 		t.Fatalf("%+v", v)
 	}
+	// Everybody in the firm knows with whom; a matter's roster says nothing of it.
+	on := func(p *evilserver.Person, id wire.ChainID) (all []string) {
+		for _, x := range p.View(id).People {
+			if x.Left != nil {
+				all = append(all, append([]string{x.Name}, names(x.Left.Holders)...)...)
+			}
+		}
+		return all
+	}
+	want := []string{"Dora", "Ada", "Bob", "Paul"}
+	if got := on(o.cora, o.firm); !slices.Equal(got, want) || on(o.ada, o.matter) != nil {
+		t.Errorf("%q", got)
+	}
+	office, err := o.ada.Office(evilserver.Soon(t), o.firm)
+	o.ok(err)
+	for _, x := range office.People {
+		if (x.Name == "Dora") != (x.Left != nil && x.Left.K == 2 && slices.Equal(names(x.Left.Holders), want[1:])) {
+			t.Errorf("%+v", x)
+		}
+	}
 	// Nothing moves by itself, and he is asked.
 	o.rule("Ada", "Bob", "Cora")
 	alerts := func(p *evilserver.Person) client.Alerts {

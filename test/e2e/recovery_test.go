@@ -258,6 +258,13 @@ func TestRecoveryBringsBack(t *testing.T) {
 	bob.Click(`[data-alert="recovery"] [data-action="alert-look"]`)
 	bob.See("#recovery-nobody-yet")
 
+	// The firm's roster says with whom she left what they are asked for.
+	bob.Open(h.Origin + "/m/" + ada.Firm.String())
+	signIn(bob)
+	says(t, bob, openSummary(bob, "Dora Deputy"), "Left with custodians", "Ada Advocate", "Bob Barrister", "Cora Clerk", "Any 2 of them")
+	bob.Screen("72-roster-left")
+	bob.Click(`[data-alert="recovery"] [data-action="alert-look"]`)
+
 	// Somebody whose link is cut off is told so; she is shown what she asks for before she asks.
 	again := h.start(t)
 	again.Open(h.Origin + "/recover")

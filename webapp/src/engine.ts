@@ -44,6 +44,7 @@ export interface OfficePerson {
   seats: { matter: Id; name: string; role: Role; state: "seated" | "waiting" | "frozen" }[];
   ways: number; // 0: nothing of mine says
   read: Reading[];
+  left: Left | null;
   server: null | {
     passkeys: number;
     unlocking: number; // of those
@@ -73,6 +74,7 @@ export interface Person {
   /** Ways to unlock, and what was read: this person’s own signed word. */
   ways: number;
   read: Reading[];
+  left: Left | null; // in a firm itself
 }
 
 export interface Invite {
@@ -361,6 +363,14 @@ export interface Holder {
   gone: boolean; // he left, and agrees to nothing any more
 }
 
+/** What somebody left, with whom. reaches: enough of them are still here. */
+export interface Left {
+  k: number;
+  hours: number;
+  holders: Holder[];
+  reaches: boolean;
+}
+
 /** What somebody left with the custodians of a firm, and what its rules offer. */
 export interface Custody {
   firm: Id;
@@ -371,7 +381,7 @@ export interface Custody {
   k: number;
   hours: number;
   holders: Holder[]; // who would hold it
-  left: null | { k: number; hours: number; holders: Holder[]; reaches: boolean }; // reaches: enough of them are still here
+  left: Left | null;
   /** It was left under other rules than hold now, or was used up by a recovery: the person is asked anew. */
   again: boolean;
 }

@@ -470,6 +470,7 @@ export const say = {
     offer: (k: number, hours: number) => `Any ${k} of these together could hand it back to you, ${hours} hours after somebody asks:`,
     leave: "Leave it with them\u2026",
     left: (k: number, hours: number) => `You left it with these. Any ${k} of them together hand it back, ${hours} hours after somebody asks:`,
+    leftWith: (names: readonly string[], k: number) => `Left with custodians: ${names.join(", ")}. Any ${k} of them together can bring this person back.`,
     gone: "left the firm",
     short: "Too few of them are left in the firm: they cannot bring you back. Take it back, or leave it with those that the firm names now.",
     changedTitle: "Your firm has other custodians now",

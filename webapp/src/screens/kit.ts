@@ -53,7 +53,7 @@ function sheet(kit: Kit): HTMLElement {
     h("header", { class: "kit-head" }, mark(), h("h2", {}, say.kit.sheetTitle)),
     h("dl", { class: "facts" },
       fact(say.kit.for, name(kit.name)),
-      fact(say.kit.firms, h("span", {}, kit.firms.map((firm, i) => [i > 0 && ", ", name(firm)]))),
+      kit.firms.length > 0 && fact(say.kit.firms, h("span", {}, kit.firms.map((firm, i) => [i > 0 && ", ", name(firm)]))),
       fact(say.kit.made, dateTime(kit.madeAt)),
       fact(say.kit.site, location.origin)),
     h("h3", {}, say.kit.code),
@@ -112,7 +112,7 @@ function asText(kit: Kit): string {
   return [
     say.kit.sheetTitle, "",
     `${say.kit.for}: ${visible(kit.name)}`,
-    `${say.kit.firms}: ${kit.firms.map(visible).join(", ")}`,
+    ...(kit.firms.length > 0 ? [`${say.kit.firms}: ${kit.firms.map(visible).join(", ")}`] : []),
     `${say.kit.made}: ${dateText(kit.madeAt)}`,
     `${say.kit.site}: ${location.origin}`, "",
     rule, kit.kit, rule, "",

@@ -9,6 +9,7 @@ import { saveText } from "../savefile.ts";
 import { roleName, say, topicName } from "../sentences.ts";
 import { announce, busy, button, dialog, field, form, problem, problemSlot, words } from "../ui.ts";
 import { options } from "./activity.ts";
+import { leftWith } from "./people.ts";
 
 const t = say.office;
 const topics = Object.keys(topicName).length;
@@ -143,6 +144,7 @@ function details(office: Office, p: OfficePerson): HTMLElement {
   const where = (r: OfficePerson["read"][number]) => t.entry(r.position, r.matter === office.firm ? t.firmItself : visible(r.matterName));
   return h("details", { class: "quiet-details" }, h("summary", {}, t.details),
     p.ways > 1 && h("p", { class: "hint", "data-ways": p.ways }, say.people.ways(p.ways)),
+    p.left !== null && leftWith(p.left),
     h("p", { class: "words-title" }, t.read),
     p.read.length === 0 ? h("p", { class: "hint" }, t.readNothing)
       : h("ul", { class: "plain-list hint" }, p.read.map((r) => h("li", { "data-topic": r.topic }, topicName[r.topic], ", ", dateTime(r.at), ", ", where(r)))),

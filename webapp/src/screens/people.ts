@@ -2,7 +2,7 @@
 
 import type { App, Changed } from "../app.ts";
 import { fill, h, keyedList, type Row } from "../dom.ts";
-import type { Invite, InviteMode, MatterView, Params, Person, Role } from "../engine.ts";
+import type { Invite, InviteMode, Left, MatterView, Params, Person, Role } from "../engine.ts";
 import { failureOf } from "../engine-client.ts";
 import { date, name, visible } from "../format.ts";
 import { offer } from "../roles.ts";
@@ -82,7 +82,13 @@ function personRow(app: App, view: () => MatterView | null, first: Person, chang
 function selfSaid(p: Person): HTMLElement {
   return h("div", { class: "self-said" },
     p.ways > 1 && h("p", { class: "hint", "data-ways": p.ways }, t.ways(p.ways)),
-    p.read.length > 0 && [h("p", { class: "words-title" }, t.read), h("ul", { class: "plain-list hint" }, p.read.map((r) => h("li", { "data-topic": r.topic }, topicName[r.topic], ", ", date(r.at))))]);
+    p.read.length > 0 && [h("p", { class: "words-title" }, t.read), h("ul", { class: "plain-list hint" }, p.read.map((r) => h("li", { "data-topic": r.topic }, topicName[r.topic], ", ", date(r.at))))],
+    p.left !== null && leftWith(p.left));
+}
+
+/** With whom somebody left his identity: everybody in the firm may know. */
+export function leftWith(left: Left): HTMLElement {
+  return h("p", { class: "hint", "data-left": left.k }, say.custody.leftWith(left.holders.map((who) => visible(who.name)), left.k));
 }
 
 // The first seat is the one that nobody but its holder gave.
