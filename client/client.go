@@ -107,6 +107,7 @@ type account struct {
 	passwordSet int64 // seconds; 0: there is none
 	appSet      int64
 	failed      api.Failed // that its owner was not shown yet
+	read        bool       // something was read or sent here, which its keyring may not say yet
 
 	pending *madeKit // not yet confirmed as saved
 	shown   *shown   // what unlocked or proved last

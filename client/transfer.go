@@ -164,6 +164,9 @@ func (c *Client) phase(t *transfer, p Phase, f *Failure) {
 	t.mu.Lock()
 	t.phase, t.failure = p, f
 	t.mu.Unlock()
+	if p == PhaseDone {
+		c.hasRead()
+	}
 	c.show(t, true)
 }
 

@@ -719,7 +719,16 @@ func (c *Client) dropUpload(ctx context.Context, t *transfer) error {
 	return failureErr(c.dropJournal(ctx, j))
 }
 
-// markRead remembers that a first document was read or sent.
+// hasRead is said before anybody is told that a document was read or sent: who asks then is to know.
+func (c *Client) hasRead() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.account != nil {
+		c.account.read = true
+	}
+}
+
+// markRead has the keyring remember that a first document was read or sent.
 func (c *Client) markRead(ctx context.Context) error {
 	a, err := c.who()
 	if err != nil {

@@ -240,7 +240,7 @@ func (c *Client) Overview(ctx context.Context) (OverviewView, error) {
 	}
 	c.mu.Lock()
 	view.KitSaved, view.Ways, view.Read = a.ring.KitSaved, a.ways(), a.ring.Topics.Names()
-	view.WayDue = a.ring.Read && view.Ways < 2
+	view.WayDue = (a.read || a.ring.Read) && view.Ways < 2
 	if a.failed != (api.Failed{}) {
 		failed := a.failed
 		view.Failed, a.failed = &failed, api.Failed{}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/underseal/underseal/client"
 	"github.com/underseal/underseal/client/native"
@@ -469,5 +470,28 @@ func TestFileThatIsThere(t *testing.T) {
 	}
 	if kept, err := os.ReadFile(target); err != nil || !bytes.Equal(kept, []byte("content")) {
 		t.Errorf("%q %v", kept, err)
+	}
+}
+
+// TestSecondWayIsDue: who is told that his first document was sent is asked for a second way to unlock then, and not when his
+// keyring says so, too.
+func TestSecondWayIsDue(t *testing.T) {
+	s := newStage(t)
+	guest := s.ada.Guest(s.matter, "Gina", chain.RoleClient)
+	guest.Settle(evilserver.Soon(t))
+	if v, err := guest.Overview(evilserver.Soon(t)); err != nil || v.WayDue {
+		t.Fatalf("before anything was read: %v, %v", v.WayDue, err)
+	}
+	gate := make(chan struct{})
+	defer close(gate)
+	s.Lie("PUT", api.RouteKeyring, func(*evilserver.Request) *evilserver.Reply { <-gate; return nil })
+	ids := s.begin(guest, file("first.txt", "first"))
+	ctx := evilserver.Soon(t)
+	for sent := func(v client.TransferView) bool { return v.ID == ids[0].String() && v.Phase == client.PhaseDone }; !slices.ContainsFunc(guest.Transfers(), sent); {
+		s.ok(ctx.Err())
+		time.Sleep(time.Millisecond)
+	}
+	if v, err := guest.Overview(evilserver.Soon(t)); err != nil || !v.WayDue {
+		t.Errorf("%+v, %v", v, err)
 	}
 }

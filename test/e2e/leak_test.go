@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -229,7 +230,7 @@ func TestServerLearnsNothing(t *testing.T) {
 		kinds[s.Name]++
 	}
 	for _, kind := range []string{"account root", "keyring key", "device cache key", "identity seed", "PRF output", "passkey unlock key", "content key", "entry key", "state link key", "trail link key",
-		"history content key", "trail key", "document key", "invite secret", "invite link", "recovery kit", "kit unlock key", "session key", "password", "export key", "account secret", "password unlock key"} {
+		"history content key", "trail key", "document key", "invite secret", "invite link", "recovery kit", "kit unlock key", "session key", "password", "export key", "account secret", "password unlock key", "device token"} {
 		if kinds[kind] == 0 {
 			t.Errorf("the leak build never told a %s: the search would miss it", kind)
 		}
@@ -241,7 +242,8 @@ func TestServerLearnsNothing(t *testing.T) {
 	seen.mu.Lock()
 	received := bytes.Clone(seen.seen.Bytes())
 	seen.mu.Unlock()
-	haystacks := append(stored(t, data), received)
+	kept := stored(t, data)
+	haystacks := append(slices.Clip(kept), received)
 	size := 0
 	for _, h := range haystacks {
 		size += len(h)
@@ -251,7 +253,11 @@ func TestServerLearnsNothing(t *testing.T) {
 		if len(s.Value) < 6 {
 			t.Errorf("%s is too short to search for", s.Name)
 		}
-		if n := find(s.Value, haystacks); n > 0 {
+		in := haystacks
+		if s.Name == "device token" { // shown at a sign-in, as a cookie is, and kept by nobody but the device
+			in = kept
+		}
+		if n := find(s.Value, in); n > 0 {
 			t.Errorf("the server has a %s, %d times", s.Name, n)
 		}
 	}
