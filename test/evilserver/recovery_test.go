@@ -27,6 +27,7 @@ var recoveryCases = []attack{
 	{"18-a-veto-that-is-hidden", hiddenVeto},
 	{"18-handed-back-somebody-else", handedAnother},
 	{"18-keys-of-another", keysOfAnother},
+	{"18-what-is-sent-all-the-way", sentAllTheWay},
 	{"19-other-custodians-and-a-lower-threshold", lowerThreshold},
 	{"19-an-older-share", olderShare},
 	{"19-what-was-handed-over-once", handedOverOnce},
@@ -418,6 +419,35 @@ func keysOfAnother(t *testing.T) {
 	_, err = again.Again().In().TakeBack(Soon(t), o.id)
 	o.ok(err)
 	o.finishes(1)
+}
+
+// From leaving to coming back, nothing that opens anything is in what anybody sends: not the link, what was left, its key or a share.
+func sentAllTheWay(t *testing.T) {
+	o := newCustody(t)
+	o.lost()
+	again := o.asks("Dora, anew")
+	o.agreed()
+	again = again.Again().In()
+	_, err := again.TakeBack(Soon(t), o.id)
+	o.ok(err)
+	seen := map[string]bool{}
+	var secrets []Secret
+	for _, p := range []*Person{o.ada, o.bob, o.cora, o.dora, again} {
+		for _, s := range p.Secrets() {
+			seen[s.Name] = true
+			if s.Name != "device token" { // which is for the server, and opens nothing
+				secrets = append(secrets, s)
+			}
+		}
+	}
+	for _, name := range []string{"recovery link", "recovery secret", "share", "escrow key", "identity seed"} {
+		if !seen[name] {
+			t.Errorf("no client told of the %s", name)
+		}
+	}
+	if found := o.sentOf(0, secrets); len(found) != 0 {
+		t.Errorf("%q", found)
+	}
 }
 
 func must[T any](v T, err error) T {

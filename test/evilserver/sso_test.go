@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/underseal/underseal/client"
@@ -60,9 +61,16 @@ func (w *World) gaveUp(mark int, secrets []Secret) (found []string) {
 		if changes {
 			found = append(found, x.Method+" "+x.Path)
 		}
+	}
+	return append(found, w.sentOf(mark, secrets)...)
+}
+
+// sentOf names the secrets that stand in what was sent.
+func (w *World) sentOf(mark int, secrets []Secret) (found []string) {
+	for _, x := range w.Since(mark) {
 		for _, s := range secrets {
 			spelled := []byte(base64.StdEncoding.EncodeToString(s.Value))
-			if len(s.Value) > 0 && (bytes.Contains(x.Request.Body, s.Value) || bytes.Contains(x.Request.Body, spelled)) {
+			if len(s.Value) > 0 && (bytes.Contains(x.Request.Body, s.Value) || bytes.Contains(x.Request.Body, spelled) || strings.Contains(x.Path, string(s.Value))) {
 				found = append(found, s.Name+" in "+x.Method+" "+x.Path)
 			}
 		}
