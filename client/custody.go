@@ -12,10 +12,11 @@ import (
 
 // HolderView is a custodian of somebody's identity.
 type HolderView struct {
-	Member string   `json:"member"`
-	Name   string   `json:"name"`
-	Words  []string `json:"words"` // of the keys that his share is sealed to
-	Gone   bool     `json:"gone"`  // he has no seat any more, and agrees to nothing
+	Member string      `json:"member"`
+	Name   string      `json:"name"`
+	Words  []string    `json:"words"` // of the keys that his share is sealed to
+	Gone   bool        `json:"gone"`  // he has no seat any more, and agrees to nothing
+	Alike  []AlikeView `json:"alike"` // whom his name could be read as
 }
 
 // CustodyView is what somebody left with the custodians of a firm, and what its rules offer.
@@ -68,12 +69,14 @@ func (c *Client) custodyView(s *chain.State, self wire.ObjectID) (CustodyView, e
 		return CustodyView{}, fail(api.CodeRemoved, "")
 	}
 	rules := s.Rules()
-	v := CustodyView{Firm: s.ID.String(), FirmName: s.Name, K: int(rules.RecoveryK), Hours: int(rules.RecoveryHours), Holders: holders(s, rules.CustodiansFor(self))}
+	all := c.crowdOf(s, self)
+	v := CustodyView{Firm: s.ID.String(), FirmName: s.Name, K: int(rules.RecoveryK), Hours: int(rules.RecoveryHours), Holders: all.mark(holders(s, rules.CustodiansFor(self)))}
 	if s.Policy != nil {
 		v.Policy = s.Policy.Position
 	}
 	v.Offered = v.K > 0 && len(v.Holders) >= v.K && !slices.ContainsFunc(v.Holders, func(h HolderView) bool { return h.Gone })
 	if v.Left = leftView(s, me); v.Left != nil {
+		all.mark(v.Left.Holders)
 		v.Again = v.Offered && me.Escrow.Policy != v.Policy
 	}
 	c.mu.Lock()
@@ -101,7 +104,7 @@ func leftView(s *chain.State, m *chain.Member) *LeftView {
 func holders(s *chain.State, list []chain.Custodian) []HolderView {
 	out := []HolderView{}
 	for _, x := range list {
-		h := HolderView{Member: x.Member.String(), Words: words(x.Fingerprint), Gone: true}
+		h := HolderView{Member: x.Member.String(), Words: words(x.Fingerprint), Gone: true, Alike: []AlikeView{}}
 		if m := s.Members[x.Member]; m != nil {
 			h.Name, h.Gone = m.Name, m.State != chain.MemberSeated
 		}

@@ -34,6 +34,7 @@ type OfficePerson struct {
 	Ways   uint8         `json:"ways"` // 0: no chain of this owner's says
 	Read   []ReadingView `json:"read"`
 	Left   *LeftView     `json:"left"`   // what he left with custodians of the firm; nil is nothing
+	Alike  []AlikeView   `json:"alike"`  // others whom a name of his could be read as
 	Server *OfficeServer `json:"server"` // nil: the server does not know him
 }
 
@@ -94,6 +95,7 @@ func (c *Client) Office(ctx context.Context, firm wire.ChainID) (OfficeView, err
 	slices.SortFunc(v.People, func(a, b OfficePerson) int {
 		return cmp.Or(strings.Compare(a.order(), b.order()), strings.Compare(a.Member, b.Member))
 	})
+	v.markAlike()
 	return v, nil
 }
 

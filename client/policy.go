@@ -23,7 +23,9 @@ type CustodianView struct {
 	chain.Custodian
 	Name string `json:"name"`
 	// Gone: he left, or has other keys than the policy names. An owner signs the policy again.
-	Gone bool `json:"gone"`
+	Gone  bool        `json:"gone"`
+	Words []string    `json:"words"`
+	Alike []AlikeView `json:"alike"` // whom his name could be read as
 }
 
 // Policy is what a firm's chain says, for who has a seat in it.
@@ -35,7 +37,7 @@ func (c *Client) Policy(ctx context.Context, firm wire.ChainID) (PolicyView, err
 	if err != nil {
 		return PolicyView{}, err
 	}
-	return policyView(s), nil
+	return c.policyView(s)
 }
 
 // isFirm is whether a chain is a firm's own, where this account has a seat: a matter has no rules.
@@ -56,23 +58,32 @@ func (c *Client) isFirm(firm wire.ChainID) error {
 	return nil
 }
 
-func policyView(s *chain.State) PolicyView {
+func (c *Client) policyView(s *chain.State) (PolicyView, error) {
+	author, err := c.author(s.FirmOf())
+	if err != nil {
+		return PolicyView{}, err
+	}
 	v := PolicyView{Policy: s.Rules(), MayBeCustodians: []CustodianView{}}
 	for _, m := range s.Seated() {
 		if m.Role.MayHoldShares() {
 			v.MayBeCustodians = append(v.MayBeCustodians, CustodianView{Custodian: chain.Custodian{Member: m.ID, Fingerprint: wire.Hash(m.Keys.Fingerprint())}, Name: m.Name})
 		}
 	}
-	for _, c := range v.Custodians {
-		if !slices.ContainsFunc(v.MayBeCustodians, func(x CustodianView) bool { return x.Custodian == c }) {
-			v.MayBeCustodians = append(v.MayBeCustodians, CustodianView{Custodian: c, Name: nameOf(s, c.Member), Gone: true})
+	for _, x := range v.Custodians {
+		if !slices.ContainsFunc(v.MayBeCustodians, func(y CustodianView) bool { return y.Custodian == x }) {
+			v.MayBeCustodians = append(v.MayBeCustodians, CustodianView{Custodian: x, Name: nameOf(s, x.Member), Gone: true})
 		}
+	}
+	all := c.crowdOf(s, author.Member)
+	for i := range v.MayBeCustodians {
+		x := &v.MayBeCustodians[i]
+		x.Words, x.Alike = words(x.Fingerprint), all.like(x.Name, x.Member.String())
 	}
 	if p := s.Policy; p != nil {
 		at := int64(p.At)
 		v.By, v.At = nameOf(s, p.By), &at
 	}
-	return v
+	return v, nil
 }
 
 // SetPolicy signs a firm's rules, as its owner. Networks come in any spelling.
@@ -91,7 +102,7 @@ func (c *Client) SetPolicy(ctx context.Context, firm wire.ChainID, p chain.Polic
 	c.mu.Lock()
 	c.rules[firm] = s.Rules()
 	c.mu.Unlock()
-	return policyView(s), nil
+	return c.policyView(s)
 }
 
 // keepRules notes what a firm's chain says, for this device to hold itself to.

@@ -27,6 +27,7 @@ type RecoveryView struct {
 	Recovery string         `json:"recovery"`
 	Member   string         `json:"member"`
 	Person   string         `json:"person"`
+	Alike    []AlikeView    `json:"alike"`  // whom the person's name could be read as
 	IsMine   bool           `json:"isMine"` // it is this person whom somebody asks for
 	By       string         `json:"by"`
 	Reason   string         `json:"reason"`
@@ -104,6 +105,7 @@ func (c *Client) Recoveries(ctx context.Context, firm wire.ChainID) (RecoveriesV
 			v.MayBegin = append(v.MayBegin, HolderView{Member: m.ID.String(), Name: m.Name, Words: m.Keys.Fingerprint().Words(), Gone: !reaches(s, m.Escrow)})
 		}
 	}
+	c.crowdOf(s, author.Member).mark(v.MayBegin)
 	return v, nil
 }
 
@@ -119,6 +121,8 @@ func (c *Client) recoveryView(s *chain.State, self wire.ObjectID, r *chain.Recov
 	v := RecoveryView{Firm: s.ID.String(), FirmName: s.Name, Recovery: r.ID.String(), Member: r.Member.String(), Person: nameOf(s, r.Member), IsMine: r.Member == self,
 		By: nameOf(s, r.By), Reason: r.Reason, At: r.At, OpensAt: r.OpensAt(), Until: r.Expires * 1000, State: recoveryStates[r.State], K: int(r.Escrow.K),
 		Hours: int(r.Escrow.Hours), Agreed: len(r.Approvals), Holders: []AgreeingView{}, AgreesAt: c.agreesAt(r), EndReason: r.EndReason}
+	all := c.crowdOf(s, self)
+	v.Alike = all.like(v.Person, v.Member)
 	open := r.State == chain.RecoveryOpen
 	if open && c.expired(r) {
 		v.State = "expired"
@@ -130,7 +134,7 @@ func (c *Client) recoveryView(s *chain.State, self wire.ObjectID, r *chain.Recov
 	v.MayStop = open && subject != nil && concerns(s, self, subject, &r.Escrow)
 	me := s.Members[self]
 	v.MayAgree = v.State == "open" && me != nil && me.State == chain.MemberSeated && r.Escrow.Holds(self)
-	for _, h := range holders(s, r.Escrow.Custodians) {
+	for _, h := range all.mark(holders(s, r.Escrow.Custodians)) {
 		x := AgreeingView{HolderView: h, IsMe: h.Member == self.String()}
 		for _, a := range r.Approvals {
 			if a.Custodian.String() == h.Member {

@@ -31,6 +31,8 @@ type PersonView struct {
 	Read []ReadingView `json:"read"`
 	// Left is what he left with custodians, in a firm's own chain; nil is nothing.
 	Left *LeftView `json:"left"`
+	// Alike are others whom this name could be read as.
+	Alike []AlikeView `json:"alike"`
 }
 
 // ReadingView is one topic that somebody says he has read.
@@ -54,14 +56,15 @@ func readings(s *chain.State, m *chain.Member) []ReadingView {
 
 // InviteView is an invite as members see it.
 type InviteView struct {
-	ID         string   `json:"id"`
-	Person     string   `json:"person"`
-	Role       string   `json:"role"`
-	Mode       string   `json:"mode"`
-	ExpiresAt  int64    `json:"expiresAt"`
-	CreatedBy  string   `json:"createdBy"`
-	State      string   `json:"state"`
-	GuestWords []string `json:"guestWords"`
+	ID         string      `json:"id"`
+	Person     string      `json:"person"`
+	Role       string      `json:"role"`
+	Mode       string      `json:"mode"`
+	ExpiresAt  int64       `json:"expiresAt"`
+	CreatedBy  string      `json:"createdBy"`
+	State      string      `json:"state"`
+	GuestWords []string    `json:"guestWords"`
+	Alike      []AlikeView `json:"alike"` // whom this name could be read as
 }
 
 // VersionView is one version.
@@ -412,12 +415,13 @@ func documentView(s *chain.State, d *chain.Document) DocumentView {
 }
 
 func (c *Client) showPeople(v *MatterView, s *chain.State, self wire.ObjectID) {
+	all := c.crowdOf(s, self)
 	for _, m := range s.Members {
 		if m.State == chain.MemberWaiting {
 			continue // shown with the invite
 		}
 		p := PersonView{Member: m.ID.String(), Name: m.Name, Role: m.Role.String(), Words: m.Keys.Fingerprint().Words(), AddedBy: nameOf(s, m.AddedBy), AddedAt: m.AddedAt,
-			IsMe: m.ID == self, Frozen: m.State == chain.MemberFrozen, Ways: m.Ways, Read: readings(s, m), Left: leftView(s, m)}
+			IsMe: m.ID == self, Frozen: m.State == chain.MemberFrozen, Ways: m.Ways, Read: readings(s, m), Left: leftView(s, m), Alike: all.like(m.Name, m.ID.String())}
 		if m.State == chain.MemberRemoved {
 			at := m.RemovedAt
 			p.RemovedAt = &at
@@ -434,7 +438,7 @@ func (c *Client) showPeople(v *MatterView, s *chain.State, self wire.ObjectID) {
 	names := map[chain.InviteState]string{chain.InviteOpen: "open", chain.InviteWaiting: "waiting", chain.InviteSeated: "seated", chain.InviteCancelled: "cancelled", chain.InviteFrozen: "frozen"}
 	for _, i := range s.Invites {
 		x := InviteView{ID: i.ID.String(), Person: i.Person, Role: i.Role.String(), Mode: ModeName(i.Mode), ExpiresAt: int64(i.Expires) * 1000, CreatedBy: nameOf(s, i.Inviter),
-			State: names[i.State], GuestWords: []string{}}
+			State: names[i.State], GuestWords: []string{}, Alike: all.like(i.Person, i.ID.String(), i.Guest.String())}
 		if i.State == chain.InviteOpen && i.Expires <= now {
 			x.State = "expired"
 		}

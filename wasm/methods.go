@@ -156,6 +156,10 @@ func (b *binding) table() map[string]func(context.Context, input) (any, error) {
 			link, invite, err := c.Invite(ctx, p.Matter, w.Person, role, mode, time.Now().Add(time.Duration(w.Days)*24*time.Hour))
 			return map[string]string{"link": link, "invite": invite.String()}, err
 		}),
+		"namesLike": both(func(ctx context.Context, p ids, w words) (any, error) {
+			list, err := c.NamesLike(ctx, p.Matter, w.Name)
+			return map[string]any{"alike": list}, err
+		}),
 		"inviteConfirm": withIDs(func(ctx context.Context, p ids) (any, error) { return b.show(c.ConfirmInvite(ctx, p.Matter, p.Invite)) }),
 		"inviteCancel":  withIDs(func(ctx context.Context, p ids) (any, error) { return b.show(c.CancelInvite(ctx, p.Matter, p.Invite)) }),
 		"memberRemove":  withIDs(func(ctx context.Context, p ids) (any, error) { return b.show(c.RemoveMember(ctx, p.Matter, p.Member)) }),

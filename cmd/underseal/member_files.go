@@ -615,14 +615,21 @@ func (s *session) invite(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	others, err := s.client.NamesLike(ctx, id, *name)
+	if err != nil {
+		return err
+	}
 	expires := time.Now().Add(time.Duration(*days) * 24 * time.Hour)
 	link, invite, err := s.client.Invite(ctx, id, *name, role, mode, expires)
 	if err != nil {
 		return err
 	}
 	if s.asJSON {
-		printJSON(s.stdout, map[string]any{"matter": m.Matter, "invite": invite.String(), "link": link, "expiresAt": expires.UnixMilli()})
+		printJSON(s.stdout, map[string]any{"matter": m.Matter, "invite": invite.String(), "link": link, "expiresAt": expires.UnixMilli(), "alike": others})
 		return nil
+	}
+	for _, other := range others {
+		s.show.note("%s looks like %s (%s), who is in this matter, was, or is invited. Their words tell them apart.", safe(*name), safe(other.Name), other.Role)
 	}
 	s.show.note("For %s, until %s, to be used once. Whoever has this link is let in: send it where only they read.", safe(*name), expires.Format("2006-01-02 15:04"))
 	fmt.Fprintln(s.stdout, link)

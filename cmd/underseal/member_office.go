@@ -75,7 +75,7 @@ func personText(v client.OfficeView, p client.OfficePerson) []string {
 	for _, other := range p.Called {
 		name += ", also called " + safe(other)
 	}
-	lines := []string{fmt.Sprintf("%s  %s", p.Member[:8], name)}
+	lines := append([]string{fmt.Sprintf("%s  %s", p.Member[:8], name)}, alikeText(p)...)
 	for _, seat := range p.Seats {
 		where := "in " + quote(seat.Name)
 		if seat.Matter == v.Firm {
@@ -94,6 +94,17 @@ func personText(v client.OfficeView, p client.OfficePerson) []string {
 		lines = append(lines, fmt.Sprintf("    left with custodians: %s, any %d of whom can bring him back", holderNames(p.Left.Holders), p.Left.K))
 	}
 	return append(lines, "    the server says: "+serversWord(p.Server))
+}
+
+// alikeText is of whom a name could be read, and the words that tell them apart.
+func alikeText(p client.OfficePerson) (lines []string) {
+	for _, other := range p.Alike {
+		lines = append(lines, fmt.Sprintf("    LOOKS LIKE %s, %s: compare the words", other.Member[:8], safe(other.Name)))
+	}
+	if len(lines) > 0 {
+		lines = append(lines, "    words: "+strings.Join(p.Words, " "))
+	}
+	return lines
 }
 
 // ownWord is what somebody says of himself, under his signature.
@@ -191,7 +202,12 @@ func (s *session) act(ctx context.Context, name string, args []string, do office
 	return nil
 }
 
-// somebody is the one person of a name, or of the beginning of an id.
+// ambiguous is what is said where a name is more than one person's, as it is read.
+func ambiguous(name string) error {
+	return plain(codeAmbiguous, "Several people are called %s, or look it: give the beginning of an id.", quote(name))
+}
+
+// somebody is the one person of a name that looks like nobody else's, or of the beginning of an id.
 func somebody(v client.OfficeView, name string) (client.OfficePerson, error) {
 	found := slices.DeleteFunc(slices.Clone(v.People), func(p client.OfficePerson) bool {
 		return p.Name != name && (len(name) < 4 || !strings.HasPrefix(p.Member, name))
@@ -199,8 +215,8 @@ func somebody(v client.OfficeView, name string) (client.OfficePerson, error) {
 	switch {
 	case name == "" || len(found) == 0:
 		return client.OfficePerson{}, plain(api.CodeNotHere, "Nobody in this firm is called %s: underseal people FIRM lists everybody.", quote(name))
-	case len(found) > 1:
-		return client.OfficePerson{}, plain(codeAmbiguous, "Several people are called %s: give the beginning of an id.", quote(name))
+	case len(found) > 1 || found[0].Name == name && len(found[0].Alike) > 0:
+		return client.OfficePerson{}, ambiguous(name)
 	}
 	return found[0], nil
 }

@@ -55,10 +55,8 @@ func custodianName(c chain.Custodian, who []client.CustodianView) string {
 	if i < 0 || strings.Contains(who[i].Name, ",") {
 		return c.Member.String()
 	}
-	for j, x := range who {
-		if j != i && x.Name == who[i].Name {
-			return c.Member.String()
-		}
+	if len(who[i].Alike) > 0 {
+		return c.Member.String()
 	}
 	return who[i].Name
 }
@@ -94,9 +92,11 @@ func setRecovery(p *chain.Policy, who []client.CustodianView, value string) erro
 // custodianNamed is the one person of a name, or of the beginning of an id, who can be a custodian.
 func custodianNamed(who []client.CustodianView, name string) (chain.Custodian, error) {
 	var found []chain.Custodian
+	looks := false
 	for _, x := range who {
 		if !x.Gone && (x.Name == name || (len(name) >= 4 && strings.HasPrefix(x.Member.String(), name))) {
 			found = append(found, x.Custodian)
+			looks = looks || x.Name == name && len(x.Alike) > 0
 		}
 	}
 	switch {
@@ -106,8 +106,8 @@ func custodianNamed(who []client.CustodianView, name string) (chain.Custodian, e
 		return chain.Custodian{}, nil
 	case len(found) == 0:
 		return chain.Custodian{}, plain(api.CodeNotHere, "Nobody called %s can be a custodian: that takes a seat in the firm that reads documents.", quote(name))
-	case len(found) > 1:
-		return chain.Custodian{}, plain(codeAmbiguous, "Several people are called %s: give the beginning of an id.", quote(name))
+	case len(found) > 1 || looks:
+		return chain.Custodian{}, ambiguous(name)
 	}
 	return found[0], nil
 }

@@ -192,8 +192,8 @@ func (s *session) beginRecovery(ctx context.Context, firm wire.ChainID, name, re
 		if m.Name != name && (len(name) < 4 || !strings.HasPrefix(m.Member, name)) {
 			continue
 		}
-		if found != "" {
-			return plain(codeAmbiguous, "Several people are called %s: give the beginning of an id.", quote(name))
+		if found != "" || m.Name == name && len(m.Alike) > 0 {
+			return ambiguous(name)
 		}
 		found = m.Member
 	}

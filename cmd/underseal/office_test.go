@@ -54,3 +54,33 @@ func TestMemberOffice(t *testing.T) {
 		bob.has(bob.want(exitError, args...), "Your role does not allow that")
 	}
 }
+
+// TestNamesThatLookAlike: S-CLIENT-21. They are pointed out with the words, and nobody is chosen by one.
+func TestNamesThatLookAlike(t *testing.T) {
+	hers, his := "aaaabbbbccccdddd", "eeeeffffgggghhhh"
+	read := "Cl\u0430ra" // a Cyrillic a
+	v := client.OfficeView{People: []client.OfficePerson{
+		{Member: hers, Name: "Clara", Words: []string{"eagle", "broom"}, Alike: []client.AlikeView{{Member: his, Name: read}}},
+		{Member: his, Name: read, Words: []string{"castle", "robin"}, Alike: []client.AlikeView{{Member: hers, Name: "Clara"}}},
+		{Member: "iiiijjjjkkkkllll", Name: "Bob", Words: []string{"tunnel"}},
+	}}
+	for _, name := range []string{"Clara", read} {
+		if p, err := somebody(v, name); err == nil {
+			t.Errorf("%q chooses %s", name, p.Member)
+		}
+	}
+	for name, want := range map[string]string{"aaaa": hers, his: his, "Bob": "iiiijjjjkkkkllll"} {
+		if p, err := somebody(v, name); err != nil || p.Member != want {
+			t.Errorf("%q chooses %s, %v", name, p.Member, err)
+		}
+	}
+	text := strings.Join(personText(v, v.People[0]), "\n")
+	for _, want := range []string{"LOOKS LIKE eeeeffff", "compare the words", "words: eagle broom"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not said: %s", want, text)
+		}
+	}
+	if text := strings.Join(personText(v, v.People[2]), "\n"); strings.Contains(text, "words") {
+		t.Errorf("Bob looks like nobody: %s", text)
+	}
+}

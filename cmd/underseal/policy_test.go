@@ -17,6 +17,7 @@ func TestPolicyRules(t *testing.T) {
 		return client.CustodianView{Custodian: chain.Custodian{Member: wire.ObjectID{n, n, n, n}, Fingerprint: wire.Hash{n}}, Name: name}
 	}
 	who := []client.CustodianView{person(1, "Ada Advocate"), person(2, "Bob"), person(3, "Cora, Clerk"), person(4, "Dan"), person(5, "Dan"), {Custodian: chain.Custodian{Member: wire.ObjectID{9}}, Name: "Gone", Gone: true}}
+	who[3].Alike, who[4].Alike = []client.AlikeView{{Name: "Dan"}}, []client.AlikeView{{Name: "Dan"}}
 	set := []string{"staff-mfa=true", "client-mfa=true", "password-length=14", "password-days=365", "idle=10", "absolute=480", "one-session=true", "networks=192.0.2.0/24,2001:db8::/32", "recovery=2 of Ada Advocate, Bob after 48 hours"}
 	for _, text := range set {
 		if err := setRule(&p, who, text); err != nil {

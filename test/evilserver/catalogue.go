@@ -23,7 +23,7 @@ var Attacks = []Attack{
 	{2, "another key for somebody whom everybody knows", refused, due},
 	{3, "one person is shown other keys than the rest", refused, due},
 	{4, "a revoked key comes back", refused, due},
-	{5, "two people whose names look the same", refused, later},
+	{5, "two people whose names look the same", detected, due},
 	{6, "a certificate from the provider's own authority", refused, due},
 	{7, "a key or signature of one kind taken for one of another", refused, due},
 	{8, "an invite answered by the server, or keys handed over without a gesture", refused, due},

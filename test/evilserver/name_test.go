@@ -2,6 +2,7 @@ package evilserver
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/underseal/underseal/client"
@@ -14,12 +15,63 @@ import (
 )
 
 var nameCases = []attack{
+	{"05-names-that-look-the-same", sameLook},
 	{"51-names-swapped", swappedNames},
 	{"52-moved-to-another-matter", movedFiles},
 	{"53-another-author", otherAuthor},
 	{"54-files-put-in", injectedFiles},
 	{"58-deleted-file-comes-back", resurrection},
 	{"60-hostile-names", hostileNames},
+}
+
+// S-CLIENT-21. Mallory, who owns the matter as well, lets accomplices in under Clara's name, as it is read. Ada is told of every one, of the link
+// and of who came with it, with the words that tell them apart; and nothing is said of anybody else.
+func sameLook(t *testing.T) {
+	o := newOffice(t)
+	mallory := o.ada.Guest(o.matter, "Mallory", chain.RoleOwner)
+	clara := o.clara.author().Member.String()
+	person := func(id string) client.PersonView {
+		t.Helper()
+		for _, p := range o.ada.View(o.matter).People {
+			if p.Member == id {
+				return p
+			}
+		}
+		t.Fatalf("%s is not on the roster", id)
+		return client.PersonView{}
+	}
+	is := func(list []client.AlikeView, id string) bool {
+		return slices.ContainsFunc(list, func(a client.AlikeView) bool { return a.Member == id && a.State == "here" && len(a.Words) > 0 })
+	}
+	for what, name := range map[string]string{
+		"a Cyrillic letter": "Cl\u0430ra", "Cherokee": "\u13dflara", "a capital": "CIara", "a digit": "C1ara", "nothing to see": "Cla\u200bra", "a dot below": "Clar\u1ea1", "the same name": "Clara",
+	} {
+		if list, err := o.ada.NamesLike(Soon(t), o.matter, name); err != nil || !is(list, clara) {
+			t.Errorf("%s, asked before: %+v, %v", what, list, err)
+		}
+		link := mallory.InviteTo(o.matter, name, chain.RoleClient, chain.ModeOpensAtOnce)
+		invites := o.ada.View(o.matter).Invites
+		open := slices.IndexFunc(invites, func(i client.InviteView) bool { return i.State == "open" })
+		if open < 0 || !is(invites[open].Alike, clara) {
+			t.Errorf("%s, by the link: %+v", what, invites)
+		}
+		guest := o.Person(what)
+		_, err := guest.Accept(link)
+		o.ok(err)
+		id := guest.author().Member.String()
+		if p := person(id); !is(p.Alike, clara) || slices.Equal(p.Words, person(clara).Words) {
+			t.Errorf("%s, on the roster: %+v", what, p)
+		}
+		if p := person(clara); !is(p.Alike, id) {
+			t.Errorf("%s, beside Clara: %+v", what, p)
+		}
+	}
+	o.ada.Guest(o.matter, "Carla", chain.RoleClient)
+	for _, p := range o.ada.View(o.matter).People {
+		if apart := p.Name == "Ada" || p.Name == "Mallory" || p.Name == "Carla"; apart && len(p.Alike) > 0 {
+			t.Errorf("%s is taken for %+v", p.Name, p.Alike)
+		}
+	}
 }
 
 // rework takes the newest entry, which somebody else signed, and with a member's keys seals and links it again after

@@ -45,6 +45,7 @@ export interface OfficePerson {
   ways: number; // 0: nothing of mine says
   read: Reading[];
   left: Left | null;
+  alike: Alike[]; // others whom a name of his could be read as
   server: null | {
     passkeys: number;
     unlocking: number; // of those
@@ -58,6 +59,16 @@ export interface OfficePerson {
     failed: number; // sign-ins since the last one that succeeded
     lockedUntil: number | null;
   };
+}
+
+/** Somebody whom a name could be read as. The words tell the two apart. */
+export interface Alike {
+  member: Id | ""; // "": invited, and not there yet
+  name: string;
+  role: Role | "";
+  state: "here" | "former" | "invited";
+  words: string[];
+  isMe: boolean;
 }
 
 export interface Person {
@@ -75,6 +86,8 @@ export interface Person {
   ways: number;
   read: Reading[];
   left: Left | null; // in a firm itself
+  /** Others whom this name could be read as. */
+  alike: Alike[];
 }
 
 export interface Invite {
@@ -87,6 +100,7 @@ export interface Invite {
   /** waiting: accepted by a guest, an owner must confirm. frozen: two guests accepted. */
   state: "open" | "waiting" | "seated" | "cancelled" | "expired" | "frozen";
   guestWords: string[]; // safety words of who came, when state is waiting
+  alike: Alike[]; // whom this name could be read as
 }
 
 export interface Version {
@@ -352,7 +366,7 @@ export interface Policy extends Rules {
   by: string;
   at: number | null; // null: nobody has set any, these are the defaults
   /** Who can be a custodian, and who is one and cannot any more. */
-  mayBeCustodians: (Custodian & { name: string; gone: boolean })[];
+  mayBeCustodians: (Custodian & { name: string; gone: boolean; words: string[]; alike: Alike[] })[];
 }
 
 /** A custodian of somebody's identity, as the firm's chain knows him. */
@@ -361,6 +375,7 @@ export interface Holder {
   name: string;
   words: string[]; // of the keys that his share is sealed to
   gone: boolean; // he left, and agrees to nothing any more
+  alike: Alike[]; // whom his name could be read as
 }
 
 /** What somebody left, with whom. reaches: enough of them are still here. */
@@ -396,6 +411,7 @@ export interface Recovery {
   recovery: Id;
   member: Id;
   person: string;
+  alike: Alike[]; // whom the person’s name could be read as
   isMine: boolean; // it is this person whom somebody asks for
   by: string;
   reason: string;
@@ -722,6 +738,8 @@ export interface Calls {
   documentMove(p: { matter: Id; documents: Id[]; folder: string }): MatterView;
   documentDelete(p: { matter: Id; documents: Id[] }): MatterView;
 
+  /** Whom a name could be read as in a matter. */
+  namesLike(p: { matter: Id; name: string }): { alike: Alike[] };
   inviteCreate(p: { matter: Id; person: string; role: Role; mode: InviteMode; days: number }): { link: string; invite: Id };
   inviteConfirm(p: { matter: Id; invite: Id }): MatterView;
   inviteCancel(p: { matter: Id; invite: Id }): MatterView;

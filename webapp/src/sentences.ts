@@ -730,6 +730,15 @@ export const say = {
     added: (n: number) => plural(n, "file", "files") + " being sealed and sent",
   },
 
+  alike: {
+    looks: "Looks like ",
+    who: (facts: string[]) => (facts.length === 0 ? "" : ` (${facts.join(", ")})`),
+    state: { here: "", former: "was removed", invited: "invited" },
+    compare: "A name is only what somebody typed. Compare the words before you rely on it.",
+    own: "Words of this one",
+    others: "Words of ",
+  },
+
   people: {
     title: "People",
     invite: "Invite",

@@ -1,5 +1,6 @@
 // Whether somebody leaves his identity with custodians: what he is shown before he does, and the way back.
 
+import { alikeNote } from "../alike.ts";
 import type { App } from "../app.ts";
 import { fill, h, type Child } from "../dom.ts";
 import type { AccountView, Custody, Holder } from "../engine.ts";
@@ -80,7 +81,7 @@ function askConsent(app: App, custody: Custody, show: Show) {
   }));
   const open = dialog("consent-dialog", t.consentTitle(visible(custody.firmName)),
     h("ul", { id: "consent-holders", class: "holders" }, list.map((who) => h("li", {}, name(who.name),
-      h("details", {}, h("summary", { class: "hint" }, t.words), words(who.words))))),
+      h("details", {}, h("summary", { class: "hint" }, t.words), words(who.words)), alikeNote(who.alike, who.words)))),
     h("div", { class: "stack tight" },
       h("p", {}, t.consentWhat(k, list.length)),
       h("p", { class: "caution", id: "consent-could" }, t.consentCould(k)),

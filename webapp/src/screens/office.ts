@@ -1,5 +1,6 @@
 // Everybody in a firm, for its owners: who they are and what they are in, how they sign in, and what can be done about it.
 
+import { alikeInList, alikeNote } from "../alike.ts";
 import type { App, Screen } from "../app.ts";
 import { fill, h, type Child } from "../dom.ts";
 import type { Id, Office, OfficePerson } from "../engine.ts";
@@ -102,6 +103,7 @@ function row(app: App, office: Office, p: OfficePerson, reload: () => Promise<vo
       cell(t.columns.signsIn, factors(p)),
       cell(t.columns.here, lastHere(p)),
       cell(t.columns.state, state(p, locked))),
+    alikeInList(p.alike, p.words),
     (p.words.length > 0 || p.read.length > 0) && details(office, p),
     actions(app, office, p, reload));
 }
@@ -186,6 +188,7 @@ function reasonDialog(app: App, office: Office, p: OfficePerson, act: Act, reloa
     await reload();
   });
   const open = dialog("office-dialog", act.title(person), h("p", {}, act.text), p.words.length > 0 && h("div", {}, h("p", { class: "words-title" }, say.people.words), words(p.words)),
+    alikeNote(p.alike),
     form({}, submit, field(t.reason, reason, t.reasonHint), slot.node,
       h("div", { class: "actions" }, button(say.cancel, { class: "quiet" }, () => open.close()), yes)));
   reason.focus();

@@ -1,5 +1,6 @@
 // The people of a matter, and its invitations.
 
+import { alikeInList, alikeNote } from "../alike.ts";
 import type { App, Changed } from "../app.ts";
 import { fill, h, keyedList, type Row } from "../dom.ts";
 import type { Invite, InviteMode, Left, MatterView, Params, Person, Role } from "../engine.ts";
@@ -67,6 +68,7 @@ function personRow(app: App, view: () => MatterView | null, first: Person, chang
         h("span", { class: "role" }, roleName[p.role])),
       p.ways === 1 && p.removedAt === null && h("p", { class: "hint one-way" }, t.oneWay),
       p.frozen && p.removedAt === null && h("p", { class: "problem small-problem" }, t.seatFrozen),
+      alikeInList(p.alike, p.words),
       h("details", { open: node.querySelector("details")?.open ?? false },
         h("summary", { class: "hint" }, p.removedAt === null ? founder(current, p) ? [t.founded, date(p.addedAt)] : [t.since, date(p.addedAt), t.addedBy, name(p.addedBy)] : [t.until, date(p.removedAt)]),
         p.removedAt === null && selfSaid(p),
@@ -101,6 +103,7 @@ function askRemove(app: App, view: MatterView | null, person: Person, changed: C
   ask({
     title: t.removeTitle(visible(person.name)),
     text: t.removeText,
+    extra: alikeNote(person.alike, person.words),
     yes: t.removeButton,
     danger: true,
     act: async () => changed(await app.engine.call("memberRemove", { matter: view.matter, member: person.member })),
@@ -117,6 +120,7 @@ function inviteRow(app: App, view: () => MatterView | null, first: Invite, chang
     return [
       h("div", { class: "person-head" }, h("span", { class: "person-name" }, name(i.person)), h("span", { class: "role" }, roleName[i.role])),
       h("p", { class: "hint" }, h("strong", { class: "invite-state" }, inviteState[i.state]), i.state === "open" && [" \u00b7 ", t.expires, date(i.expiresAt)], " \u00b7 ", t.by, name(i.createdBy)),
+      alikeInList(i.alike, i.guestWords),
       i.state === "frozen" && h("p", { class: "problem small-problem" }, t.frozen),
       mine && h("div", { class: "actions start" },
         i.state === "waiting" && button(t.confirm, { class: "primary small", "data-action": "invite-confirm", "aria-label": t.confirmOne(label) }, () => askConfirm(app, view(), i, changed)),
@@ -132,7 +136,7 @@ function askConfirm(app: App, view: MatterView | null, invite: Invite, changed: 
   ask({
     title: t.confirmTitle(visible(invite.person)),
     text: t.confirmText,
-    extra: words(invite.guestWords),
+    extra: [words(invite.guestWords), alikeNote(invite.alike)],
     yes: t.confirmButton,
     act: async () => changed(await app.engine.call("inviteConfirm", { matter: view.matter, invite: invite.id })),
   });
@@ -181,12 +185,27 @@ function inviteDialog(app: App, view: MatterView, changed: Changed, asked: Asked
       app.secondWay("/m/" + view.matter, () => inviteDialog(app, view, changed, next));
     }
   });
+  const looks = h("div", { id: "invite-alike", "aria-live": "polite" });
+  person.addEventListener("input", paused(async () => {
+    const typed = person.value.trim();
+    const { alike } = await app.engine.call("namesLike", { matter: view.matter, name: typed });
+    if (typed === person.value.trim()) fill(looks, alikeNote(alike));
+  }));
   const roleField = field(say.invite.role, role);
   roleField.append(hint);
   const open = dialog("invite-dialog", say.invite.title, form({}, submit,
-    field(say.invite.person, person, say.invite.personHint), roleField, mode.node, field(say.invite.days, valid), slot.node,
+    field(say.invite.person, person, say.invite.personHint), looks, roleField, mode.node, field(say.invite.days, valid), slot.node,
     h("div", { class: "actions" }, button(say.cancel, { class: "quiet" }, () => open.close()), create)));
   person.focus();
+}
+
+// Nobody waits for it, and creating the link does not need it: where it fails, the roster says the same afterwards.
+function paused(act: () => Promise<void>): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void act().catch(() => undefined), 300);
+  };
 }
 
 function modeChoice(first: InviteMode) {

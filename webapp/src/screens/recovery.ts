@@ -1,5 +1,6 @@
 // Recoveries of a firm: the list, the way to begin one, and the ceremony by which custodians hand somebody back.
 
+import { alikeNote } from "../alike.ts";
 import type { App, Screen } from "../app.ts";
 import { fill, h, type Child } from "../dom.ts";
 import type { Ceremony, Event, Id, Recoveries, Recovery } from "../engine.ts";
@@ -50,6 +51,13 @@ function list({ firm, recoveries, mayBegin }: Recoveries): Child[] {
 function beginDialog(app: App, known: Recoveries, done: () => Promise<void>) {
   const slot = problemSlot();
   const who = h("select", { id: "recovery-who" }, known.mayBegin.map((m) => h("option", { value: m.member, disabled: m.gone }, m.gone ? t.whoGone(visible(m.name)) : visible(m.name))));
+  const apart = h("div", { id: "recovery-alike", "aria-live": "polite" });
+  const chosen = () => {
+    const person = known.mayBegin.find((m) => m.member === who.value);
+    fill(apart, person !== undefined && alikeNote(person.alike, person.words));
+  };
+  who.addEventListener("change", chosen);
+  chosen();
   const reason = h("textarea", { id: "recovery-reason", class: "prose", required: true, rows: 3, maxlength: 900 });
   const go = h("button", { id: "recovery-make", class: "primary", type: "submit" }, t.beginYes);
   const submit = () => void busy(go, slot, async () => {
@@ -60,7 +68,7 @@ function beginDialog(app: App, known: Recoveries, done: () => Promise<void>) {
     await done();
   });
   const open = dialog("recovery-dialog", t.beginTitle, form({}, submit,
-    h("p", {}, t.beginText), field(t.who, who), field(t.reason, reason, t.reasonHint), slot.node,
+    h("p", {}, t.beginText), field(t.who, who), apart, field(t.reason, reason, t.reasonHint), slot.node,
     h("div", { class: "actions" }, button(say.cancel, { class: "quiet" }, () => open.close()), go)));
 }
 
@@ -134,7 +142,7 @@ function facts(r: Ceremony): HTMLElement {
   const fact = (term: string, ...value: Child[]) => [h("dt", {}, term), h("dd", {}, value)];
   const over = r.endedAt !== null && r.state !== "open" && r.state !== "expired" && t.ended[r.state];
   return h("dl", { class: "facts" },
-    fact(t.facts.who, name(r.person)),
+    fact(t.facts.who, name(r.person), alikeNote(r.alike)),
     fact(t.facts.by, name(r.by)),
     fact(t.facts.when, dateTime(r.at)),
     fact(t.facts.why, name(r.reason)),

@@ -1,5 +1,6 @@
 // The rules of a firm: a form for its owners, a list for everybody else, and what was done in the firm.
 
+import { alikeInList } from "../alike.ts";
 import type { App, Screen } from "../app.ts";
 import { fill, h, type Child, type Props } from "../dom.ts";
 import type { Custodian, Event, Id, Policy, Rules } from "../engine.ts";
@@ -242,7 +243,7 @@ function recovery(policy: Policy): Control {
   const chosen = () => people.filter(({ box }) => box.checked).map(({ who: { member, fingerprint } }) => ({ member, fingerprint }));
   const all = h("div", { class: "stack tight" },
     h("fieldset", { id: id + "-custodians" }, h("legend", {}, t.custodians),
-      people.map(({ who, box }) => h("label", { class: "check" }, box, h("span", {}, name(who.name), who.gone && h("span", { class: "hint block" }, t.custodianGone))))),
+      people.map(({ who, box }) => [h("label", { class: "check" }, box, h("span", {}, name(who.name), who.gone && h("span", { class: "hint block" }, t.custodianGone))), alikeInList(who.alike, who.words)])),
     h("div", { class: "pair-of-fields" },
       h("div", { class: "field" }, h("label", { for: k.id }, t.recoveryK), k),
       h("div", { class: "field" }, h("label", { for: hours.id }, t.recoveryHours), hours)));
