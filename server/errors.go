@@ -35,6 +35,7 @@ var answers = map[api.Code]struct {
 	api.CodeNotFromHere:    {http.StatusForbidden, "This firm lets nobody in from here."},
 	api.CodeNewKeys:        {http.StatusConflict, "Somebody has new keys: an owner must renew the keys here first."},
 	api.CodeSecondWay:      {http.StatusForbidden, "You need two ways to unlock first."},
+	api.CodeClock:          {http.StatusUnauthorized, "The clock of this device is wrong."},
 	api.CodeTooEarly:       {http.StatusConflict, "It is too early: everybody has time to say no."},
 	api.CodeRecoveryGone:   {http.StatusGone, "This recovery is over, or was never begun."},
 	api.CodeRecovered:      {http.StatusForbidden, "Who you were in this firm was handed back in another account."},

@@ -402,3 +402,14 @@ func TestManySessions(t *testing.T) {
 	w.clock.advance(time.Minute)
 	clara.open()
 }
+
+// TestClockIsBehind: whose device signs sessions that are over already is told to look at its clock, and not that his program is
+// of another version.
+func TestClockIsBehind(t *testing.T) {
+	w := newWorld(t)
+	ada := w.founder()
+	behind := ada.sessionRequest(ada.ticket())
+	behind.Expires = uint64(w.clock.now().Unix())
+	refused(t, ada.json("POST", api.Firm(ada.firm)+"/sessions", behind), api.CodeClock)
+	ada.open()
+}

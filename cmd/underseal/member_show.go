@@ -219,6 +219,7 @@ func sentences() map[api.Code]string {
 		api.CodeProveAgain:      "Show once more that it is you: run the command again.",
 		api.CodeLastMethod:      "Without it nobody could get in any more. Add another way first.",
 		api.CodeSecondWay:       "Whoever works in a firm needs two ways to unlock. Make a recovery kit or a passkey in the browser, under Account, and try again.",
+		api.CodeClock:           "The clock of this machine is hours behind. Set it right, then run the command again.",
 		api.CodeTooEarly:        "It is too early: everybody has time to say no first.",
 		api.CodeRecoveryGone:    "This recovery is over, or was never begun.",
 		api.CodeTooMany:         "There were too many attempts. Wait a little, then run the command again.",

@@ -29,6 +29,7 @@ const (
 	CodeDeviceRevoked  Code = "device-revoked"  // a sign-in from a device that its owner revoked
 	CodeRequestGone    Code = "request-gone"    // a new device's request expired, was refused, or was never made
 	CodeRequestTaken   Code = "request-taken"   // another device answered it
+	CodeClock          Code = "clock"           // the device's clock is so far behind that its session ended before it began
 	CodeForbidden      Code = "forbidden"       // signed in, and may not
 	CodeSetupUsed      Code = "setup-used"      // the setup link worked once already, or is too old, or was never made
 	CodeInviteUsed     Code = "invite-used"     // somebody accepted it already
@@ -84,7 +85,7 @@ const (
 // ServerCodes are the codes that a server may answer; a client takes no other.
 func ServerCodes() []Code {
 	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeLastMethod, CodeTooMany, CodeCodeFailed, CodeSecondFactor, CodeNoSecond,
-		CodePasswordOld, CodeNameTaken, CodeNotFromHere, CodeNewKeys, CodeSecondWay, CodeTooEarly, CodeRecoveryGone, CodeRecovered, CodeDeviceRevoked, CodeRequestGone, CodeRequestTaken, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
+		CodePasswordOld, CodeNameTaken, CodeNotFromHere, CodeNewKeys, CodeSecondWay, CodeTooEarly, CodeRecoveryGone, CodeRecovered, CodeDeviceRevoked, CodeRequestGone, CodeRequestTaken, CodeClock, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
 		CodeInviteGone, CodeMoved, CodeGone, CodeDigest, CodeChunkConflict, CodeUploadGone, CodeUploadMissing, CodeNotReleased, CodeRange, CodeNoSpace,
 		CodeSecretReceived, CodeUnavailable, CodeInternal}
 }

@@ -38,7 +38,9 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 		return FirmToken{}, access.Deny(api.CodeNotSignedIn)
 	case len(req.PublicKey) != ed25519.PublicKeySize || req.Session.IsZero() || req.Member.IsZero():
 		return FirmToken{}, access.Deny(api.CodeBadRequest)
-	case req.Expires <= uint64(now.Unix()) || req.Expires > 1<<62:
+	case req.Expires <= uint64(now.Unix()):
+		return FirmToken{}, access.Deny(api.CodeClock)
+	case req.Expires > 1<<62:
 		return FirmToken{}, access.Deny(api.CodeBadRequest)
 	}
 	token, err := a.random(tokenSize)
