@@ -33,6 +33,9 @@ const (
 	FreeOfAddress = 50
 	// MaxWait is how long the wait grows.
 	MaxWait = 15 * time.Minute
+	// Ahead is how far a row may be ahead of the clock that reads it. A request's clock is that of its first lines, and its body
+	// may come minutes later: whoever holds requests back must find in none of them a time before the waits.
+	Ahead = time.Hour
 	// Forgotten is how long after the last attempt nothing is known of it any more.
 	Forgotten = 24 * time.Hour
 )
@@ -115,13 +118,13 @@ func (l *Limiter) counters(a Attempt) []counter {
 }
 
 // wait is how long a row makes the next attempt wait. A clock that was set back must not lock anybody out for the time it
-// was ahead: no honest row waits longer than MaxWait.
+// was ahead: no honest row is further away than that.
 func (r row) wait(now time.Time) time.Duration {
 	wait := time.UnixMilli(r.Until).Sub(now)
-	if r.Until == 0 || wait <= 0 || wait > MaxWait {
+	if r.Until == 0 || wait <= 0 || wait > MaxWait+Ahead {
 		return 0
 	}
-	return wait
+	return min(wait, MaxWait)
 }
 
 // after is the wait that follows an attempt.

@@ -362,6 +362,34 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
+// TestHeldBack plays somebody who begins many requests, has each wait with its body, and lets them go, the last one first, when
+// the wait is the longest: by the clock of the first lines of each, it ends further away than any wait is.
+func TestHeldBack(t *testing.T) {
+	w := newWorld(t)
+	n := 0
+	for ; n < 40 && w.try(from("ada", n)) != limit.MaxWait; n++ {
+		w.now = w.now.Add(limit.MaxWait)
+	}
+	began := w.now
+	w.now = began.Add(10 * time.Minute)
+	for w.try(from("ada", n)) > 0 {
+		w.now = w.now.Add(time.Minute)
+	}
+	through := 0
+	for held := range 100 {
+		w.now = began.Add(-time.Duration(held) * time.Second)
+		switch wait := w.try(from("ada", 100+held)); {
+		case wait == 0:
+			through++
+		case wait > limit.MaxWait:
+			t.Errorf("is to wait %v", wait)
+		}
+	}
+	if through > 0 {
+		t.Errorf("%d guesses went through", through)
+	}
+}
+
 // TestUnknownName plays somebody who wants to learn which names exist: nothing here asks, so what an account would change
 // is only its own rows.
 func TestUnknownName(t *testing.T) { // attack 87
