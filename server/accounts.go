@@ -174,12 +174,12 @@ func (s *Server) endOtherSessions(c echo.Context, now time.Time, who auth.Who) e
 	return c.NoContent(http.StatusNoContent)
 }
 
-func (s *Server) putKeyring(c echo.Context, _ time.Time, who auth.Who) error {
+func (s *Server) putKeyring(c echo.Context, now time.Time, who auth.Who) error {
 	req, err := decode[api.PutKeyring](c, maxVaultJSON)
 	if err != nil {
 		return err
 	}
-	out, err := s.auth.PutKeyring(c.Request().Context(), who, req)
+	out, err := s.auth.PutKeyring(c.Request().Context(), now, who, req)
 	return reply(c, out, err)
 }
 

@@ -40,7 +40,7 @@ func (s *Server) beginUpload(c echo.Context, now time.Time, caller access.Caller
 		return err
 	}
 	ctx := c.Request().Context()
-	out, err := update(ctx, s, caller.Firm, func(tx store.Tx) (api.Upload, error) { return ledger.BeginUpload(tx, now, caller, id, req) })
+	out, err := change(ctx, s, caller, func(tx store.Tx) (api.Upload, error) { return ledger.BeginUpload(tx, now, caller, id, req) })
 	if err == nil {
 		s.purge(ctx, caller.Firm)
 	}
@@ -68,7 +68,7 @@ func (s *Server) cancelUpload(c echo.Context, now time.Time, caller access.Calle
 		return err
 	}
 	ctx := c.Request().Context()
-	_, err = update(ctx, s, caller.Firm, func(tx store.Tx) (struct{}, error) {
+	_, err = change(ctx, s, caller, func(tx store.Tx) (struct{}, error) {
 		return struct{}{}, ledger.CancelUpload(tx, now, caller, id, upload)
 	})
 	if err != nil {
@@ -223,7 +223,7 @@ func (s *Server) body(c echo.Context, now time.Time, caller access.Caller) error
 	})
 	if err == nil && !told {
 		// The auditors are told before the first byte leaves.
-		v, err = update(ctx, s, caller.Firm, func(tx store.Tx) (layout.Version, error) {
+		v, err = change(ctx, s, caller, func(tx store.Tx) (layout.Version, error) {
 			return s.config.Log.Serve(tx, s.config.Random, now, caller, id, doc, version)
 		})
 	}

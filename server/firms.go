@@ -36,6 +36,16 @@ func update[T any](ctx context.Context, s *Server, firm wire.ChainID, fn func(st
 	return out, err
 }
 
+// change is the same for a caller, as long as his session goes on.
+func change[T any](ctx context.Context, s *Server, caller access.Caller, fn func(store.Tx) (T, error)) (T, error) {
+	return update(ctx, s, caller.Firm, func(tx store.Tx) (out T, err error) {
+		if err := s.auth.Stands(tx, s.config.Now(), caller); err != nil {
+			return out, err
+		}
+		return fn(tx)
+	})
+}
+
 func (s *Server) found(c echo.Context, now time.Time, who auth.Who) error {
 	if _, err := seenParam(c); err != nil {
 		return err
@@ -151,7 +161,7 @@ func (s *Server) openChain(c echo.Context, _ time.Time, caller access.Caller) er
 	if err != nil {
 		return err
 	}
-	out, err := update(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (ledger.Appended, error) { return ledger.Found(tx, caller, sub) })
+	out, err := change(c.Request().Context(), s, caller, func(tx store.Tx) (ledger.Appended, error) { return ledger.Found(tx, caller, sub) })
 	return s.appended(c, caller.Firm, out, err)
 }
 
@@ -219,7 +229,7 @@ func (s *Server) append(c echo.Context, now time.Time, caller access.Caller) err
 			return err
 		}
 	}
-	out, err := update(ctx, s, caller.Firm, func(tx store.Tx) (ledger.Appended, error) {
+	out, err := change(ctx, s, caller, func(tx store.Tx) (ledger.Appended, error) {
 		out, err := ledger.Append(tx, now, caller, id, sub, insists)
 		if err == nil && sub.Effect.Kind == chain.KindSignOut && !out.Again {
 			err = s.auth.SignOutMember(tx, now, caller.Firm, sub.Effect.SignOut.Member)
@@ -245,7 +255,7 @@ func (s *Server) release(c echo.Context, now time.Time, caller access.Caller) er
 	if err != nil {
 		return err
 	}
-	out, err := update(c.Request().Context(), s, caller.Firm, func(tx store.Tx) (ledger.Appended, error) { return ledger.Release(tx, now, caller, id, sub) })
+	out, err := change(c.Request().Context(), s, caller, func(tx store.Tx) (ledger.Appended, error) { return ledger.Release(tx, now, caller, id, sub) })
 	return s.appended(c, caller.Firm, out, err)
 }
 

@@ -25,6 +25,28 @@ func stack() []byte { return debug.Stack() }
 // maxVaultJSON bounds the two requests that hold a keyring.
 const maxVaultJSON = api.MaxJSON + (api.MaxKeyring+2)/3*4
 
+// arrived waits for a request's body, which is small, before anything is asked of clock or session: whoever holds it back acts by
+// those of when it came.
+func arrived(c echo.Context) error {
+	r := c.Request()
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	if r.ContentLength > maxVaultJSON {
+		return access.Deny(api.CodeTooLarge)
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxVaultJSON))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return access.Deny(api.CodeTooLarge)
+	}
+	if err != nil {
+		return access.Deny(api.CodeBadRequest)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	return nil
+}
+
 // body reads a request's body of exactly one type and at most limit bytes.
 func body(c echo.Context, contentType string, limit int64) ([]byte, error) {
 	r := c.Request()

@@ -116,11 +116,19 @@ func (s *Server) routes(e *echo.Echo) {
 }
 
 func (s *Server) asAnybody(h anybody) echo.HandlerFunc {
-	return func(c echo.Context) error { return h(c, s.config.Now()) }
+	return func(c echo.Context) error {
+		if err := arrived(c); err != nil {
+			return err
+		}
+		return h(c, s.config.Now())
+	}
 }
 
 func (s *Server) asAccount(h account) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		if err := arrived(c); err != nil {
+			return err
+		}
 		now := s.config.Now()
 		t, err := token(c, accountCookie)
 		if err != nil {

@@ -81,13 +81,13 @@ func readPasskeys(tx store.Tx, account wire.ObjectID) (out []layout.Passkey, err
 
 // PutKeyring replaces the revision that the caller read, with a signature that takes the account's root. The same request
 // again is answered as it was.
-func (a *Service) PutKeyring(ctx context.Context, who Who, req api.PutKeyring) (api.Account, error) {
+func (a *Service) PutKeyring(ctx context.Context, now time.Time, who Who, req api.PutKeyring) (api.Account, error) {
 	account := who.Account
 	if len(req.Keyring) > api.MaxKeyring {
 		return api.Account{}, access.Deny(api.CodeTooLarge)
 	}
 	var out api.Account
-	err := a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error {
+	err := a.updateAs(ctx, now, who, func(tx store.Tx) error {
 		old, _, err := layout.Get[layout.Keyring](tx, layout.KeyringKey(account))
 		if err != nil {
 			return err
@@ -125,7 +125,7 @@ func (a *Service) PutVault(ctx context.Context, now time.Time, who Who, req api.
 		return out, access.Deny(api.CodeBadRequest)
 	}
 	var e ended
-	err := a.finish(ctx, now, layout.SignInKey(req.SignIn), func(tx store.Tx) error {
+	err := a.finishAs(ctx, now, who, layout.SignInKey(req.SignIn), func(tx store.Tx) error {
 		done, err := hasVault(tx, account, req.Entry)
 		if err != nil {
 			return err
@@ -154,7 +154,7 @@ func (a *Service) putFactorVault(ctx context.Context, now time.Time, who Who, re
 	if req.Login != nil || len(req.Entry.ID) > maxVaultID || len(req.Entry.Wrapped) == 0 {
 		return out, access.Deny(api.CodeBadRequest)
 	}
-	err = a.update(ctx, now, func(tx store.Tx) error {
+	err = a.updateAs(ctx, now, who, func(tx store.Tx) error {
 		if err := tx.Delete(layout.VaultKey(who.Account, req.Entry.Method, req.Entry.ID)); err != nil {
 			return err
 		}

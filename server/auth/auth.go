@@ -114,6 +114,17 @@ func ParseToken(s string) (Token, error) {
 	return b, nil
 }
 
+// updateAs is update for who is signed in, as long as he is: his session was looked at when the request came, and what has ended
+// it since came first (SPEC S-SESSION-04).
+func (a *Service) updateAs(ctx context.Context, now time.Time, who Who, fn func(store.Tx) error) error {
+	return a.update(ctx, now, func(tx store.Tx) error {
+		if err := who.stands(tx, now); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
 // update changes the accounts, and takes a little of what is past its time away.
 func (a *Service) update(ctx context.Context, now time.Time, fn func(store.Tx) error) error {
 	return a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error {

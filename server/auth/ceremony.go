@@ -313,6 +313,16 @@ func (a *Service) finish(ctx context.Context, now time.Time, key []byte, fn func
 	return denied
 }
 
+// finishAs is the same for who is signed in, as long as he is.
+func (a *Service) finishAs(ctx context.Context, now time.Time, who Who, key []byte, fn func(store.Tx) error) error {
+	return a.finish(ctx, now, key, func(tx store.Tx) error {
+		if err := who.stands(tx, now); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
 func takeSignIn(tx store.Tx, now time.Time, id wire.ObjectID) (layout.SignIn, error) {
 	s, err := take[layout.SignIn](tx, layout.SignInKey(id))
 	if err == nil && now.Unix() >= s.Expires {

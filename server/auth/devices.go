@@ -97,7 +97,7 @@ func (a *Service) NewDevice(ctx context.Context, now time.Time, who Who, req api
 	if req.Device.IsZero() {
 		return out, access.Deny(api.CodeBadRequest)
 	}
-	err = a.update(ctx, now, func(tx store.Tx) error {
+	err = a.updateAs(ctx, now, who, func(tx store.Tx) error {
 		if err := keepDevice(tx, now, who.Account, req); err != nil {
 			return err
 		}

@@ -110,7 +110,7 @@ func (a *Service) AnswerDevice(ctx context.Context, now time.Time, who Who, code
 	if err := who.justProved(now); err != nil {
 		return out, err
 	}
-	err = a.update(ctx, now, func(tx store.Tx) error {
+	err = a.updateAs(ctx, now, who, func(tx store.Tx) error {
 		row, key, err := deviceRequest(tx, now, code)
 		if err != nil {
 			return err
@@ -167,7 +167,7 @@ func answeredFirst(row layout.DeviceRequest, who Who, raw []byte) (layout.Device
 
 // RefuseDevice ends a request that the caller answered.
 func (a *Service) RefuseDevice(ctx context.Context, now time.Time, who Who, code string) error {
-	return a.update(ctx, now, func(tx store.Tx) error {
+	return a.updateAs(ctx, now, who, func(tx store.Tx) error {
 		row, key, err := deviceRequest(tx, now, code)
 		if err != nil {
 			return err

@@ -34,6 +34,15 @@ type Who struct {
 	device      wire.ObjectID
 }
 
+// stands is whether the session goes on. The server itself, which runs no session, is not asked.
+func (w Who) stands(tx store.Tx, now time.Time) error {
+	if w.Token == nil {
+		return nil
+	}
+	_, err := alive(tx, layout.SessionKey(w.Token), now)
+	return err
+}
+
 // justProved is whether a factor was shown within the last minutes: a cookie alone changes none (SPEC S-SESSION-01).
 func (w Who) justProved(now time.Time) error {
 	if now.Unix() >= w.proved+api.ProofSeconds {
@@ -162,7 +171,7 @@ func (a *Service) BeginPasskey(ctx context.Context, now time.Time, who Who) (out
 	if err != nil {
 		return out, err
 	}
-	err = a.update(ctx, now, func(tx store.Tx) error {
+	err = a.updateAs(ctx, now, who, func(tx store.Tx) error {
 		passkeys, err := readPasskeys(tx, who.Account)
 		if err != nil {
 			return err
@@ -190,7 +199,7 @@ func (a *Service) BeginPasskey(ctx context.Context, now time.Time, who Who) (out
 
 // FinishPasskey adds it. The proof was asked for when it was begun, by this very session.
 func (a *Service) FinishPasskey(ctx context.Context, now time.Time, who Who, id wire.ObjectID, req api.PasskeyFinish) (out api.Account, err error) {
-	err = a.finish(ctx, now, layout.NewPasskeyKey(id), func(tx store.Tx) error {
+	err = a.finishAs(ctx, now, who, layout.NewPasskeyKey(id), func(tx store.Tx) error {
 		n, err := take[layout.NewPasskey](tx, layout.NewPasskeyKey(id))
 		if err != nil {
 			return err
@@ -351,7 +360,7 @@ func (a *Service) BeginAuthenticator(ctx context.Context, now time.Time, who Who
 		return out, err
 	}
 	out.Secret = secret.Text()
-	return out, a.update(ctx, now, func(tx store.Tx) error {
+	return out, a.updateAs(ctx, now, who, func(tx store.Tx) error {
 		return layout.PutEphemeral(tx, layout.NewAuthenticatorKey(out.Ceremony), n, n.Expires)
 	})
 }
@@ -360,7 +369,7 @@ func (a *Service) BeginAuthenticator(ctx context.Context, now time.Time, who Who
 // followed by another: whoever began it was given the secret. The same request again is answered as it was.
 func (a *Service) PutAuthenticator(ctx context.Context, now time.Time, who Who, req api.PutTOTP) (out api.Account, err error) {
 	var e ended
-	err = a.finish(ctx, now, layout.NewAuthenticatorKey(req.Ceremony), func(tx store.Tx) error {
+	err = a.finishAs(ctx, now, who, layout.NewAuthenticatorKey(req.Ceremony), func(tx store.Tx) error {
 		n, found, err := layout.Get[layout.NewAuthenticator](tx, layout.NewAuthenticatorKey(req.Ceremony))
 		if err != nil {
 			return err

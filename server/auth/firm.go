@@ -271,6 +271,9 @@ func PutMember(tx store.Tx, l *ledger.Log, firm wire.ChainID, account wire.Objec
 // them. The same request again is answered as it was, with the proof of the link's label.
 func (a *Service) PutKeys(ctx context.Context, now time.Time, c access.Caller, link chain.KeyLink) (out ledger.Appended, proof []byte, err error) {
 	err = a.Store.Update(ctx, layout.FirmPartition(c.Firm), func(tx store.Tx) error {
+		if err := a.Stands(tx, now, c); err != nil {
+			return err
+		}
 		m, found, err := layout.Get[layout.Member](tx, layout.MemberKey(c.Member))
 		if err != nil {
 			return err

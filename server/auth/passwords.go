@@ -76,7 +76,7 @@ func (a *Service) BeginNewPassword(ctx context.Context, now time.Time, who Who, 
 		return out, err
 	}
 	n := layout.NewPassword{Expires: now.Unix() + api.CeremonySeconds, Account: who.Account, AccountSession: who.Session, Name: req.Name}
-	return out, a.update(ctx, now, func(tx store.Tx) error {
+	return out, a.updateAs(ctx, now, who, func(tx store.Tx) error {
 		return layout.PutEphemeral(tx, layout.NewPasswordKey(out.Ceremony), n, n.Expires)
 	})
 }
@@ -97,7 +97,7 @@ func (a *Service) PutPassword(ctx context.Context, now time.Time, who Who, req a
 		return out, access.Deny(api.CodeBadRequest)
 	}
 	var e ended
-	err = a.finish(ctx, now, layout.NewPasswordKey(req.Ceremony), func(tx store.Tx) error {
+	err = a.finishAs(ctx, now, who, layout.NewPasswordKey(req.Ceremony), func(tx store.Tx) error {
 		old, _, err := layout.Get[layout.Password](tx, layout.PasswordKey(who.Account))
 		if err != nil {
 			return err

@@ -221,6 +221,16 @@ func (a *Service) Lives(ctx context.Context, now time.Time, firm wire.ChainID, t
 	}) == nil
 }
 
+// Stands is whether a caller's session goes on, in the write that does what he asks for: it was looked at when the request came.
+func (a *Service) Stands(tx store.Tx, now time.Time, c access.Caller) error {
+	id, found, err := layout.Get[layout.SessionID](tx, layout.SessionIDKey(c.Session))
+	if err != nil || !found {
+		return deny(err, api.CodeNotSignedIn)
+	}
+	_, _, err = a.firmSession(tx, c.Firm, []byte(id.Token), now)
+	return err
+}
+
 // Caller says whose session in a firm a token is of.
 //
 // Where it comes from an address that the firm does not admit, the caller is answered with the refusal: it is to be recorded.
@@ -469,7 +479,7 @@ func (a *Service) end(ctx context.Context, now time.Time, who Who, why string, w
 // endBy is the same after a change, in its transaction, which says which are to end.
 func (a *Service) endBy(ctx context.Context, now time.Time, who Who, why string, change func(store.Tx) (func(layout.AccountSession) bool, error)) error {
 	var e ended
-	err := a.update(ctx, now, func(tx store.Tx) error {
+	err := a.updateAs(ctx, now, who, func(tx store.Tx) error {
 		which, err := change(tx)
 		if err != nil {
 			return err
@@ -599,7 +609,7 @@ func (a *Service) Ticket(ctx context.Context, now time.Time, who Who, firm wire.
 		return api.Ticket{}, err
 	}
 	t := layout.Ticket{Account: who.Account, Firm: firm, Expires: now.Unix() + ticketSeconds, AccountSession: who.Session, Created: who.created, Seen: who.seen, MFA: who.mfa, PasswordSet: who.passwordSet}
-	err = a.update(ctx, now, func(tx store.Tx) (err error) {
+	err = a.updateAs(ctx, now, who, func(tx store.Tx) (err error) {
 		account, _, err := layout.Get[layout.Account](tx, layout.AccountKey(who.Account))
 		if err != nil {
 			return err

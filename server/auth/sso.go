@@ -139,7 +139,7 @@ func (a *Service) AllowSSO(ctx context.Context, now time.Time, who Who, req api.
 		return out, err
 	}
 	l := layout.SSOLeave{Expires: now.Unix() + api.CeremonySeconds, Firm: req.Firm, Account: who.Account, AccountSession: who.Session}
-	return out, a.update(ctx, now, func(tx store.Tx) error { return layout.PutEphemeral(tx, layout.SSOLeaveKey(out.Link), l, l.Expires) })
+	return out, a.updateAs(ctx, now, who, func(tx store.Tx) error { return layout.PutEphemeral(tx, layout.SSOLeaveKey(out.Link), l, l.Expires) })
 }
 
 // SSOBegin is a sign-in to begin.
