@@ -155,6 +155,52 @@ func TestRefusedDevice(t *testing.T) {
 	refused(t, n.in(n.code, n.keys.DeviceKey()), api.CodeSignInFailed)
 }
 
+// lets has a player let a newcomer in: with the session that he has, and the root.
+func (p *player) lets(n *newcomer) {
+	p.t.Helper()
+	want[api.DeviceRequest](p.t, n.ask())
+	mine := p.answers(n.keys.Request())
+	grant, err := mine.Grant(rand.Reader, vault.Root{1})
+	p.ok(err)
+	want[api.DeviceRequest](p.t, p.putAnswer(n.code, mine.Bytes()))
+	want[api.DeviceRequest](p.t, p.putGrant(n.code, grant.Bytes()))
+}
+
+// TestNobodyIsLetInAfter: what a session granted lets nobody in once it was ended, nor once there is another root; and a device
+// that was put out does not come in again by the same request. S-ENROL-07
+func TestNobodyIsLetInAfter(t *testing.T) {
+	for name, end := range map[string]func(ada, thief *player){
+		"its end":                        func(ada, thief *player) { want[struct{}](t, ada.endSession(thief.current().ID)) },
+		"its sign-out":                   func(_, thief *player) { want[struct{}](t, thief.do("DELETE", api.RouteAccountSession, "", nil, nil)) },
+		"another root":                   func(ada, _ *player) { ada.renewRoot() },
+		"another root, by who let it in": func(_, thief *player) { thief.renewRoot() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			ada := w.founder()
+			thief, n := ada.elsewhere(), w.newcomer()
+			thief.lets(n)
+			end(ada, thief)
+			refused(t, n.in(n.code, n.keys.DeviceKey()), api.CodeSignInFailed)
+		})
+	}
+	w := newWorld(t)
+	ada, n := w.founder(), w.newcomer()
+	ada.lets(n)
+	want[api.Account](t, n.in(n.code, n.keys.DeviceKey()))
+	want[api.Account](t, n.in(n.code, n.keys.DeviceKey())) // an answer was lost
+	for _, s := range ada.sessions() {
+		if !s.Current {
+			want[struct{}](t, ada.endSession(s.ID))
+		}
+	}
+	refused(t, n.get(api.RouteAccount), api.CodeSessionEnded)
+	refused(t, n.in(n.code, n.keys.DeviceKey()), api.CodeSignInFailed)
+	if !n.state().Done {
+		t.Error("the old device is not told that it was done")
+	}
+}
+
 // TestManyDeviceRequests: who has no account is counted by where he comes from. S-ENROL-06
 func TestManyDeviceRequests(t *testing.T) {
 	w := newWorld(t)

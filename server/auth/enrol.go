@@ -118,6 +118,11 @@ func (a *Service) AnswerDevice(ctx context.Context, now time.Time, who Who, code
 		if row, err = answered(row, now, who, req); err != nil {
 			return err
 		}
+		of, _, err := layout.Get[layout.Account](tx, layout.AccountKey(who.Account))
+		if err != nil {
+			return err
+		}
+		row.Renewals = of.Renewals
 		out = requestOf(row)
 		return layout.PutEphemeral(tx, key, row, row.Expires)
 	})
@@ -180,14 +185,19 @@ func (a *Service) RefuseDevice(ctx context.Context, now time.Time, who Who, code
 	})
 }
 
-// enrolled is whose a new device is that signed a challenge with the key of its request, which a device of that account granted.
+// enrolled is whose a new device is that signed a challenge with the key of its request, which a device of that account granted, in
+// a session that goes on and with the root that the account has. What a session that was ended had granted lets nobody in, nor
+// does a request again whose own session was ended.
 func (a *Service) enrolled(tx store.Tx, now time.Time, s layout.SignIn, login api.DeviceLogin) (account wire.ObjectID, shown layout.Factor, err error) {
 	row, key, err := deviceRequest(tx, now, login.Code)
-	if access.Is(err, api.CodeRequestGone) || (err == nil && (row.Refused || len(row.Grant) == 0)) {
+	if access.Is(err, api.CodeRequestGone) || (err == nil && (row.Refused || row.Over || len(row.Grant) == 0)) {
 		return account, shown, access.Deny(api.CodeSignInFailed)
 	}
 	if err != nil {
 		return account, shown, err
+	}
+	if err := granted(tx, now, row); err != nil {
+		return account, shown, oneAnswer(err)
 	}
 	r, err := device.ParseRequest(row.Request)
 	if err != nil {
@@ -197,5 +207,40 @@ func (a *Service) enrolled(tx store.Tx, now time.Time, s layout.SignIn, login ap
 		return account, shown, access.Deny(api.CodeSignInFailed)
 	}
 	row.Done = true
-	return row.Account, factor(kindDevice, r.DeviceKey), layout.PutEphemeral(tx, key, row, row.Expires)
+	code, err := vault.ParseDeviceCode(login.Code)
+	if err != nil {
+		return account, shown, access.Deny(api.CodeSignInFailed)
+	}
+	return row.Account, factor(kindDevice, code[:]), layout.PutEphemeral(tx, key, row, row.Expires)
+}
+
+// granted is whether what granted a request still stands.
+func granted(tx store.Tx, now time.Time, row layout.DeviceRequest) error {
+	if _, _, err := aliveByID(tx, row.Account, row.AccountSession, now); err != nil {
+		return err
+	}
+	of, _, err := layout.Get[layout.Account](tx, layout.AccountKey(row.Account))
+	if err != nil || of.Renewals != row.Renewals {
+		return deny(err, api.CodeSignInFailed)
+	}
+	return nil
+}
+
+// endEnrolment ends the request that a session was opened by, which says still that it was done.
+func endEnrolment(tx store.Tx, s layout.AccountSession) error {
+	for _, f := range s.Factors {
+		if f.Kind != kindDevice {
+			continue
+		}
+		key := layout.DeviceRequestByHash(f.ID)
+		row, found, err := layout.Get[layout.DeviceRequest](tx, key)
+		if err != nil || !found {
+			return err
+		}
+		row.Over = true
+		if err := layout.Put(tx, key, row); err != nil {
+			return err
+		}
+	}
+	return nil
 }

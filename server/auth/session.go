@@ -549,6 +549,9 @@ func endRow(tx store.Tx, now time.Time, s layout.AccountSession, row []byte, why
 	if s.Ended {
 		return nil
 	}
+	if err := endEnrolment(tx, s); err != nil {
+		return err
+	}
 	if why == endedBySignOut {
 		return errors.Join(tx.Delete(layout.AccountSessionKey(s.Account, s.ID)), tx.Delete(row))
 	}

@@ -237,6 +237,9 @@ func DevicesOf(account wire.ObjectID) []byte { return key("device", account.Stri
 // DeviceRequestKey is a device that wants to be enrolled, by its code.
 func DeviceRequestKey(code []byte) []byte { return key("device-request", Hash(code)) }
 
+// DeviceRequestByHash is the same, by the hash of its code.
+func DeviceRequestByHash(hash string) []byte { return key("device-request", hash) }
+
 // DeviceRequestsKey counts those that came from a network.
 func DeviceRequestsKey(network string) []byte { return key("device-requests", network) }
 

@@ -179,7 +179,9 @@ type DeviceRequest struct {
 	Answer         []byte        `json:"answer,omitempty"`
 	Grant          []byte        `json:"grant,omitempty"`
 	Refused        bool          `json:"refused,omitempty"`
+	Renewals       int           `json:"renewals,omitempty"` // of the account's root when it was granted
 	Done           bool          `json:"done,omitempty"`
+	Over           bool          `json:"over,omitempty"` // the session that it opened has ended: it opens no other
 }
 
 // Ticket leads from an account's session to a firm.
