@@ -196,6 +196,7 @@ func (c *Client) newIdentity(a *account, firm wire.ChainID, name string) (*firmS
 // enrol hands the account's public side and its sealed vault to the server, and signs in.
 func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocker) error {
 	finish := api.EnrolFinish{}
+	var passkey *shown
 	switch {
 	case u.Passphrase != nil:
 		// A passphrase unlocks on this device only: the server gets no wrap that could be guessed at.
@@ -213,10 +214,11 @@ func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocke
 	case u.PRF == nil:
 		return fail(api.CodeNoPRF, "")
 	default:
-		entry, err := c.passkeyEntry(a, u)
+		s, entry, err := c.passkeyEntry(a, u)
 		if err != nil {
 			return err
 		}
+		passkey = s
 		finish.Credential, finish.Vault = u.Credential, []api.VaultEntry{entry}
 		a.ring.Passkeys = []passkeyName{{ID: entry.ID, MadeAt: c.config.Now().UnixMilli()}}
 	}
@@ -235,6 +237,7 @@ func (c *Client) enrol(ctx context.Context, cer *ceremony, a *account, u Unlocke
 	if err := c.signedIn(ctx, a); err != nil {
 		return err
 	}
+	c.wasShown(passkey)
 	if p := cer.newPassword; u.Code != "" {
 		return failureErr(c.enrolDevice(ctx, a, p.login))
 	}
@@ -266,19 +269,16 @@ func (c *Client) signedIn(ctx context.Context, a *account) error {
 	return c.loadTransfers(ctx, a)
 }
 
-func (c *Client) passkeyEntry(a *account, u Unlocker) (api.VaultEntry, error) {
-	c.secret("PRF output", u.PRF)
-	unlock, err := vault.PasskeyUnlockKey(u.PRF)
+func (c *Client) passkeyEntry(a *account, u Unlocker) (*shown, api.VaultEntry, error) {
+	s, err := c.shownPasskey(u.Credential, u.PRF)
 	if err != nil {
-		return api.VaultEntry{}, fail(api.CodeNoPRF, "")
+		return nil, api.VaultEntry{}, err
 	}
-	c.secret("passkey unlock key", unlock[:])
-	wrapped, err := vault.Wrap(c.config.Random, unlock, vault.MethodPasskey, a.id, a.root)
-	if err != nil {
-		return api.VaultEntry{}, err
+	if s == nil {
+		return nil, api.VaultEntry{}, fail(api.CodeNoPRF, "")
 	}
-	id, err := credentialID(u.Credential)
-	return api.VaultEntry{Method: uint8(vault.MethodPasskey), ID: id, Wrapped: wrapped}, err
+	entry, err := c.shownEntry(a, s)
+	return s, entry, err
 }
 
 func credentialID(credential json.RawMessage) ([]byte, error) {

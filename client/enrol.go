@@ -15,6 +15,7 @@ type asking struct {
 	keys   *device.Keys
 	code   vault.DeviceCode
 	answer *device.Answer // the first that was shown: no other takes its place
+	shown  *shown         // what signed in here before and could not unlock
 }
 
 // DeviceCodeView is what a new device shows: the code to type, and the address that a camera reads.
@@ -43,8 +44,12 @@ func (c *Client) AskDevice(ctx context.Context) (DeviceCodeView, error) {
 	if err := c.retry(ctx, send); err != nil {
 		return DeviceCodeView{}, failureOf(err)
 	}
+	asks := &asking{keys: k, code: code}
 	c.mu.Lock()
-	c.ceremony = &ceremony{asks: &asking{keys: k, code: code}}
+	if c.ceremony != nil {
+		asks.shown = c.ceremony.shown
+	}
+	c.ceremony = &ceremony{asks: asks}
 	c.mu.Unlock()
 	return DeviceCodeView{Code: code.String(), URL: c.config.Origin + "/device#" + code.String(), ExpiresAt: reply.Expires * 1000}, nil
 }
@@ -181,7 +186,11 @@ func (c *Client) signInEnrolled(ctx context.Context, asks *asking, root vault.Ro
 	if reply.Account != a.id {
 		return c.refuseFor(ctx, a, "the account that another device is of", ErrAccountKeys)
 	}
-	return c.openedBy(ctx, a, reply)
+	if err := c.openedBy(ctx, a, reply); err != nil {
+		return err
+	}
+	c.wrapAgain(ctx, asks.shown)
+	return nil
 }
 
 // signInAsking signs in with the key of the request.

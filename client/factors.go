@@ -127,12 +127,13 @@ func (c *Client) PasskeyAddFinish(ctx context.Context, u Unlocker, name string) 
 		return err
 	}
 	finish := api.PasskeyFinish{Credential: u.Credential}
+	var passkey *shown
 	if u.PRF != nil {
-		entry, err := c.passkeyEntry(a, u)
+		s, entry, err := c.passkeyEntry(a, u)
 		if err != nil {
 			return err
 		}
-		finish.Vault = &entry
+		passkey, finish.Vault = s, &entry
 	}
 	var reply api.Account
 	if err := c.call(ctx, methodPost, api.RoutePasskeys+"/"+cer.newPasskey.Enrolment.String(), finish, &reply); err != nil {
@@ -141,6 +142,9 @@ func (c *Client) PasskeyAddFinish(ctx context.Context, u Unlocker, name string) 
 	c.took(a, reply)
 	c.mu.Lock()
 	c.ceremony = nil
+	if passkey != nil {
+		a.shown = passkey
+	}
 	c.mu.Unlock()
 	made := c.config.Now().UnixMilli()
 	return c.updateSelf(ctx, func(k *keyring) { k.Passkeys = append(k.Passkeys, passkeyName{ID: id, Name: name, MadeAt: made}) })

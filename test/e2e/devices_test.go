@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/test/browser"
 	"github.com/underseal/underseal/test/evilserver"
@@ -228,6 +230,28 @@ func TestDevices(t *testing.T) {
 	reads(t, tablet, "Reply.txt", reply)
 	signOut(tablet)
 	signIn(tablet)
+
+	// Another one is put out: the tablet's passkey signs in, is let in once more, and unlocks by itself from then on.
+	ada.Click(`#device[data-state="done"] a`)
+	ada.Until("all three are there", browser.Patience, `document.querySelectorAll("#devices [data-device]").length === 3`)
+	id := ada.String(`[...document.querySelectorAll('#devices [data-current="false"]')].at(-1).dataset.device`)
+	ada.Click(`[data-device="` + id + `"] [data-action="device-revoke"]`)
+	ada.Click("#confirm-yes")
+	ada.SaveKit()
+	ada.See("#renewal-done")
+	tablet.Open(server.Origin)
+	tablet.Click("#signin-passkey")
+	tablet.See(`#unlock[data-by="renewed"]`)
+	tablet.Screen("103-unlock-renewed")
+	tablet.Click("#unlock-device")
+	ada.Click("#nav-account")
+	ada.Click("#device-add")
+	ada.See("#device-code-text")
+	letIn(t, ada, tablet, codeOn(tablet))
+	tablet.Click("#device-later")
+	openFirstMatter(tablet)
+	signOut(tablet)
+	signIn(tablet)
 }
 
 // TestNewKeys: a matter in which somebody has new keys takes nothing until an owner who was shown them renews it.
@@ -264,6 +288,13 @@ func TestNewKeys(t *testing.T) {
 	if client.Eval(`!!document.querySelector("#new-keys-renew")`) == "true" {
 		t.Error("a client is offered to renew them")
 	}
+	letter := filepath.Join(t.TempDir(), "Letter.txt")
+	if err := os.WriteFile(letter, []byte("Dear Olga"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client.SetFiles("#file-input", letter)
+	client.See(`#transfers [data-phase="waiting"]`)
+	says(t, client, "#transfers", "Waits for an owner")
 	client.Screen("98-new-keys-client")
 	owner.Click("#new-keys-renew")
 	says(t, owner, "#confirm-dialog", "Clara Client", hers.Identities[0].Words[0], hers.Identities[0].Words[11])
@@ -271,5 +302,98 @@ func TestNewKeys(t *testing.T) {
 	owner.Click("#confirm-yes")
 	owner.Until("it is renewed", browser.Patience, `document.querySelector("#new-keys").hidden`)
 	client.Until("he sees it", 2*browser.Patience, `document.querySelector("#new-keys").hidden`)
-	put(t, client, "Letter.txt")
+	waitTransfers(client, time.Minute)
+	row(client, "Letter.txt")
+}
+
+// TestRenewalIsCutOff: what a server does not take of somebody's new keys is shown, with why, and goes on later.
+func TestRenewalIsCutOff(t *testing.T) {
+	h := newHall(t)
+	ada := h.Founder("Ada Advocate")
+	matter := ada.NewMatter("Doe v. Roe")
+	olga := h.start(t)
+	olga.Open(ada.InviteTo(matter, "Olga Owner", chain.RoleOwner, chain.ModeOpensAtOnce))
+	olga.Click("#join-passkey")
+	olga.SaveKit()
+	olga.See("#add-files")
+	tablet := h.Person("Tablet")
+	ctx := evilserver.Soon(t)
+	v, err := tablet.AskDevice(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	olga.Click("#nav-account")
+	olga.Click("#device-add")
+	olga.Fill("#device-code-text", v.Code)
+	olga.Click("#device-open")
+	here := wordsOf(olga, "#device-words")
+	asked, err := tablet.DeviceAsked(ctx)
+	if err != nil || strings.Join(asked.Words, " ") != here {
+		t.Fatalf("%+v %v, want %s", asked, err, here)
+	}
+	olga.Click("#device-grant")
+	olga.See(`#device[data-state="granted"]`)
+	if err := tablet.TakeDevice(ctx); err != nil {
+		t.Fatal(err)
+	}
+	olga.See("#device-done")
+	olga.Click(`#device[data-state="done"] a`)
+	olga.Click(`#devices [data-current="false"] [data-action="device-revoke"]`)
+	olga.Click("#confirm-yes")
+	away := []byte(`{"code":"forbidden","message":"no"}`)
+	h.Lie("PUT", api.RouteLookup, func(*evilserver.Request) *evilserver.Reply {
+		return &evilserver.Reply{Status: http.StatusForbidden, Header: http.Header{"Content-Type": {api.TypeJSON}}, Body: away}
+	})
+	olga.SaveKit()
+	olga.See("#renewal-left")
+	says(t, olga, "#renewal-left", "Doe v. Roe")
+	olga.Screen("100-renewal-left")
+	olga.Click("#renewal-leave")
+	olga.See("#renewal-left")
+	olga.Screen("101-renewal-on-account")
+	h.Honest()
+	olga.Click("#renewal-again")
+	olga.See("#renewal-done")
+	olga.Click("#nav-matters")
+	openMatter(olga)
+	put(t, olga, "Letter.txt")
+	// The passkey that she joined with unlocks: it was shown when the account was made.
+	signOut(olga)
+	signIn(olga)
+	if err := tablet.Look(matter); err == nil {
+		t.Error("the tablet looks on")
+	}
+}
+
+// TestDeviceWithoutPRF: a passkey that cannot unlock is followed by a device that can.
+func TestDeviceWithoutPRF(t *testing.T) {
+	server := program.Start(t, program.Binary(t), "")
+	ada := browser.Start(t, browser.Options{Authenticator: true})
+	setUp(t, ada, server.SetupLink(), false)
+	newMatter(ada, "Doe v. Roe")
+	add := func() {
+		ada.Click("#nav-account")
+		ada.Click("#device-add")
+		ada.See("#device-code-text")
+	}
+	old := browser.Start(t, browser.Options{Authenticator: true, NoPRF: true})
+	old.Open(server.Origin)
+	old.Click("#signin-device")
+	add()
+	letIn(t, ada, old, codeOn(old))
+	old.Click("#device-later")
+	old.Click("#nav-account")
+	old.Click("#passkey-add")
+	old.Click("#prove-passkey, #passkey-name-save")
+	old.See(`#passkeys [data-unlocks="false"]`)
+	closeDialogs(old)
+	signOut(old)
+	old.Click("#signin-passkey")
+	old.See("#unlock-device")
+	old.Screen("102-unlock-device")
+	old.Click("#unlock-device")
+	add()
+	letIn(t, ada, old, codeOn(old))
+	old.Click("#device-later")
+	openMatter(old)
 }

@@ -149,6 +149,8 @@ export const say = {
   unlock: {
     title: "You are signed in. Now unlock.",
     lead: "Your passkey signed you in, but it cannot open what is sealed: it lacks a feature called PRF. Your recovery kit can.",
+    leadRenewed: "Your passkey signed you in. Your keys were replaced since it was last used, so your recovery kit, or another device of yours, opens them this once.",
+    whyRenewed: "After that your passkey unlocks by itself again. If you did not replace your keys, and revoked no device, telephone your firm.",
     leadPassword: "Your password is right. This device does not know you yet, so this once something else has to open what is sealed: your recovery kit.",
     whyPassword: "A password alone could be guessed by whoever copied the server. So a second secret goes with it that the server never had: it stays on each device that you once unlocked. From then on name, password and second factor are enough there.",
     orPasskey: "Unlock with a passkey instead",
@@ -806,6 +808,7 @@ export const say = {
     dismiss: "Dismiss",
     choose: "Choose the file again",
     needsFile: "The page was reloaded. Choose the same file and it carries on where it stopped.",
+    forKeys: "Waits for an owner to renew the matter\u2019s keys; carries on by itself",
     of: " of ",
     perSecond: "/s",
     left: " left",

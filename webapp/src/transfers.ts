@@ -212,7 +212,7 @@ export class Transfers {
     const update = (t: Transfer) => {
       state.textContent = stateText(t);
       setBar(bar, t);
-      if (t.failure !== failure) fill(trouble, (failure = t.failure) && problem(failure));
+      if (t.failure !== failure) fill(trouble, (failure = t.failure) && !forKeys(t) && problem(failure));
       if (t.phase === shown) return;
       shown = t.phase;
       node.dataset["phase"] = t.phase;
@@ -236,7 +236,7 @@ function setBar(bar: HTMLProgressElement, t: Transfer) {
 function stateText(t: Transfer): string {
   if (t.phase === "done") return `${phase.done} \u00b7 ${size(t.total)}`;
   if (t.phase === "needs-file") return say.transfers.needsFile;
-  const parts: string[] = [phase[t.phase]];
+  const parts: string[] = [forKeys(t) ? say.transfers.forKeys : phase[t.phase]];
   if (t.phase === "queued") parts.push(size(t.total));
   else parts.push(size(t.done) + say.transfers.of + size(t.total));
   if (t.phase === "sealing" || t.phase === "fetching") {
@@ -244,4 +244,9 @@ function stateText(t: Transfer): string {
     if (t.secondsLeft !== null) parts.push(seconds(t.secondsLeft) + say.transfers.left);
   }
   return parts.join(" \u00b7 ");
+}
+
+// It waits for an owner, and nobody is at fault.
+function forKeys(t: Transfer): boolean {
+  return t.phase === "waiting" && t.failure?.code === "new-keys";
 }

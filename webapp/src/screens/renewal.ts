@@ -52,6 +52,7 @@ export function renewalSection(app: App, account: AccountView): HTMLElement | fa
   const body = h("div", { class: "stack" });
   const goOn = async () => {
     const now = await app.engine.call("renewalContinue", { unattended: false });
+    announce(now.left.length === 0 ? t.done : t.left(now.left.length));
     fill(body, now.left.length === 0 ? h("p", { id: "renewal-done", role: "status" }, t.done) : left(app, now, goOn));
   };
   fill(body, left(app, account.renewal, goOn));

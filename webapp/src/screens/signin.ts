@@ -3,7 +3,7 @@
 
 import type { App, Screen } from "../app.ts";
 import { byId, fill, h } from "../dom.ts";
-import type { Failure, LockReason, Overview, Result } from "../engine.ts";
+import type { Failure, LockReason, Overview, PasskeyResult, Result } from "../engine.ts";
 import { failureOf } from "../engine-client.ts";
 import { kitForm } from "../kitform.ts";
 import { askPasskey } from "../passkey.ts";
@@ -19,7 +19,12 @@ import { ssoButtons } from "./sso.ts";
 export type Ended = { kind: "told"; failure: Failure } | { kind: "locked"; reason: LockReason } | { kind: "elsewhere" } | { kind: "sso"; code: Exclude<Outcome, "in" | "linked"> };
 
 /** What signed in and left the keys to something else. */
-export type SignedInBy = "passkey" | "password" | "in" | "linked";
+export type SignedInBy = "passkey" | "renewed" | "password" | "in" | "linked";
+
+/** A passkey that could unlock, and did not, is from before the account had other keys. */
+function signedBy(passkey: PasskeyResult): SignedInBy {
+  return passkey.prf === null ? "passkey" : "renewed";
+}
 
 /** then is where to go with keys in hand. */
 export function signinScreen(app: App, then: string, ended: Ended | null): Screen {
@@ -30,7 +35,7 @@ export function signinScreen(app: App, then: string, ended: Ended | null): Scree
     void busy(go, slot, async () => {
       const passkey = await askPasskey(await app.engine.call("signinOptions"));
       status.textContent = say.signin.working;
-      await enter(app, then, "passkey", app.engine.call("signinFinish", { passkey }).finally(() => (status.textContent = "")));
+      await enter(app, then, signedBy(passkey), app.engine.call("signinFinish", { passkey }).finally(() => (status.textContent = "")));
     }));
   const password = h("details", { id: "signin-with-password", class: "quiet-details" },
     h("summary", {}, locked ? say.locked.passwordTitle : say.signin.passwordTitle),
@@ -103,7 +108,7 @@ export async function goUnlock(app: App, then: string, by: SignedInBy): Promise<
 // After a firm's sign-in a passkey is what most people have; what was shown already is not asked for again.
 function unlockScreen(app: App, then: string, by: SignedInBy, ways: Result<"unlockWays">): Screen {
   const passkeyFirst = ways.passkey && (by === "in" || by === "linked");
-  const passkey = ways.passkey && by !== "passkey" && unlockPasskey(app, then, by, passkeyFirst);
+  const passkey = ways.passkey && by !== "passkey" && by !== "renewed" && unlockPasskey(app, then, by, passkeyFirst);
   const kit = kitForm({ prefix: "unlock-kit", submit: say.unlock.button, primary: !passkeyFirst }, async (text) => {
     app.signedIn(await app.engine.call("unlockKit", { kit: text }));
     app.go(then);
@@ -126,8 +131,8 @@ function unlockScreen(app: App, then: string, by: SignedInBy, ways: Result<"unlo
   };
 }
 
-const lead: Readonly<Record<SignedInBy, string>> = { passkey: say.unlock.lead, password: say.unlock.leadPassword, in: say.sso.lead, linked: say.sso.linkedLead };
-const why: Readonly<Record<SignedInBy, string>> = { passkey: say.unlock.after, password: say.unlock.whyPassword, in: say.sso.why, linked: say.sso.why };
+const lead: Readonly<Record<SignedInBy, string>> = { passkey: say.unlock.lead, renewed: say.unlock.leadRenewed, password: say.unlock.leadPassword, in: say.sso.lead, linked: say.sso.linkedLead };
+const why: Readonly<Record<SignedInBy, string>> = { passkey: say.unlock.after, renewed: say.unlock.whyRenewed, password: say.unlock.whyPassword, in: say.sso.why, linked: say.sso.why };
 
 function unlockPasskey(app: App, then: string, by: SignedInBy, first: boolean): HTMLElement {
   const slot = problemSlot();
@@ -136,14 +141,14 @@ function unlockPasskey(app: App, then: string, by: SignedInBy, first: boolean): 
     void busy(go, slot, async () => {
       const passkey = await askPasskey(await app.engine.call("unlockOptions"));
       status.textContent = say.signin.working;
-      await enter(app, then, by === "password" ? by : "passkey", app.engine.call("unlockFinish", { passkey }).finally(() => (status.textContent = "")));
+      await enter(app, then, by === "password" ? by : signedBy(passkey), app.engine.call("unlockFinish", { passkey }).finally(() => (status.textContent = "")));
     }));
   return h("div", { class: "go" }, go, status, slot.node);
 }
 
 // Whoever wants another way leaves no session behind.
 function otherWay(app: App, then: string, by: SignedInBy): HTMLElement {
-  if (by === "passkey") return button(say.unlock.other, { id: "unlock-other", class: "link" }, () => app.go(then));
+  if (by === "passkey" || by === "renewed") return button(say.unlock.other, { id: "unlock-other", class: "link" }, () => app.go(then));
   const slot = problemSlot();
   const other = button(say.sso.other, { id: "unlock-other", class: "link" }, () => void busy(other, slot, async () => {
     await app.engine.call("signOut");
@@ -152,7 +157,8 @@ function otherWay(app: App, then: string, by: SignedInBy): HTMLElement {
   return h("div", { class: "stack tight" }, h("div", {}, other), slot.node);
 }
 
-function afterKit(by: SignedInBy): HTMLElement {
+function afterKit(by: SignedInBy): HTMLElement | null {
+  if (by === "renewed") return null;
   if (by === "password") return h("section", { id: "unlock-notice", class: "notice", "aria-label": say.password.title }, h("p", {}, say.unlock.noticePassword));
   return h("section", { id: "unlock-notice", class: "notice", "aria-label": say.unlock.add }, h("p", {}, say.unlock.notice), h("a", { class: "button", href: "/account" }, say.unlock.add));
 }
