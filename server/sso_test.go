@@ -2,12 +2,15 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/underseal/underseal/keys/vault"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/access"
+	"github.com/underseal/underseal/server/auth"
 	"github.com/underseal/underseal/server/layout"
 	"github.com/underseal/underseal/server/store"
 )
@@ -125,5 +128,38 @@ func TestLeavingPage(t *testing.T) {
 	}
 	if page.header.Get("Connection-Allowlist") == "" || leaving.header.Get("Connection-Allowlist") != "" {
 		t.Errorf("%q, %q", page.header.Get("Connection-Allowlist"), leaving.header.Get("Connection-Allowlist"))
+	}
+}
+
+// TestSSOEndsInFirms: S-SSO-06. What a firm's identity provider opened is over everywhere with the seat in that firm: also in firms
+// that were entered from it.
+func TestSSOEndsInFirms(t *testing.T) {
+	w := newWorld(t)
+	ada := w.founder()
+	second := ada.secondFirm()
+	ada.linkedBy("248289761001")
+	sso := ada.elsewhere()
+	subject := layout.NewSSOSubject(ada.firm, "https://login.example", "248289761001")
+	token, err := auth.ParseToken(sso.cookies["__Host-underseal-account"])
+	w.ok(err)
+	w.ok(w.store.Update(context.Background(), layout.Accounts, func(tx store.Tx) error {
+		s, _, err := layout.Get[layout.AccountSession](tx, layout.SessionKey(token))
+		s.Factors = []layout.Factor{{Kind: "sso", ID: subject.ID()}}
+		return errors.Join(err, layout.Put(tx, layout.SessionKey(token), s))
+	}))
+	for _, firm := range []wire.ChainID{ada.firm, second} {
+		sso.firm = firm
+		sso.open()
+		want[api.Chains](t, sso.look(firm))
+		want[api.Chains](t, ada.look(firm))
+	}
+	w.ok(w.store.Update(context.Background(), layout.FirmPartition(ada.firm), func(tx store.Tx) error {
+		seat, _, err := layout.Get[access.Seat](tx, layout.SeatKey(ada.firm, ada.author.Member))
+		seat.State = access.Removed
+		return errors.Join(err, layout.Put(tx, layout.SeatKey(ada.firm, ada.author.Member), seat))
+	}))
+	for _, firm := range []wire.ChainID{ada.firm, second} {
+		refused(t, sso.look(firm), api.CodeSessionEnded)
+		want[api.Chains](t, ada.look(firm))
 	}
 }

@@ -31,6 +31,7 @@ type Who struct {
 	mfa     bool
 
 	passwordSet int64
+	sso         bool
 	device      wire.ObjectID
 }
 

@@ -47,7 +47,7 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 	if err != nil {
 		return FirmToken{}, err
 	}
-	s := layout.Session{Seen: t.Seen, Account: t.Account, Member: req.Member, Session: req.Session, PublicKey: req.PublicKey, AccountSession: t.AccountSession, Created: t.Created, MFA: t.MFA, PasswordSet: t.PasswordSet, Renewals: t.Renewals}
+	s := layout.Session{Seen: t.Seen, Account: t.Account, Member: req.Member, Session: req.Session, PublicKey: req.PublicKey, AccountSession: t.AccountSession, Created: t.Created, MFA: t.MFA, PasswordSet: t.PasswordSet, SSO: t.SSO, Renewals: t.Renewals}
 	if err := a.Tell(ctx, now, firm); err != nil {
 		return FirmToken{}, err
 	}

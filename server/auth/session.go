@@ -175,7 +175,7 @@ func (a *Service) AccountOf(ctx context.Context, now time.Time, token Token, use
 	if err != nil {
 		return Who{}, err
 	}
-	who := Who{Account: s.Account, Session: s.ID, Token: token, proved: s.Proved, created: s.Created, seen: s.Seen, mfa: s.MFA, passwordSet: s.PasswordSet, device: s.Device}
+	who := Who{Account: s.Account, Session: s.ID, Token: token, proved: s.Proved, created: s.Created, seen: s.Seen, mfa: s.MFA, passwordSet: s.PasswordSet, sso: slices.ContainsFunc(s.Factors, isSSO), device: s.Device}
 	if use == Attended {
 		who.seen = now.Unix()
 	}
@@ -252,6 +252,11 @@ func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, 
 	if err != nil {
 		return access.Caller{}, err
 	}
+	if s.SSO {
+		if err := a.stillLinked(ctx, now, s); err != nil {
+			return access.Caller{}, err
+		}
+	}
 	c := access.Caller{Firm: firm, Account: s.Account, Member: s.Member, Session: s.Session, Address: from, SignedIn: signedIn(s), Renewals: s.Renewals}
 	if err := access.From(p, from); err != nil {
 		return c, err
@@ -279,6 +284,19 @@ func (a *Service) Caller(ctx context.Context, now time.Time, firm wire.ChainID, 
 		s.Seen = max(s.Seen, now.Unix())
 		return layout.Put(tx, row, s)
 	})
+}
+
+// stillLinked is whether the account's session goes on that a firm's was opened from, where an identity provider opened that one.
+func (a *Service) stillLinked(ctx context.Context, now time.Time, s layout.Session) error {
+	var of layout.AccountSession
+	err := a.Store.View(ctx, layout.Accounts, func(tx store.Tx) (err error) {
+		_, of, err = aliveByID(tx, s.Account, s.AccountSession, now)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return a.linkHolds(ctx, of)
 }
 
 // firmSession is a firm's session that goes on, and how long the firm lets it. One that was signed in with less than the
@@ -611,7 +629,7 @@ func (a *Service) Ticket(ctx context.Context, now time.Time, who Who, firm wire.
 	if err != nil {
 		return api.Ticket{}, err
 	}
-	t := layout.Ticket{Account: who.Account, Firm: firm, Expires: now.Unix() + ticketSeconds, AccountSession: who.Session, Created: who.created, Seen: who.seen, MFA: who.mfa, PasswordSet: who.passwordSet}
+	t := layout.Ticket{Account: who.Account, Firm: firm, Expires: now.Unix() + ticketSeconds, AccountSession: who.Session, Created: who.created, Seen: who.seen, MFA: who.mfa, PasswordSet: who.passwordSet, SSO: who.sso}
 	err = a.updateAs(ctx, now, who, func(tx store.Tx) (err error) {
 		account, _, err := layout.Get[layout.Account](tx, layout.AccountKey(who.Account))
 		if err != nil {

@@ -194,7 +194,8 @@ type Ticket struct {
 	Seen           int64         `json:"seen"`    // when a person used it
 	MFA            bool          `json:"mfa"`
 	PasswordSet    int64         `json:"passwordSet,omitempty"`
-	Renewals       int           `json:"renewals"` // of the account's root
+	SSO            bool          `json:"sso,omitempty"` // an identity provider opened that session
+	Renewals       int           `json:"renewals"`      // of the account's root
 }
 
 // Firm is a firm.
@@ -243,6 +244,7 @@ type Session struct {
 	Created        int64         `json:"created"`        // of that one
 	MFA            bool          `json:"mfa"`            // as that one was when this was opened
 	PasswordSet    int64         `json:"passwordSet,omitempty"`
+	SSO            bool          `json:"sso,omitempty"` // an identity provider opened that one: it goes on while that does
 	Ended          bool          `json:"ended,omitempty"`
 	Renewals       int           `json:"renewals"` // of the account's root when it was opened
 }
