@@ -244,3 +244,23 @@ func TestSeveralPasskeys(t *testing.T) {
 	want[api.Account](t, p.removePasskey(two.id))
 	want[api.Account](t, p.removePasskey(bare.id))
 }
+
+// TestProvedByWhatIsGone: S-SESSION-07. Whoever has an open session and a kit that was found has shown the kit in it: with the kit goes
+// what it proved.
+func TestProvedByWhatIsGone(t *testing.T) {
+	w := newWorld(t)
+	ada := w.founder()
+	found := newKey(t)
+	want[api.Account](t, ada.putKit(found))
+	thief, other := ada.elsewhere(), ada.elsewhere()
+	w.clock.advance(api.ProofSeconds * time.Second)
+	refused(t, thief.json("POST", api.RouteTOTP, struct{}{}), api.CodeProveAgain)
+	s := want[api.SignInReply](t, thief.json("POST", api.RouteSignIns, struct{}{}))
+	proof := (&player{world: w, login: found}).proof(s.Challenge)
+	proof.Method = uint8(vault.MethodKit)
+	want[api.Account](t, thief.json("POST", api.RouteProofs, api.Prove{SignIn: s.SignIn, Login: proof}))
+	want[api.Account](t, ada.showFactor(ada))
+	want[api.Account](t, ada.putKit(newKey(t)))
+	refused(t, thief.json("POST", api.RouteTOTP, struct{}{}), api.CodeSessionEnded)
+	want[api.Account](t, other.get(api.RouteAccount))
+}

@@ -150,7 +150,7 @@ func proved(tx store.Tx, now time.Time, who Who, shown layout.Factor) (api.Accou
 	if err != nil {
 		return api.Account{}, err
 	}
-	row.Proved = now.Unix()
+	row.Proved, row.By = now.Unix(), shown
 	if !row.MFA && isMFA(shown) {
 		row.MFA, row.Factors = true, append(row.Factors, shown)
 	}

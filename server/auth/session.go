@@ -481,10 +481,10 @@ func othersOf(who Who) func(layout.AccountSession) bool {
 	return func(s layout.AccountSession) bool { return s.ID != who.Session }
 }
 
-// othersBy are those of them that were opened with a factor.
+// othersBy are those of them that were opened with a factor, or in which it was shown last: what it proves holds for minutes.
 func othersBy(who Who, gone ...layout.Factor) func(layout.AccountSession) bool {
 	return func(s layout.AccountSession) bool {
-		return s.ID != who.Session && slices.ContainsFunc(gone, func(f layout.Factor) bool { return slices.Contains(s.Factors, f) })
+		return s.ID != who.Session && slices.ContainsFunc(gone, func(f layout.Factor) bool { return f == s.By || slices.Contains(s.Factors, f) })
 	}
 }
 

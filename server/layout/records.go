@@ -151,10 +151,11 @@ type AccountSession struct {
 	Account wire.ObjectID `json:"account"`
 	ID      wire.ObjectID `json:"id"`
 	Created int64         `json:"created"`
-	Factors []Factor      `json:"factors"` // that opened it, the first one first; it ends with any of them
-	MFA     bool          `json:"mfa"`     // two factors, or a passkey, which is two
-	Proved  int64         `json:"proved"`  // when a factor was shown last
-	Idle    int64         `json:"idle"`    // seconds: the widest that a firm it entered allows
+	Factors []Factor      `json:"factors"`     // that opened it, the first one first; it ends with any of them
+	MFA     bool          `json:"mfa"`         // two factors, or a passkey, which is two
+	Proved  int64         `json:"proved"`      // when a factor was shown last
+	By      Factor        `json:"by,omitzero"` // that was shown in it last, where it was not what opened it
+	Idle    int64         `json:"idle"`        // seconds: the widest that a firm it entered allows
 	Ended   bool          `json:"ended,omitempty"`
 
 	PasswordSet int64         `json:"passwordSet,omitempty"` // when the password was set that opened it
