@@ -133,7 +133,7 @@ func (c *Client) recoveryView(s *chain.State, self wire.ObjectID, r *chain.Recov
 	subject := s.Members[r.Member]
 	v.MayStop = open && subject != nil && concerns(s, self, subject, &r.Escrow)
 	me := s.Members[self]
-	v.MayAgree = v.State == "open" && me != nil && me.State == chain.MemberSeated && r.Escrow.Holds(self)
+	v.MayAgree = v.State == "open" && subject != nil && subject.State == chain.MemberSeated && me != nil && me.State == chain.MemberSeated && r.Escrow.Holds(self)
 	for _, h := range all.mark(holders(s, r.Escrow.Custodians)) {
 		x := AgreeingView{HolderView: h, IsMe: h.Member == self.String()}
 		for _, a := range r.Approvals {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/access"
 	"github.com/underseal/underseal/server/blob/memblob"
 	"github.com/underseal/underseal/server/layout"
 	"github.com/underseal/underseal/server/store"
@@ -108,6 +110,16 @@ func (o *custody) vetoes(p *player) chain.Submission {
 	o.ok(err)
 	want[api.ChainHead](o.t, p.send(o.path(), sub))
 	return sub
+}
+
+// seatOf has somebody's seat in the firm's own chain stand otherwise.
+func (o *custody) seatOf(p *player, state access.SeatState) {
+	o.t.Helper()
+	o.ok(o.store.Update(context.Background(), layout.FirmPartition(o.firm), func(tx store.Tx) error {
+		seat, _, err := layout.Get[access.Seat](tx, layout.SeatKey(o.firm, p.author.Member))
+		seat.State = state
+		return errors.Join(err, layout.Put(tx, layout.SeatKey(o.firm, p.author.Member), seat))
+	}))
 }
 
 func (o *custody) at(what string) string {
@@ -523,6 +535,10 @@ func TestApprovalsTheServerRefuses(t *testing.T) {
 	o.ada.replay(o.firm).remove(o.cora.author.Member)
 	refused(t, approve(o.cora, to, own(o.cora)), api.CodeNotFound)
 	refused(t, o.cora.get(o.at("/share")), api.CodeNotFound)
+	// Readers take no word for the identity of somebody whose seat is frozen: a server that did would be called a liar.
+	o.seatOf(o.dora, access.Frozen)
+	refused(t, approve(o.ada, to, own(o.ada)), api.CodeRecoveryGone)
+	o.seatOf(o.dora, access.Seated)
 	// Stopped is stopped, whatever came before.
 	o.vetoes(o.olga)
 	refused(t, approve(o.ada, to, own(o.ada)), api.CodeRecoveryGone)

@@ -608,23 +608,28 @@ func (s *State) applyRecover(effect *Effect, e Entry, raw []byte, author *Member
 	return nil
 }
 
-// openRecovery is a recovery that goes on, and whose it is.
+// openRecovery is a recovery that goes on, and whose it is. While his seat is frozen it is only stopped.
 func (s *State) openRecovery(id wire.ObjectID) (*Recovery, *Member, error) {
 	r := s.Recoveries[id]
-	if r == nil || r.State != RecoveryOpen {
+	if r == nil || r.State != RecoveryOpen || s.Members[r.Member] == nil {
 		return nil, nil, ErrRecovery
 	}
-	subject := s.Members[r.Member]
-	if subject == nil || subject.State != MemberSeated {
-		return nil, nil, ErrRecovery
+	return r, s.Members[r.Member], nil
+}
+
+// agreeable is the same, where custodians may agree to it.
+func (s *State) agreeable(id wire.ObjectID) (*Recovery, *Member, error) {
+	r, subject, err := s.openRecovery(id)
+	if err == nil && subject.State != MemberSeated {
+		err = ErrRecovery
 	}
-	return r, subject, nil
+	return r, subject, err
 }
 
 // Approve hands a custodian's share of a recovery over to the keys of a claim: the gesture by which he says that he knows whose
 // they are. row is his share, as the escrow's entry made it, with the hashes of all its rows.
 func (s *State) Approve(a Author, recovery wire.ObjectID, claim Claim, row []byte, hashes []wire.Hash) (Submission, error) {
-	r, subject, err := s.openRecovery(recovery)
+	r, subject, err := s.agreeable(recovery)
 	if err != nil {
 		return Submission{}, err
 	}
@@ -688,7 +693,7 @@ func (s *State) applyApprove(effect *Effect, e Entry, raw []byte, author *Member
 	if err != nil {
 		return ErrMismatch
 	}
-	r, _, err := s.openRecovery(effect.Approve.Recovery)
+	r, _, err := s.agreeable(effect.Approve.Recovery)
 	switch {
 	case s.Charter.Kind != KindFirm:
 		return ErrRights

@@ -326,6 +326,15 @@ func TestRecoveryAttacks(t *testing.T) {
 		refused(t, stopped, approveOn(stopped, o.olga, 50*time.Hour, o.link.Recovery, claimed), ErrRecovery)
 		refused(t, stopped, veto(stopped, o.ada), ErrRecovery)
 	}
+	// Whoever freezes her seat, with the link that she came by, keeps nobody from stopping it; nothing is agreed to meanwhile.
+	frozen := s.Clone()
+	frozen.Members[o.clara.Member].State = MemberFrozen
+	refused(t, frozen.Clone(), approveOn(frozen, o.olga, 50*time.Hour, o.link.Recovery, claimed), ErrRecovery)
+	if sub, err := frozen.Veto(o.ada.Author, o.link.Recovery, "r"); err != nil {
+		t.Errorf("of a frozen member: %v", err)
+	} else if err := frozen.Apply(sub.Entry); err != nil || frozen.Recoveries[o.link.Recovery].State != RecoveryVetoed {
+		t.Errorf("of a frozen member: %v", err)
+	}
 	// Who still has her keys and renews them, leaves, or takes the escrow back, ends it.
 	renewed, link := o.renewed(t, o.clara)
 	for name, e := range map[string]Entry{"renewed": must[Submission](t)(s.Renew(renewed.Author, link)).Entry, "withdrew": must[Submission](t)(s.WithdrawEscrow(o.clara.Author)).Entry} {

@@ -588,10 +588,13 @@ func oneRow(sub chain.Submission, kind chain.RowKind, recipient wire.ObjectID) e
 	return nil
 }
 
-// Approve: a custodian hands his share over, once.
-func Approve(c Caller, s *Seat, head api.ChainHead, sub chain.Submission, holdsShare, agreed bool) error {
+// Approve: a custodian hands his share over, once, of somebody whose seat is not frozen.
+func Approve(c Caller, s *Seat, head api.ChainHead, sub chain.Submission, subject *Seat, holdsShare, agreed bool) error {
 	if err := inFirm(c, s, 0, head); err != nil {
 		return err
+	}
+	if !subject.present(Seated) {
+		return Deny(api.CodeRecoveryGone)
 	}
 	if !holdsShare || agreed {
 		return Deny(api.CodeForbidden)

@@ -169,7 +169,11 @@ func (a *appending) approve() error {
 		return err
 	}
 	held := slices.ContainsFunc(r.Escrow.Custodians, func(c chain.Custodian) bool { return c.Member == a.caller.Member })
-	if err := access.Approve(a.caller, a.seat, a.head, a.Submission, held, slices.Contains(r.Agreed, a.caller.Member)); err != nil {
+	subject, err := Seat(a.tx, a.head.Chain, r.Member)
+	if err != nil {
+		return err
+	}
+	if err := access.Approve(a.caller, a.seat, a.head, a.Submission, subject, held, slices.Contains(r.Agreed, a.caller.Member)); err != nil {
 		return err
 	}
 	if a.now < r.Opens {
