@@ -147,6 +147,35 @@ func TestNextKeys(t *testing.T) {
 	refused(t, clara.json("POST", api.Firm(clara.firm)+"/sessions", clara.sessionRequest(clara.ticket())), api.CodeForbidden)
 }
 
+// TestKeysThatWere: keys that a member had, or that another one has, are no next ones: readers would call the server a liar that
+// takes them, and stop. S-RENEW-02
+func TestKeysThatWere(t *testing.T) {
+	w := newWorld(t)
+	ada := w.founder()
+	clara := ada.matter().join(chain.RoleClient).player
+	first := clara.author.Identity
+	leads := func(to *keys.Identity) chain.KeyLink {
+		t.Helper()
+		bundle, err := chain.NewBundle(clara.author.Member, to)
+		w.ok(err)
+		links := clara.directoryLinks()
+		link, err := links[len(links)-1].Next(bundle, clara.author.Identity)
+		w.ok(err)
+		return link
+	}
+	clara.renewRoot()
+	clara.open()
+	refused(t, clara.putKeys(leads(ada.author.Identity)), api.CodeForbidden)
+	next, link := clara.nextKeys(clara.directoryLinks()...)
+	clara.linked(clara.putKeys(link), link)
+	clara.author.Identity = next
+	clara.renewRoot()
+	clara.open()
+	refused(t, clara.putKeys(leads(first)), api.CodeForbidden)
+	_, link = clara.nextKeys(clara.directoryLinks()...)
+	clara.linked(clara.putKeys(link), link)
+}
+
 // TestNextKeysAtOnce: of two links that race one is taken, and the other one's sender is told.
 func TestNextKeysAtOnce(t *testing.T) {
 	w := newWorld(t)

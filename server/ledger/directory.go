@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"slices"
 
 	"github.com/underseal/underseal/keys/vrf"
@@ -37,6 +38,11 @@ func (l *Log) PutLink(tx store.Tx, link chain.KeyLink) error {
 	if link.Follows(before) != nil {
 		return access.Deny(api.CodeForbidden)
 	}
+	if before != nil {
+		if err := unused(tx, link); err != nil {
+			return err
+		}
+	}
 	output, _, err := l.proveLabel(tx, link)
 	if err != nil {
 		return err
@@ -52,6 +58,31 @@ func (l *Log) PutLink(tx store.Tx, link chain.KeyLink) error {
 		return err
 	}
 	return tx.Put(layout.KeyLinkKey(link.Member, link.Number), link.Bytes())
+}
+
+// unused: next keys are none that the member had, nor another one's (SPEC S-RENEW-02). Each is signed by its holder, who may be
+// somebody with two accounts.
+func unused(tx store.Tx, link chain.KeyLink) error {
+	used := false
+	err := tx.Scan(layout.KeyLinksOf(link.Member), nil, 0, func(_, b []byte) error {
+		was, err := chain.ParseKeyLink(b)
+		used = used || (err == nil && was.Bundle.Keys.Equal(link.Bundle.Keys))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	fingerprint := wire.Hash(link.Bundle.Keys.Fingerprint())
+	err = tx.Scan(layout.Members(), nil, 0, func(_, v []byte) error {
+		var m layout.Member
+		err := json.Unmarshal(v, &m)
+		used = used || m.Fingerprint == fingerprint
+		return err
+	})
+	if err == nil && used {
+		err = access.Deny(api.CodeForbidden)
+	}
+	return err
 }
 
 func (l *Log) proveLabel(tx store.Tx, link chain.KeyLink) (output [vrf.OutputSize]byte, proof [vrf.ProofSize]byte, err error) {
