@@ -1,10 +1,12 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/underseal/underseal/keys/vault"
 	"github.com/underseal/underseal/protocol/api"
@@ -129,6 +131,55 @@ func TestLeavingPage(t *testing.T) {
 	if page.header.Get("Connection-Allowlist") == "" || leaving.header.Get("Connection-Allowlist") != "" {
 		t.Errorf("%q, %q", page.header.Get("Connection-Allowlist"), leaving.header.Get("Connection-Allowlist"))
 	}
+}
+
+// bySSO is the same person in a session that the firm's identity provider opened.
+func (p *player) bySSO() *player {
+	p.t.Helper()
+	q := p.browser()
+	token := bytes.Repeat([]byte{7}, 32)
+	p.ok(p.store.Update(context.Background(), layout.Accounts, func(tx store.Tx) error {
+		now := p.clock.now().Unix()
+		subject := layout.NewSSOSubject(p.firm, "https://login.example", "248289761001")
+		s := layout.AccountSession{Account: p.account, ID: newID(p.t), Created: now, Seen: now, Expires: now + 3600, Idle: 3600, Factors: []layout.Factor{{Kind: "sso", ID: subject.ID()}}}
+		return errors.Join(tx.Put(layout.AccountSessionKey(s.Account, s.ID), layout.SessionKey(token)), layout.Put(tx, layout.SessionKey(token), s))
+	}))
+	q.cookies["__Host-underseal-account"] = auth.Token(token).String()
+	return q
+}
+
+// TestSSOAndPassword: S-SSO-04, S-PASSWORD-01. Who runs the firm's identity provider, and knows the password, has shown no second
+// factor: he changes none.
+func TestSSOAndPassword(t *testing.T) {
+	w := newWorld(t)
+	ada, a := w.withPassword("ada")
+	ada.linkedBy("248289761001")
+	sso := ada.bySSO()
+	prove := func() {
+		t.Helper()
+		l := sso.beginPassword("ada", horses)
+		w.ok(l.err)
+		want[api.Account](t, sso.json("POST", api.RouteProofs, api.Prove{SignIn: l.SignIn, KE3: l.ke3}))
+	}
+	refused(t, sso.json("POST", api.RouteTOTP, struct{}{}), api.CodeProveAgain)
+	prove()
+	refused(t, sso.json("POST", api.RouteTOTP, struct{}{}), api.CodeProveAgain)
+	// A device that is hers already is noted all the same, so that it can be revoked.
+	d := newDevice(t)
+	refused(t, sso.register(d), api.CodeProveAgain)
+	want[api.Devices](t, ada.register(d))
+	forged := d
+	forged.Token = []byte("another")
+	refused(t, sso.register(forged), api.CodeForbidden)
+	want[api.Devices](t, sso.register(d))
+	if s := sso.current(); s.Device != d.Device || s.MFA {
+		t.Errorf("%+v", s)
+	}
+	want[api.Account](t, sso.json("POST", api.RouteProofs, api.Prove{Code: w.fresh(a)}))
+	want[api.TOTPReply](t, sso.json("POST", api.RouteTOTP, struct{}{}))
+	w.clock.advance(api.ProofSeconds * time.Second)
+	prove() // again, of who has shown both
+	want[api.TOTPReply](t, sso.json("POST", api.RouteTOTP, struct{}{}))
 }
 
 // TestSSOEndsInFirms: S-SSO-06. What a firm's identity provider opened is over everywhere with the seat in that firm: also in firms

@@ -89,16 +89,14 @@ func listDevices(tx store.Tx, who Who) (api.Devices, error) {
 	return out, err
 }
 
-// NewDevice notes which device a session is of, and keeps it where it is new. The same again is answered as it was.
+// NewDevice notes which device a session is of, and keeps it where it is new, which takes a proof. The same again is answered as it
+// was.
 func (a *Service) NewDevice(ctx context.Context, now time.Time, who Who, req api.NewDevice) (out api.Devices, err error) {
-	if err := who.justProved(now); err != nil {
-		return out, err
-	}
 	if req.Device.IsZero() {
 		return out, access.Deny(api.CodeBadRequest)
 	}
 	err = a.updateAs(ctx, now, who, func(tx store.Tx) error {
-		if err := keepDevice(tx, now, who.Account, req); err != nil {
+		if err := keepDevice(tx, now, who, req); err != nil {
 			return err
 		}
 		row, err := alive(tx, layout.SessionKey(who.Token), now)
@@ -115,7 +113,9 @@ func (a *Service) NewDevice(ctx context.Context, now time.Time, who Who, req api
 	return out, err
 }
 
-func keepDevice(tx store.Tx, now time.Time, account wire.ObjectID, req api.NewDevice) error {
+// keepDevice keeps a device. One that is known is named by its token's hash, which its owner and the server have.
+func keepDevice(tx store.Tx, now time.Time, who Who, req api.NewDevice) error {
+	account := who.Account
 	d, found, err := layout.Get[layout.Device](tx, layout.DeviceKey(account, req.Device))
 	switch {
 	case err != nil:
@@ -125,6 +125,9 @@ func keepDevice(tx store.Tx, now time.Time, account wire.ObjectID, req api.NewDe
 	case found && d.Revoked > 0:
 		return &api.Error{Code: api.CodeDeviceRevoked, Device: req.Device}
 	case !found:
+		if err := who.justProved(now); err != nil {
+			return err
+		}
 		if err := roomForDevice(tx, account); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -144,15 +145,19 @@ func (a *Service) proveCode(ctx context.Context, now time.Time, who Who, code st
 	return out, a.signInFailed(ctx, now, who.Account, kindCode, err)
 }
 
-// proved notes that a factor was shown. One that makes two of a session that had one is from then on among those it ends with.
+// proved notes that a factor was shown. One that makes two of a session that had one is from then on among those it ends with. A
+// password is never enough by itself: in a session that an identity provider opened it proves nothing before a second factor.
 func proved(tx store.Tx, now time.Time, who Who, shown layout.Factor) (api.Account, error) {
 	row, err := alive(tx, layout.SessionKey(who.Token), now)
 	if err != nil {
 		return api.Account{}, err
 	}
-	row.Proved, row.By = now.Unix(), shown
+	row.By = shown
 	if !row.MFA && isMFA(shown) {
 		row.MFA, row.Factors = true, append(row.Factors, shown)
+	}
+	if shown.Kind != kindPassword || row.MFA || !slices.ContainsFunc(row.Factors, isSSO) {
+		row.Proved = now.Unix()
 	}
 	if err := layout.Put(tx, layout.SessionKey(who.Token), row); err != nil {
 		return api.Account{}, err
