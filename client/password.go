@@ -93,8 +93,12 @@ func (c *Client) passwordLogin(ctx context.Context, name wire.Hash, password []b
 	if err != nil {
 		return signIn, nil, nil, c.moduleFailed(err)
 	}
+	start := api.PasswordStart{Name: name, KE1: begun.Message()}
+	if start.Devices, err = c.deviceProofs(ctx); err != nil {
+		return signIn, nil, nil, failureOf(err)
+	}
 	var started api.PasswordStarted
-	if err := c.call(ctx, methodPost, api.RoutePasswordSignIns, api.PasswordStart{Name: name, KE1: begun.Message()}, &started); err != nil {
+	if err := c.call(ctx, methodPost, api.RoutePasswordSignIns, start, &started); err != nil {
 		return signIn, nil, nil, c.passwordFailed(ctx, err)
 	}
 	ke3, exportKey, err = begun.Finish(ctx, started.KE2)

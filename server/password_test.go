@@ -604,6 +604,56 @@ func TestRFC6238(t *testing.T) {
 	}
 }
 
+// startFrom begins a sign-in as a browser that says which devices it is.
+func (w *world) startFrom(typed string, devices ...api.DeviceProof) answer {
+	w.t.Helper()
+	_, ke1, err := opaque.LoginStart(loginName(w.t, typed).String(), testOrigin, []byte("guess"))
+	w.ok(err)
+	return w.player().json("POST", api.RoutePasswordSignIns, api.PasswordStart{Name: loginName(w.t, typed), KE1: ke1, Devices: devices})
+}
+
+// TestOwnDeviceWaitsForNobody: S-LIMIT-04. Somebody who tries a name all the time, the moment that it waits no longer, keeps its owner
+// out where he never was; on a device of his own he waits for his own attempts alone. S-LIMIT-02
+func TestOwnDeviceWaitsForNobody(t *testing.T) {
+	w := newWorld(t)
+	ada, a := w.withPassword("ada")
+	bob, _ := w.withPassword("bob")
+	own, gone, bobs := newDevice(t), newDevice(t), newDevice(t)
+	want[api.Devices](t, ada.register(gone))
+	want[api.Devices](t, ada.register(own))
+	want[api.Devices](t, ada.revoke(gone.Device))
+	want[api.Devices](t, bob.register(bobs))
+	for range 3 * limit.FreeOfAccount {
+		w.clock.advance(limit.MaxWait)
+		w.guess("ada")
+	}
+	forged := own
+	forged.Token = []byte("another")
+	for name, devices := range map[string][]api.DeviceProof{"none": nil, "another's": {bobs}, "a forged one": {forged}, "one that was revoked": {gone}} {
+		if got := w.startFrom("ada", devices...); got.code() != api.CodeTooMany {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+	refused(t, w.startFrom("ada", make([]api.DeviceProof, api.MaxDevices+1)...), api.CodeTooLarge)
+	refused(t, w.startFrom("nobody", make([]api.DeviceProof, api.MaxDevices+1)...), api.CodeTooLarge)
+	// She gets in, and whoever guesses gets nothing for it.
+	home := ada.browser()
+	name := loginName(t, "ada")
+	l, ke1, err := opaque.LoginStart(name.String(), testOrigin, []byte(horses))
+	w.ok(err)
+	begun := want[api.PasswordStarted](t, home.json("POST", api.RoutePasswordSignIns, api.PasswordStart{Name: name, KE1: ke1, Devices: []api.DeviceProof{bobs, own}}))
+	ke3, _, _, err := l.Finish(begun.KE2)
+	w.ok(err)
+	want[api.PasswordFinished](t, home.finishPassword(begun.SignIn, api.PasswordFinish{KE3: ke3}))
+	want[api.PasswordFinished](t, home.finishPassword(begun.SignIn, api.PasswordFinish{Code: w.fresh(a)}))
+	refused(t, w.startFrom("ada"), api.CodeTooMany)
+	// A thief of the device guesses no faster than anybody.
+	for range limit.FreeOfAccount {
+		want[api.PasswordStarted](t, w.startFrom("ada", own))
+	}
+	refused(t, w.startFrom("ada", own), api.CodeTooMany)
+}
+
 // TestCodesWait: S-LIMIT-03. Codes are few: whoever knows a password and guesses on waits, by his own account and nobody else's,
 // and the owner's auditors are told at once.
 func TestCodesWait(t *testing.T) {

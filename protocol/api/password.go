@@ -62,8 +62,9 @@ func LoginName(origin, typed string) (wire.Hash, error) {
 // PasswordStart begins a sign-in with a password: POST /v1/sign-ins/password. It is counted before anything else happens.
 // A name without an account is answered like any other.
 type PasswordStart struct {
-	Name wire.Hash `json:"name"` // LoginName
-	KE1  []byte    `json:"ke1"`
+	Name    wire.Hash     `json:"name"` // LoginName
+	KE1     []byte        `json:"ke1"`
+	Devices []DeviceProof `json:"devices,omitempty"` // that the browser is: on its owner's a name waits for nobody else
 }
 
 // PasswordStarted is the answer. It tells nothing about the password, nor whether there is such a name.

@@ -48,25 +48,33 @@ func readDevices(tx store.Tx, account wire.ObjectID) (out []ownedDevice, err err
 // deviceOf is which of an account's devices signs in, of those that a browser says it is; zero where it is none. One that was
 // revoked signs nobody in.
 func deviceOf(tx store.Tx, now time.Time, account wire.ObjectID, proofs []api.DeviceProof) (wire.ObjectID, error) {
+	id, d, err := shownDevice(tx, account, proofs)
+	if err != nil || id.IsZero() {
+		return id, err
+	}
+	if d.Revoked > 0 {
+		return wire.ObjectID{}, &api.Error{Code: api.CodeDeviceRevoked, Device: id}
+	}
+	d.LastUsed = now.Unix()
+	return id, layout.Put(tx, layout.DeviceKey(account, id), d)
+}
+
+// shownDevice is the first of an account's devices that a browser shows it is.
+func shownDevice(tx store.Tx, account wire.ObjectID, proofs []api.DeviceProof) (id wire.ObjectID, d layout.Device, err error) {
 	if len(proofs) > api.MaxDevices {
-		return wire.ObjectID{}, access.Deny(api.CodeTooLarge)
+		return id, d, access.Deny(api.CodeTooLarge)
 	}
 	for _, p := range proofs {
 		d, found, err := layout.Get[layout.Device](tx, layout.DeviceKey(account, p.Device))
 		if err != nil {
-			return wire.ObjectID{}, err
+			return id, d, err
 		}
 		hash := sha256.Sum256(p.Token)
-		if !found || subtle.ConstantTimeCompare(d.Hash[:], hash[:]) != 1 {
-			continue
+		if found && subtle.ConstantTimeCompare(d.Hash[:], hash[:]) == 1 {
+			return p.Device, d, nil
 		}
-		if d.Revoked > 0 {
-			return wire.ObjectID{}, &api.Error{Code: api.CodeDeviceRevoked, Device: p.Device}
-		}
-		d.LastUsed = now.Unix()
-		return p.Device, layout.Put(tx, layout.DeviceKey(account, p.Device), d)
 	}
-	return wire.ObjectID{}, nil
+	return id, d, nil
 }
 
 // Devices lists an account's devices. One that was revoked is listed until the root was replaced: until then it has it.

@@ -42,8 +42,11 @@ func (a *Service) BeginPassword(ctx context.Context, now time.Time, from netip.A
 		return out, err
 	}
 	s := layout.PasswordSignIn{Expires: now.Unix() + api.CeremonySeconds, Name: req.Name}
+	if s.Device, err = a.triedOn(ctx, req); err != nil {
+		return out, err
+	}
 	var record []byte
-	err = a.count(ctx, now, limit.Attempt{Account: req.Name.String(), Address: from}, func(tx store.Tx, begins bool) (err error) {
+	err = a.count(ctx, now, ofName(s, from), func(tx store.Tx, begins bool) (err error) {
 		if s.Account, record, err = a.named(tx, req.Name); err != nil {
 			return err
 		}
@@ -59,6 +62,28 @@ func (a *Service) BeginPassword(ctx context.Context, now time.Time, from netip.A
 	return out, a.update(ctx, now, func(tx store.Tx) error {
 		return layout.PutEphemeral(tx, layout.PasswordSignInKey(out.SignIn), s, s.Expires)
 	})
+}
+
+// ofName is an attempt at a password.
+func ofName(s layout.PasswordSignIn, from netip.Addr) limit.Attempt {
+	return limit.Attempt{Account: s.Name.String(), Address: from, Device: s.Device}
+}
+
+// triedOn is which device of whoever has a name tries it; empty where it is none. Whoever tries names all the time from elsewhere
+// keeps nobody out there. A name that nobody has takes the same steps.
+func (a *Service) triedOn(ctx context.Context, req api.PasswordStart) (device string, err error) {
+	err = a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
+		account, _, err := a.named(tx, req.Name)
+		if err != nil {
+			return err
+		}
+		id, d, err := shownDevice(tx, account, req.Devices)
+		if err == nil && !id.IsZero() && d.Revoked == 0 {
+			device = id.String()
+		}
+		return err
+	})
+	return device, err
 }
 
 // FinishPassword takes what comes next: KE3, or after it a second factor, which signs in.
@@ -274,7 +299,7 @@ func (a *Service) passwordDone(tx store.Tx, now time.Time, from netip.Addr, id w
 
 // succeeded ends the waits that attempts of a name and of codes left.
 func (a *Service) succeeded(tx store.Tx, now time.Time, from netip.Addr, s layout.PasswordSignIn) error {
-	if err := a.secrets.limit.Succeeded(tx, now, limit.Attempt{Account: s.Name.String(), Address: from}, 1); err != nil {
+	if err := a.secrets.limit.Succeeded(tx, now, ofName(s, from), 1); err != nil {
 		return err
 	}
 	return a.secrets.limit.Succeeded(tx, now, secondOf(s.Account), s.Codes)

@@ -73,11 +73,12 @@ type Authenticator struct {
 type PasswordSignIn struct {
 	Expires int64                `json:"expires"`
 	Name    wire.Hash            `json:"name"`
-	Account wire.ObjectID        `json:"account"`         // nobody's, where nobody has the name
-	Record  string               `json:"record"`          // hash of the password: a newer one ends what was begun with it
-	State   []byte               `json:"state,omitempty"` // OPAQUE's, until the password was shown
-	Codes   int                  `json:"codes,omitempty"` // that were given
-	Session webauthn.SessionData `json:"session"`         // of a passkey as the second factor
+	Account wire.ObjectID        `json:"account"`          // nobody's, where nobody has the name
+	Record  string               `json:"record"`           // hash of the password: a newer one ends what was begun with it
+	State   []byte               `json:"state,omitempty"`  // OPAQUE's, until the password was shown
+	Codes   int                  `json:"codes,omitempty"`  // that were given
+	Device  string               `json:"device,omitempty"` // of the account's, on which it was begun
+	Session webauthn.SessionData `json:"session"`          // of a passkey as the second factor
 }
 
 // NewPassword is a password in the making. Who began it finishes it, in the same session.

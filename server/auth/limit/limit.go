@@ -11,7 +11,7 @@
 // Accounts are counted by the name that was typed, known or not, with the same work. Names and addresses stand in no row:
 // only keyed hashes of them. An attempt that is refused is not counted, or somebody could keep a person out for ever by
 // trying all the time; a name that is under attack still makes its owner wait, but not with a passkey or kit, which
-// nobody can guess and which need not be counted here.
+// nobody can guess and which need not be counted here, nor on a device of his own, whose attempts are counted apart.
 package limit
 
 import (
@@ -57,7 +57,8 @@ func New(key [32]byte) *Limiter { return &Limiter{key} }
 type Attempt struct {
 	Account string
 	Address netip.Addr
-	Second  bool // a second factor, by somebody who has shown the first: the address does not matter
+	Second  bool   // a second factor, by somebody who has shown the first: the address does not matter
+	Device  string // of the account's owner, from which it is tried, as it has shown: the address does not matter
 }
 
 // row is one count.
@@ -77,6 +78,7 @@ type counter struct {
 const (
 	account = "account"
 	second  = "second"
+	device  = "device"
 	address = "address"
 )
 
@@ -89,11 +91,14 @@ func (l *Limiter) counter(kind string, free int, of []byte) counter {
 }
 
 func (l *Limiter) account(a Attempt) counter {
-	kind := account
-	if a.Second {
+	kind, of := account, a.Account
+	switch {
+	case a.Second:
 		kind = second
+	case a.Device != "":
+		kind, of = device, a.Account+"/"+a.Device
 	}
-	return l.counter(kind, FreeOfAccount, []byte(a.Account))
+	return l.counter(kind, FreeOfAccount, []byte(of))
 }
 
 // address counts an IPv6 network as one: who has an address there has all of them.
@@ -111,7 +116,7 @@ func (l *Limiter) address(a netip.Addr) counter {
 }
 
 func (l *Limiter) counters(a Attempt) []counter {
-	if a.Second {
+	if a.Second || a.Device != "" {
 		return []counter{l.account(a)}
 	}
 	return []counter{l.account(a), l.address(a.Address)}
