@@ -324,7 +324,19 @@ func wait(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	}
 }
 
-// splitLink is the server and the secret part of a link.
+// link is the server and the secret part of a link; - asks for it, as whoever lists the machine's programs sees their arguments.
+func (s *session) link(ctx context.Context, text, path string) (origin, fragment string, err error) {
+	if text == "-" {
+		line, err := s.hidden(ctx, "Link: ")
+		if err != nil {
+			return "", "", err
+		}
+		text = string(line)
+	}
+	return splitLink(text, path)
+}
+
+// splitLink is the same of a text.
 func splitLink(link, path string) (origin, fragment string, err error) {
 	address, fragment, ok := strings.Cut(strings.TrimSpace(link), "#")
 	u, parseErr := url.Parse(address)
@@ -457,7 +469,7 @@ func (s *session) join(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	origin, fragment, err := splitLink(rest[0], "/join")
+	origin, fragment, err := s.link(ctx, rest[0], "/join")
 	if err != nil {
 		return err
 	}

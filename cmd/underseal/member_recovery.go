@@ -114,7 +114,7 @@ func (s *session) recover(ctx context.Context, args []string) error {
 	switch {
 	case len(asked) == 0 && len(rest) == 0:
 		return s.goOn(ctx)
-	case len(asked) == 0 && strings.Contains(rest[0], "/recover#"):
+	case len(asked) == 0 && (rest[0] == "-" || strings.Contains(rest[0], "/recover#")):
 		return s.ask(ctx, rest[0])
 	case len(rest) == 0:
 		return misused("recover lacks FIRM")
@@ -296,7 +296,7 @@ type asked struct {
 }
 
 func (s *session) ask(ctx context.Context, link string) error {
-	origin, fragment, err := splitLink(link, "/recover")
+	origin, fragment, err := s.link(ctx, link, "/recover")
 	if err != nil {
 		return err
 	}

@@ -267,7 +267,11 @@ func TestMember(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(p.home, identityName)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("identity: %v, %v", info, err)
 	}
-	p.has(p.want(exitFine, "join", link), "You are in") // once more is no harm to whoever it was for
+	p.passphrase = link + "\n" + passphrase
+	p.has(p.want(exitFine, "join", "-"), "You are in") // once more is no harm to whoever it was for
+	p.passphrase = "no link\n" + passphrase
+	p.has(p.want(exitError, "join", "-"), "not a whole one")
+	p.passphrase = passphrase
 	p.has(w.person().want(exitError, "join", link), "used already")
 
 	p.has(p.want(exitFine, "ls"), "Roe v. Wade", "client", "open")
