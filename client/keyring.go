@@ -247,9 +247,7 @@ func (c *Client) freshKeyring(ctx context.Context, a *account) error {
 	if err := c.call(ctx, methodGet, api.RouteAccount, nil, &fresh); err != nil {
 		return err
 	}
-	c.mu.Lock()
 	err := c.takeKeyring(ctx, a, fresh)
-	c.mu.Unlock()
 	if err == nil {
 		c.took(a, fresh)
 	}
@@ -258,13 +256,11 @@ func (c *Client) freshKeyring(ctx context.Context, a *account) error {
 
 // takeKeyring opens a keyring the server handed out, and refuses one older than this device has seen.
 func (c *Client) takeKeyring(ctx context.Context, a *account, fresh api.Account) error {
-	if fresh.Revision < a.revision {
+	known := c.knownRevision(ctx, a) // and then the lock: nobody waits for a device with it
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if fresh.Revision < max(a.revision, known) {
 		return ErrRolledBack
-	}
-	if known, err := c.config.Device.Get(ctx, recordName(a, "revision")); err == nil {
-		if n, err := strconv.ParseUint(string(known), 10, 64); err == nil && fresh.Revision < n {
-			return ErrRolledBack
-		}
 	}
 	old := a.ring
 	a.ring = keyring{}
@@ -273,6 +269,19 @@ func (c *Client) takeKeyring(ctx context.Context, a *account, fresh api.Account)
 		return err
 	}
 	return nil
+}
+
+// knownRevision is the newest that this device has seen; 0 where it has seen none.
+func (c *Client) knownRevision(ctx context.Context, a *account) uint64 {
+	known, err := c.config.Device.Get(ctx, recordName(a, "revision"))
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.ParseUint(string(known), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // rememberRevision keeps the number unsealed: a server that brings a root of before a renewal back brings the keys of what is

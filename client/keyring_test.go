@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/wire"
@@ -223,4 +224,59 @@ func TestIdentityMustBeTheEnrolledOne(t *testing.T) {
 	if a, err := c.author(firm); err != nil || wire.Hash(a.Identity.Public().Fingerprint()) != seat.Fingerprint {
 		t.Error(err)
 	}
+}
+
+// unlocked is a device and a server that look whether the client holds its lock while it waits for them.
+type unlocked struct {
+	Device
+	Transport
+	t *testing.T
+	c *Client
+}
+
+func (u *unlocked) look() {
+	for range 200 {
+		if u.c == nil {
+			return
+		}
+		if u.c.mu.TryLock() {
+			u.c.mu.Unlock()
+			return
+		}
+		time.Sleep(time.Millisecond) // somebody else's moment
+	}
+	u.t.Error("the lock is held while a device or a server is waited for")
+}
+
+func (u *unlocked) Get(ctx context.Context, name string) ([]byte, error) {
+	u.look()
+	return u.Device.Get(ctx, name)
+}
+
+func (u *unlocked) Put(ctx context.Context, name string, record []byte) error {
+	u.look()
+	return u.Device.Put(ctx, name, record)
+}
+
+func (u *unlocked) Do(ctx context.Context, r Request) (Response, error) {
+	u.look()
+	return u.Transport.Do(ctx, r)
+}
+
+// TestNobodyWaitsWithTheLock: in a browser a device answers by its event loop, which calls back for the headers of a chunk: with the
+// lock held by who waits, both would wait for ever.
+func TestNobodyWaitsWithTheLock(t *testing.T) {
+	s, root := &ringServer{revision: 1}, testRoot(t)
+	u := &unlocked{Device: newShelf(), Transport: s, t: t}
+	c := signedIn(t, u, u, wire.ObjectID{1}, root)
+	sealed, err := c.sealKeyring(c.account, ringOf("one"), 1)
+	must(t, err)
+	s.sealed, u.c = sealed, c
+	must(t, c.refreshAccount(t.Context()))
+	must(t, c.updateKeyring(t.Context(), func(k *keyring) { k.KitSaved = true }))
+	s.revision++ // another device was faster
+	sealed, err = c.sealKeyring(c.account, ringOf("two"), s.revision)
+	must(t, err)
+	s.sealed = sealed
+	must(t, c.updateKeyring(t.Context(), func(k *keyring) { k.KitSaved = true }))
 }
