@@ -114,9 +114,10 @@ type account struct {
 }
 
 // ways is how many ways to unlock an account has: those that the server keeps and that the account's own record knows of, so
-// that no server makes them more; and a passphrase, whose wrapped root lies on a device.
+// that no server makes them more; and a passphrase, whose wrapped root lies on a device. A password, which opens nothing on another
+// device without the kit, is one where there is a kit, or nothing else.
 func (a *account) ways() uint8 {
-	n := 0
+	n, kit, password := 0, false, false
 	for _, e := range a.vault {
 		switch vault.Method(e.Method) {
 		case vault.MethodPasskey:
@@ -124,16 +125,18 @@ func (a *account) ways() uint8 {
 				n++
 			}
 		case vault.MethodKit:
-			if a.ring.KitSaved {
-				n++
-			}
+			kit = a.ring.KitSaved
 		case vault.MethodPassword:
-			if a.ring.Password != nil {
-				n++
-			}
+			password = a.ring.Password != nil
 		}
 	}
 	if a.ring.Passphrase {
+		n++
+	}
+	if kit {
+		n++
+	}
+	if password && (kit || n == 0) {
 		n++
 	}
 	return uint8(min(n, chain.MaxWays))

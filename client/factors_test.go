@@ -245,3 +245,28 @@ func TestKitIsTested(t *testing.T) { // S-VAULT-07
 		t.Fatalf("what is kept does not open: %v", err)
 	}
 }
+
+// TestWays: S-DECLARE-02. A password, which opens nothing on another device without the kit, is a second way beside a kit and not
+// beside a passkey.
+func TestWays(t *testing.T) {
+	credential := []byte("a passkey")
+	passkey := api.VaultEntry{Method: uint8(vault.MethodPasskey), ID: credential}
+	kit, password := api.VaultEntry{Method: uint8(vault.MethodKit)}, api.VaultEntry{Method: uint8(vault.MethodPassword)}
+	ring := keyring{KitSaved: true, Password: &passwordNote{}, Passkeys: []passkeyName{{ID: credential}}}
+	for name, c := range map[string]struct {
+		entries []api.VaultEntry
+		want    uint8
+	}{
+		"a passkey":                      {[]api.VaultEntry{passkey}, 1},
+		"a password":                     {[]api.VaultEntry{password}, 1},
+		"a passkey and a password":       {[]api.VaultEntry{passkey, password}, 1},
+		"a password and a passkey":       {[]api.VaultEntry{password, passkey}, 1},
+		"a kit and a password":           {[]api.VaultEntry{kit, password}, 2},
+		"a passkey and a kit":            {[]api.VaultEntry{passkey, kit}, 2},
+		"a passkey, a password, and kit": {[]api.VaultEntry{passkey, password, kit}, 3},
+	} {
+		if got := (&account{ring: ring, vault: c.entries}).ways(); got != c.want {
+			t.Errorf("%s: %d ways, want %d", name, got, c.want)
+		}
+	}
+}

@@ -302,18 +302,27 @@ func (a *Service) Ways(ctx context.Context, account wire.ObjectID) (n int, err e
 	return n, err
 }
 
-// ways is how many ways to unlock an account has. A passphrase may keep its wrapped root on the device.
+// ways is how many ways to unlock an account has. A passphrase may keep its wrapped root on the device. A password, which opens
+// nothing on another device without the kit, is one where there is a kit, or nothing else.
 func ways(tx store.Tx, account wire.ObjectID) (n int, err error) {
+	kit, password := false, false
 	err = tx.Scan(layout.VaultOf(account), nil, 0, func(_, v []byte) error {
 		var e api.VaultEntry
 		if err := json.Unmarshal(v, &e); err != nil {
 			return err
 		}
-		if len(e.Wrapped) > 0 || vault.Method(e.Method) == vault.MethodPassphrase {
+		switch method := vault.Method(e.Method); {
+		case method == vault.MethodPassword:
+			password = len(e.Wrapped) > 0
+		case len(e.Wrapped) > 0 || method == vault.MethodPassphrase:
 			n++
+			kit = kit || method == vault.MethodKit
 		}
 		return nil
 	})
+	if password && (kit || n == 0) {
+		n++
+	}
 	return n, err
 }
 
