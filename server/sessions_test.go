@@ -228,7 +228,7 @@ func TestEndedWhileItEnters(t *testing.T) {
 	w := newWorld(t)
 	ada := w.founder()
 	for range 40 {
-		w.clock.advance(3 * time.Second) // a member opens thirty a minute, and no more
+		w.clock.advance(3 * time.Second) // a member opens so many a minute, and no more
 		lost := ada.elsewhere()
 		id, ticket := lost.current().ID, lost.ticket()
 		req := lost.sessionRequest(ticket)
@@ -388,7 +388,7 @@ func TestManySessions(t *testing.T) {
 	ada := w.founder()
 	clara := ada.matter().join(chain.RoleClient).player
 	sessions := api.Firm(ada.firm) + "/sessions"
-	for range 29 { // she opened one
+	for range 59 { // she opened one
 		clara.open()
 	}
 	before := len(ada.events(ada.firm))

@@ -69,11 +69,14 @@ func (a *Service) personIn(tx store.Tx, now time.Time, firm wire.ChainID, row []
 	}
 	p.Entered = entered.At
 	rows, err := sessionsOf(tx, p.Member, func(wire.ObjectID) bool { return true })
+	signIns := map[wire.ObjectID]bool{} // a page that is opened anew opens another session of the same sign-in
 	for _, session := range rows {
 		var denied *api.Error
-		switch _, _, live := a.firmSession(tx, firm, session, now); {
-		case live == nil:
+		switch s, _, live := a.firmSession(tx, firm, session, now); {
+		case live == nil && !signIns[s.AccountSession]:
+			signIns[s.AccountSession] = true
 			p.Sessions++
+		case live == nil:
 		case !errors.As(live, &denied):
 			return p, seated, live
 		}

@@ -50,7 +50,7 @@ func (l *Log) Record(tx store.Tx, random io.Reader, now time.Time, id wire.Chain
 // What somebody can cause at will is recorded up to a bound a minute: who is refused cannot fill the log.
 const (
 	maxDenials  = 10 // refusals of a session, failed sign-ins of an account
-	maxOpenings = 30 // sessions of a member
+	maxOpenings = 60 // sessions of a member: every command of the command line opens one
 )
 
 // countedFor counts one more of something in its time. within is false beyond the bound, and nothing was written then.
