@@ -65,7 +65,7 @@ func (s *session) matter(ctx context.Context, name string) (client.MatterView, e
 	return s.client.Matter(ctx, id)
 }
 
-// find finds a matter by name, by id or by the beginning of one.
+// find finds a matter by name, by id or by the beginning of one; and after all of them the firm itself.
 func (s *session) find(ctx context.Context, name string) (client.MatterSummary, error) {
 	all, err := s.client.Overview(ctx)
 	if err != nil {
@@ -80,6 +80,11 @@ func (s *session) find(ctx context.Context, name string) (client.MatterSummary, 
 	for _, m := range all.Matters {
 		if len(found) == 0 && isIDPrefix(name) && strings.HasPrefix(m.Matter, name) {
 			found = append(found, m)
+		}
+	}
+	for _, f := range all.Firms {
+		if len(found) == 0 && f.MayCreateMatters && (f.Name == name || f.Firm == name) {
+			found = append(found, client.MatterSummary{Matter: f.Firm, Firm: f.Firm, Name: f.Name}) // the firm itself, by its name or whole id
 		}
 	}
 	switch len(found) {

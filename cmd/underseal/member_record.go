@@ -373,8 +373,11 @@ func (s *session) export(ctx context.Context, args []string) error {
 		return nil
 	}
 	fmt.Fprintf(s.stdout, "%s is in %s.\n", map[string]string{"proof": "What proves the record", "link-keys": "What a reviewer needs", "policy": "What the log is held to", "receipt": "The log's receipt for the entry"}[what], quote(file))
-	if what == "proof" || what == "link-keys" {
+	switch what {
+	case "link-keys":
 		s.show.note("It opens no document and no name. It does show which entries of the log are this matter's: give it to reviewers alone.")
+	case "proof":
+		s.show.note("It opens no document. It names the matter, and shows which entries of the log are its own: give it to reviewers alone. From the seat of an owner or auditor it also holds trail.csv: who opened which document, and when, by name. Take that out before you hand it to somebody who should not read it.")
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ func (s *session) custody(ctx context.Context, args []string) error {
 		return err
 	}
 	v, err := s.client.Custody(ctx, firm)
+	if err == nil && *leave && !v.Offered {
+		return plain(api.CodeNotAllowed, "The firm names no custodians, or too few but you: one's own custodian nobody is. An owner names them with: policy FIRM --set 'recovery=…'.")
+	}
 	if err == nil && *leave {
 		s.show.note("%s", consent(v))
 		v, err = s.client.Escrow(ctx, firm, v.Policy)

@@ -233,7 +233,7 @@ func TestOffice(t *testing.T) {
 		h.Clock.Advance(10 * time.Minute)
 	}
 	_, _ = h.Person("Thief").SignInPassword(evilserver.Soon(t), "clara.client", []byte("correct horse battery stable")) // from now on
-	if _, err := clara.SignInPassword(evilserver.Soon(t), "clara.client", []byte(horses)); client.FailureOf(err).Code != api.CodeTooMany {
+	if _, err := clara.Elsewhere().SignInPassword(evilserver.Soon(t), "clara.client", []byte(horses)); client.FailureOf(err).Code != api.CodeTooMany {
 		t.Fatal(err)
 	}
 
@@ -248,6 +248,15 @@ func TestOffice(t *testing.T) {
 		t.Errorf("locked is %s", got)
 	}
 	ada.Screen("82-office")
+	// A colleague gets a seat in the firm itself here, and nowhere else that is linked to.
+	ada.Click("#office-invite")
+	ada.Type("#invite-person", "Bob Barrister")
+	ada.Click("#invite-create")
+	ada.See("#invite-link")
+	if link := ada.String(`document.querySelector("#invite-link").value`); !strings.Contains(link, "/join#") {
+		t.Errorf("the link is %q", link)
+	}
+	ada.Click("#invite-done")
 	ada.Eval(`(() => { const s = document.querySelector("#office-which"); s.value = "locked"; s.dispatchEvent(new Event("change", {bubbles: true})); })()`)
 	ada.Until("one is made to wait", browser.Patience, `document.querySelectorAll("#office [data-person]").length === 1`)
 	ada.Fill("#office-filter", "nobody")

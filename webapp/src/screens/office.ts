@@ -10,7 +10,7 @@ import { saveText } from "../savefile.ts";
 import { roleName, say, topicName } from "../sentences.ts";
 import { announce, busy, button, dialog, field, form, problem, problemSlot, words } from "../ui.ts";
 import { options } from "./activity.ts";
-import { leftWith } from "./people.ts";
+import { inviteDialog, leftWith } from "./people.ts";
 
 const t = say.office;
 const topics = Object.keys(topicName).length;
@@ -75,8 +75,14 @@ function content(app: App, office: Office, reload: () => Promise<void>): Child[]
     saveText(file.name, file.text);
     announce(say.verify.saved(file.name));
   }));
+  const invite = button(t.invite, { id: "office-invite" }, () => void busy(invite, slot, async () => {
+    const view = await app.engine.call("matterOpen", { matter: office.firm });
+    inviteDialog(app, view, () => void reload(), { matter: office.firm, person: "", role: "paralegal", mode: "opens-at-once", days: 7 });
+  }));
   draw();
   return [
+    h("div", { class: "actions start" }, invite, h("a", { id: "office-seats", href: `/m/${office.firm}` }, t.seats)),
+    h("p", { class: "hint part-lead" }, t.inviteHint),
     h("div", { class: "filters" }, field(t.filter, filter), field(t.which, which)), shown,
     h("div", { class: "office-row head", "aria-hidden": true }, Object.values(t.columns).map((each) => h("span", {}, each))),
     list, slot.node,
@@ -171,7 +177,7 @@ const signOut: Act = { action: "office-signout", button: t.signOut, label: t.sig
 
 function actions(app: App, office: Office, p: OfficePerson, reload: () => Promise<void>): HTMLElement | false {
   const s = p.server;
-  const acts = [s !== null && (s.failed > 0 || isLocked(p)) && unlock, s !== null && s.sessions > 0 && !p.isMe && signOut].filter((act) => act !== false);
+  const acts = [s !== null && isLocked(p) && unlock, s !== null && s.sessions > 0 && !p.isMe && signOut].filter((act) => act !== false);
   return acts.length > 0 && h("div", { class: "actions start" }, acts.map((act) =>
     button(act.button, { class: "small", "data-action": act.action, "aria-label": act.label(calledHere(p)) }, () => reasonDialog(app, office, p, act, reload))));
 }

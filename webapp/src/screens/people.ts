@@ -163,7 +163,8 @@ const days = [1, 3, 7, 14, 30];
 /** What is asked for, kept while a second way to unlock is made. */
 type Asked = Params<"inviteCreate">;
 
-function inviteDialog(app: App, view: MatterView, changed: Changed, asked: Asked | null) {
+/** Asks whom to invite to what is shown, and gives the link. asked is what stands in it at first. */
+export function inviteDialog(app: App, view: MatterView, changed: Changed, asked: Asked | null) {
   const slot = problemSlot();
   const person = h("input", { id: "invite-person", required: true, maxlength: 120, value: asked?.person ?? "", autocomplete: "off", spellcheck: "false" });
   const role = h("select", { id: "invite-role", on: { change: () => meaning() } }, roles.map((r) => h("option", { value: r, selected: r === asked?.role }, roleName[r])));
