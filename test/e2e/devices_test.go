@@ -17,9 +17,8 @@ import (
 	"github.com/underseal/underseal/test/program"
 )
 
-// typo exchanges two different letters that stand side by side in the second group of a code.
-func typo(t testing.TB, code string) string {
-	t.Helper()
+// typo exchanges two different letters that stand side by side in the second group of a code; where all are one, another stands first.
+func typo(code string) string {
 	groups := strings.Split(code, "-")
 	for i := range 4 {
 		g := []byte(groups[1])
@@ -29,8 +28,12 @@ func typo(t testing.TB, code string) string {
 			return strings.Join(groups, "-")
 		}
 	}
-	t.Skip("a code of one letter") // one in a million
-	return ""
+	other := "2"
+	if groups[1][0] == '2' {
+		other = "3"
+	}
+	groups[1] = other + groups[1][1:]
+	return strings.Join(groups, "-")
 }
 
 // letIn lets a new browser in by a code that is typed on a page that is open there.
@@ -110,7 +113,7 @@ func TestDevices(t *testing.T) {
 		t.Errorf("the field has %q", typed)
 	}
 	ada.Screen("83-device-open")
-	ada.Fill("#device-code-text", typo(t, code))
+	ada.Fill("#device-code-text", typo(code))
 	ada.Click("#device-open")
 	ada.See(`[data-code="code-typo"]`)
 	says(t, ada, `[data-code="code-typo"]`, "Group 2")
