@@ -25,8 +25,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 
 	"github.com/andybalholm/brotli"
@@ -73,11 +75,14 @@ type asset struct {
 }
 
 func (b *build) all(tags string) error {
-	module, err := b.module("./wasm", "underseal.wasm", tags)
+	if err := b.compile(tags); err != nil {
+		return fmt.Errorf("modules: %w", err)
+	}
+	module, err := b.copy(filepath.Join(b.scratch, "wasm"), "underseal.wasm")
 	if err != nil {
 		return fmt.Errorf("module: %w", err)
 	}
-	passwords, err := b.module("./wasm/password", "password.wasm", tags)
+	passwords, err := b.copy(filepath.Join(b.scratch, "password"), "password.wasm")
 	if err != nil {
 		return fmt.Errorf("module for passwords: %w", err)
 	}
@@ -101,15 +106,18 @@ func (b *build) all(tags string) error {
 	return b.index(p)
 }
 
-// module builds a Go program that the worker runs. No path, no build id, no time stays in it.
-func (b *build) module(source, name, tags string) (asset, error) {
-	file := filepath.Join(b.scratch, name)
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-tags="+tags, "-o", file, source)
-	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOFLAGS=")
-	if err := b.tool(cmd); err != nil {
-		return asset{}, err
+// compile makes the two modules that the worker runs, named after their folders, and esbuild, which bundles its script. No path, no
+// build id, no time stays in a module.
+//
+// esbuild is built and not run by "go tool", which would compile the standard library once more for it.
+func (b *build) compile(tags string) error {
+	modules := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-tags="+tags, "-o", b.scratch,
+		"./wasm", "./wasm/password")
+	modules.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOFLAGS=")
+	if err := b.tool(modules); err != nil {
+		return err
 	}
-	return b.copy(file, name)
+	return b.tool(exec.Command("go", "build", "-modfile=test/tools.mod", "-o", filepath.Join(b.scratch, "esbuild"), "github.com/evanw/esbuild/cmd/esbuild"))
 }
 
 // worker bundles Go's own loader into the worker: a static import would be a script without integrity.
@@ -128,9 +136,8 @@ func define(name, value string) string { return fmt.Sprintf("--define:%s=%q", na
 
 func (b *build) script(source, name string, flags ...string) (asset, error) {
 	file := filepath.Join(b.scratch, name)
-	args := []string{"tool", "-modfile=test/tools.mod", "esbuild", source, "--bundle", "--minify", "--charset=utf8",
-		"--legal-comments=none", "--log-level=warning", "--outfile=" + file}
-	if err := b.tool(exec.Command("go", append(args, flags...)...)); err != nil {
+	args := []string{source, "--bundle", "--minify", "--charset=utf8", "--legal-comments=none", "--log-level=warning", "--outfile=" + file}
+	if err := b.tool(exec.Command(filepath.Join(b.scratch, "esbuild"), append(args, flags...)...)); err != nil {
 		return asset{}, err
 	}
 	return b.copy(file, name)
@@ -188,10 +195,18 @@ func (b *build) write(out string) error {
 	}
 	b.files["manifest.json"] = manifest
 	keep := map[string]bool{".keep": true}
+	var tasks []func() error
 	for path, data := range b.files {
-		if err := writeWithCompressed(out, path, data, keep); err != nil {
-			return err
+		file := filepath.Join(out, path)
+		keep[path] = true
+		tasks = append(tasks, func() error { return writeFile(file, data) })
+		for suffix, compress := range compressions {
+			keep[path+suffix] = true
+			tasks = append(tasks, func() error { return writeCompressed(file+suffix, data, compress) })
 		}
+	}
+	if err := atOnce(tasks); err != nil {
+		return err
 	}
 	if err := removeOthers(out, keep); err != nil {
 		return err
@@ -217,27 +232,36 @@ func (b *build) sizes(out string) error {
 	return nil
 }
 
-// writeWithCompressed writes a file and, beside it, .gz and .br. A compressed file under a content-hashed name that is
-// there already is right, so an unchanged module is not compressed again.
-func writeWithCompressed(out, path string, data []byte, keep map[string]bool) error {
-	keep[path], keep[path+".gz"], keep[path+".br"] = true, true, true
-	if err := writeFile(filepath.Join(out, path), data); err != nil {
+// compressions are the forms of a file that lie beside it, by what follows its name.
+var compressions = map[string]func([]byte) ([]byte, error){".gz": gzipped, ".br": brotlied}
+
+// writeCompressed writes one form of a file. What is there already under a content-hashed name is right, so an unchanged module is not
+// compressed again.
+func writeCompressed(file string, data []byte, compress func([]byte) ([]byte, error)) error {
+	if _, err := os.Stat(file); err == nil && filepath.Base(filepath.Dir(file)) == "a" {
+		return nil
+	}
+	small, err := compress(data)
+	if err != nil {
 		return err
 	}
-	for suffix, compress := range map[string]func([]byte) ([]byte, error){".gz": gzipped, ".br": brotlied} {
-		file := filepath.Join(out, path+suffix)
-		if _, err := os.Stat(file); err == nil && strings.HasPrefix(path, "a/") {
-			continue
-		}
-		small, err := compress(data)
-		if err != nil {
-			return err
-		}
-		if err := writeFile(file, small); err != nil {
-			return err
-		}
+	return writeFile(file, small)
+}
+
+// atOnce does the tasks at once, as many as there are processors, and returns what went wrong.
+func atOnce(tasks []func() error) error {
+	errs := make([]error, len(tasks))
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var group sync.WaitGroup
+	for i, task := range tasks {
+		group.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			errs[i] = task()
+		})
 	}
-	return nil
+	group.Wait()
+	return errors.Join(errs...)
 }
 
 // writeFile puts the whole file in place or nothing, so that an interrupted build leaves no half file under a final name.
@@ -253,20 +277,17 @@ func writeFile(file string, data []byte) error {
 
 func gzipped(data []byte) ([]byte, error) {
 	var out bytes.Buffer
-	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
+	w := gzip.NewWriter(&out)
 	if _, err := w.Write(data); err != nil {
 		return nil, err
 	}
-	err = w.Close()
+	err := w.Close()
 	return out.Bytes(), err
 }
 
-// brotliLevel is not the best one, which takes a minute for a module and makes an eighth of it less: who tries the product waits for
-// the build before anything else.
-const brotliLevel = 9
+// brotliLevel is not the best one, 11, which takes a minute for a module and makes it a tenth smaller; 9 takes three times as long as 6
+// for a fiftieth. Who tries the product waits for the build before anything else.
+const brotliLevel = 6
 
 func brotlied(data []byte) ([]byte, error) {
 	var out bytes.Buffer
