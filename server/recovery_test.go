@@ -814,6 +814,104 @@ func TestFinishes(t *testing.T) {
 	refused(t, finish(o.claimant, link), api.CodeBadRequest)
 }
 
+// TestApprovalEnds: what a custodian agreed to counts as long as his seat: once he is removed or frozen nothing is handed over that
+// he handed over, nor is anybody bound by it. S-RECOVERY-18
+func TestApprovalEnds(t *testing.T) {
+	standing := func(o *custody, agreed int) {
+		t.Helper()
+		got := want[api.RecoveryStanding](t, o.claimant.get(o.at("/standing")))
+		if enough := agreed >= 2; got.Agreed != agreed || (got.Escrow != nil) != enough || (len(got.Shares) == agreed) != enough {
+			t.Errorf("%d of 2 agreed, and %d shares are handed over; want %d", got.Agreed, len(got.Shares), agreed)
+		}
+		if n := countRows(t, o.world, "handed/")["handed/"]; n != agreed {
+			t.Errorf("%d shares are kept of %d", n, agreed)
+		}
+	}
+	t.Run("removed", func(t *testing.T) {
+		o := newCustody(newWorld(t))
+		o.begin()
+		o.claims()
+		o.later()
+		o.agrees(o.bob)
+		o.agrees(o.cora)
+		req, _, _ := o.finishing()
+		o.ada.replay(o.firm).remove(o.bob.author.Member)
+		standing(o, 1)
+		refused(t, o.claimant.json("POST", o.at("/finish"), req), api.CodeForbidden)
+		o.agrees(o.ada)
+		standing(o, 2)
+		req, _, _ = o.finishing()
+		want[struct{}](t, o.claimant.json("POST", o.at("/finish"), req))
+	})
+	t.Run("after she was bound", func(t *testing.T) {
+		o := newCustody(newWorld(t))
+		o.begin()
+		o.claims()
+		other := o.enrolled()
+		o.later()
+		want[api.Account](t, other.signIn())
+		o.agrees(o.bob)
+		o.agrees(o.cora)
+		req, _, _ := o.finishing()
+		want[struct{}](t, o.claimant.json("POST", o.at("/finish"), req))
+		o.ada.replay(o.firm).remove(o.bob.author.Member, o.cora.author.Member)
+		refused(t, other.json("POST", o.at("/claim"), o.claimOf(other)), api.CodeForbidden) // nobody takes her place
+		want[struct{}](t, o.claimant.json("POST", o.at("/finish"), req))                    // cut off, it goes on
+	})
+	t.Run("nobody is left", func(t *testing.T) {
+		o := newCustody(newWorld(t))
+		o.begin()
+		o.claims()
+		other := o.enrolled()
+		o.later()
+		want[api.Account](t, other.signIn())
+		o.agrees(o.bob)
+		refused(t, other.json("POST", o.at("/claim"), o.claimOf(other)), api.CodeForbidden)
+		o.ada.replay(o.firm).remove(o.bob.author.Member)
+		want[api.RecoveryStanding](t, other.json("POST", o.at("/claim"), o.claimOf(other)))
+		o.claimant = other
+		var err error
+		o.claim, err = o.link.Claim(other.author.Identity)
+		o.ok(err)
+		o.agrees(o.cora)
+		o.agrees(o.ada)
+		standing(o, 2)
+	})
+	t.Run("frozen", func(t *testing.T) {
+		o := newCustody(newWorld(t))
+		f := o.ada.replay(o.firm)
+		sub, l, err := f.state.Invite(f.author, "Vera Custodian", chain.RoleParalegal, chain.ModeOpensAtOnce, o.clock.now().Add(10*24*time.Hour), "Advocate LLP")
+		o.ok(err)
+		f.append(sub)
+		vera, second := o.guest(l), o.guest(l)
+		pkg, err := l.OpenPackage(want[api.InviteReply](t, second.get(second.invitePath(l))).Package)
+		o.ok(err)
+		accepted := vera.acceptance(l)
+		want[api.ChainHead](t, vera.send(o.path(), accepted))
+		o.ok(f.state.Apply(accepted.Entry))
+		o.policy.Custodians = append(o.policy.Custodians, chain.Custodian{Member: vera.author.Member, Fingerprint: wire.Hash(vera.author.Identity.Public().Fingerprint())})
+		o.policy = o.policy.Normal()
+		o.sets(o.policy)
+		o.begin()
+		o.claims()
+		o.later()
+		o.in(vera)
+		o.agrees(vera)
+		o.agrees(o.bob)
+		standing(o, 2)
+		want[api.Account](t, second.signIn())
+		second.openAsGuest(l)
+		head := want[api.ChainHead](t, f.get(f.path()))
+		two, err := l.Accept(second.author, pkg, head.Position, head.Head)
+		o.ok(err)
+		want[api.ChainHead](t, second.do("POST", o.path(), api.TypeBinary, bytes.NewReader(two.Bytes()), map[string]string{api.HeaderSecondGuest: "1"}))
+		if s := o.state().Members[vera.author.Member].State; s != chain.MemberFrozen {
+			t.Fatalf("she is %v", s)
+		}
+		standing(o, 1)
+	})
+}
+
 // TestFinishFaults makes every write of the last step fail, in each of the ways a write fails. The same request again ends what it
 // began. S-RECOVERY-11
 func TestFinishFaults(t *testing.T) {

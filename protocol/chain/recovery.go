@@ -360,15 +360,29 @@ func (s *State) applyEscrow(effect *Effect, e Entry, raw []byte, author *Member)
 }
 
 // endRecovery ends a recovery that is open where its subject has other keys, or another escrow, than it was begun for. Where he
-// has the very keys that enough custodians agreed to, it is done.
+// has the very keys that enough custodians agreed to, it is done. Who has no seat any more is handed back to nobody.
 func (s *State) endRecovery(m *Member, at uint64) {
 	r := s.RecoveryOf(m.ID)
 	if r == nil {
 		return
 	}
 	r.State, r.EndedBy, r.EndedAt = RecoveryEnded, m.ID, at
-	if r.Agreed() && r.Fingerprint == wire.Hash(m.Keys.Fingerprint()) {
+	if m.State == MemberSeated && r.Agreed() && r.Fingerprint == wire.Hash(m.Keys.Fingerprint()) {
 		r.State = RecoveryDone
+	}
+}
+
+// takeBackApprovals has what somebody agreed to count no more, whose seat ended or is frozen: whoever had his keys may have said
+// it. Seated again, he may say it anew. Where nobody else agreed, it may be to other keys.
+func (s *State) takeBackApprovals(member wire.ObjectID) {
+	for _, r := range s.Recoveries {
+		if r.State != RecoveryOpen || !r.approvedBy(member) {
+			continue
+		}
+		r.Approvals = slices.DeleteFunc(slices.Clone(r.Approvals), func(a Approval) bool { return a.Custodian == member })
+		if len(r.Approvals) == 0 {
+			r.Fingerprint = wire.Hash{}
+		}
 	}
 }
 

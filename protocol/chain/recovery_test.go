@@ -350,6 +350,75 @@ func TestRecoveryAttacks(t *testing.T) {
 	}
 }
 
+// TestApprovalEnds: what a custodian agreed to counts as long as his seat: not once he was removed or frozen, be he back, and not
+// for who comes back with the keys that too few agree to. S-RECOVERY-06 S-RECOVERY-18
+func TestApprovalEnds(t *testing.T) {
+	o := newOffice(t)
+	s := o.ada.state
+	o.enrol(t)
+	o.begin(t)
+	for _, p := range []*person{o.petra, o.olga} {
+		o.put(t, must[Submission](t)(o.approve(p, 49*time.Hour)))
+	}
+	r := func(s *State) *Recovery { return s.Recoveries[o.link.Recovery] }
+	frozen := s.Clone()
+	frozen.freeze(frozen.Invites[frozen.Members[o.petra.Member].Invite])
+	if got := r(frozen); got.Agreed() || len(got.Approvals) != 1 || got.approvedBy(o.petra.Member) || !r(s).Agreed() {
+		t.Errorf("who is frozen agrees: %+v", got)
+	}
+	o.rotate(t, Rotation{Reason: ReasonMemberRemoved, Remove: []wire.ObjectID{o.petra.Member}})
+	if got := r(s); got.Agreed() || len(got.Approvals) != 1 || got.approvedBy(o.petra.Member) || got.Fingerprint.IsZero() {
+		t.Errorf("who was removed agrees: %+v", got)
+	}
+	// She renews to the claimed keys, as whoever put them together before would: it is not what k custodians agreed to.
+	first := must[KeyLink](t)(FirstKeyLink(s.FirmOf(), must[Bundle](t)(NewBundle(o.clara.Member, o.clara.Identity))).Next(o.claim.Bundle, o.clara.Identity))
+	early := s.Clone()
+	if err := early.Apply(must[Submission](t)(s.Renew(o.news.Author, first)).Entry); err != nil || r(early).State != RecoveryEnded {
+		t.Errorf("done, with one of two: %v", err)
+	}
+	// Back under a seat that an owner gave her, she agreed to nothing; and says it anew.
+	back := o.invite(t, "Petra Paralegal", RoleParalegal, ModeOpensAtOnce)
+	o.put(t, must[Submission](t)(back.Accept(o.petra.Author, o.packageOf(t, back), s.Position, s.Head)))
+	if got := r(s); s.Members[o.petra.Member].State != MemberSeated || got.Agreed() || got.approvedBy(o.petra.Member) {
+		t.Errorf("it counts again: %+v", got)
+	}
+	again := s.Clone()
+	if err := again.Apply(must[Submission](t)(o.approve(o.petra, 50*time.Hour)).Entry); err != nil || !r(again).Agreed() {
+		t.Errorf("she cannot say it anew: %v", err)
+	}
+	// Where nobody agrees any more, it may be to another claim by the same link.
+	o.rotate(t, Rotation{Reason: ReasonMemberRemoved, Remove: []wire.ObjectID{o.olga.Member}})
+	o.news = newPerson(t)
+	o.news.Member = o.clara.Member
+	o.claim = must[Claim](t)(o.link.Claim(o.news.Identity))
+	if got := r(s); len(got.Approvals) != 0 || !got.Fingerprint.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	for _, p := range []*person{o.petra, o.ada} {
+		o.put(t, must[Submission](t)(o.approve(p, 51*time.Hour)))
+	}
+	next := must[KeyLink](t)(FirstKeyLink(s.FirmOf(), must[Bundle](t)(NewBundle(o.clara.Member, o.clara.Identity))).Next(o.claim.Bundle, o.clara.Identity))
+	o.put(t, must[Submission](t)(s.Renew(o.news.Author, next)))
+	if r(s).State != RecoveryDone {
+		t.Errorf("%+v", r(s))
+	}
+}
+
+// TestRemovedIsNotHandedBack: a recovery of who was removed ends, be it to the very keys that she had. S-RECOVERY-06
+func TestRemovedIsNotHandedBack(t *testing.T) {
+	o := newOffice(t)
+	o.enrol(t)
+	o.begin(t)
+	o.claim = must[Claim](t)(o.link.Claim(o.clara.Identity))
+	for _, p := range []*person{o.petra, o.olga} {
+		o.put(t, must[Submission](t)(o.approve(p, 49*time.Hour)))
+	}
+	o.rotate(t, Rotation{Reason: ReasonMemberRemoved, Remove: []wire.ObjectID{o.clara.Member}})
+	if r := o.ada.state.Recoveries[o.link.Recovery]; r.State != RecoveryEnded {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestHanded: what does not come together to the pinned identity is nothing; one false custodian stops nobody. S-RECOVERY-03
 func TestHanded(t *testing.T) {
 	o := newOffice(t)

@@ -281,6 +281,7 @@ func (s *State) reseat(effect *Effect, body *statementBody) error {
 			m.State, m.RemovedBy, m.RemovedAt = MemberRemoved, effect.Actor, body.Time
 			m.Escrow = nil
 			s.endRecovery(m, body.Time)
+			s.takeBackApprovals(m.ID)
 		}
 	}
 	kept := map[wire.ObjectID]bool{}
@@ -573,6 +574,7 @@ func (s *State) freeze(i *Invite) {
 	i.State = InviteFrozen
 	if g := s.Members[i.Guest]; g != nil && (g.State == MemberSeated || g.State == MemberWaiting) {
 		g.State = MemberFrozen
+		s.takeBackApprovals(g.ID)
 	}
 }
 

@@ -322,6 +322,9 @@ func RecoveryKey(recovery wire.ObjectID) []byte { return key("recovery", recover
 // RecoveryOfKey is the recovery of a member that is open.
 func RecoveryOfKey(member wire.ObjectID) []byte { return key("recovery-of", member.String()) }
 
+// OpenRecoveries is the prefix of the recoveries that are open.
+func OpenRecoveries() []byte { return key("recovery-of", "") }
+
 // RecoveryPackageKey is what a recovery's link opens.
 func RecoveryPackageKey(recovery wire.ObjectID) []byte {
 	return key("recovery-package", recovery.String())

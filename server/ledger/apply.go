@@ -141,6 +141,9 @@ func (a *appending) remove(s *access.Seat) error {
 		if err := dropEscrow(a.tx, s.Member, layout.RecoveryEnded); err != nil {
 			return err
 		}
+		if err := takeBackApprovals(a.tx, s.Member); err != nil {
+			return err
+		}
 	}
 	return putSeat(a.tx, a.head.Chain, s)
 }
@@ -243,6 +246,11 @@ func (a *appending) freeze(i *access.Invite) error {
 		first.State = access.Frozen
 		if err := putSeat(a.tx, a.head.Chain, first); err != nil {
 			return err
+		}
+		if a.head.Chain == a.caller.Firm {
+			if err := takeBackApprovals(a.tx, first.Member); err != nil {
+				return err
+			}
 		}
 	}
 	i.State = access.InviteFrozen

@@ -113,6 +113,23 @@ func endRecovery(tx store.Tx, id wire.ObjectID, r *layout.Recovery, state layout
 	return layout.Put(tx, layout.RecoveryKey(id), r)
 }
 
+// takeBackApprovals has what somebody agreed to count no more, whose seat ended or is frozen, and hands nothing of his over. Whom
+// enough agreed to before, and who was bound, has the identity.
+func takeBackApprovals(tx store.Tx, member wire.ObjectID) error {
+	return tx.Scan(layout.OpenRecoveries(), nil, 0, func(_, v []byte) error {
+		id := wire.ObjectID(v)
+		r, err := pointer[layout.Recovery](tx, layout.RecoveryKey(id))
+		if err != nil || r == nil || !r.Before.IsZero() || !slices.Contains(r.Agreed, member) {
+			return err
+		}
+		r.Agreed = slices.DeleteFunc(r.Agreed, func(m wire.ObjectID) bool { return m == member })
+		if err := tx.Delete(layout.HandedKey(id, member)); err != nil {
+			return err
+		}
+		return layout.Put(tx, layout.RecoveryKey(id), r)
+	})
+}
+
 // Agreed reports whether enough custodians agreed.
 func Agreed(r *layout.Recovery) bool { return len(r.Agreed) >= int(r.Escrow.K) }
 
