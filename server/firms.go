@@ -54,7 +54,7 @@ func (s *Server) found(c echo.Context, now time.Time, who auth.Who) error {
 	if err != nil {
 		return err
 	}
-	out, firm, err := s.foundFirm(c.Request().Context(), now, who.Account, req)
+	out, firm, err := s.foundFirm(c.Request().Context(), now, who, req)
 	return s.appended(c, firm, out, err)
 }
 
@@ -81,7 +81,7 @@ func seenParam(c echo.Context) (uint64, error) {
 
 // foundFirm uses the setup link up for this one request, then makes the firm. Either half may be repeated: the same
 // request finishes what it began.
-func (s *Server) foundFirm(ctx context.Context, now time.Time, account wire.ObjectID, req api.FoundRequest) (ledger.Appended, wire.ChainID, error) {
+func (s *Server) foundFirm(ctx context.Context, now time.Time, who auth.Who, req api.FoundRequest) (ledger.Appended, wire.ChainID, error) {
 	fail := func(err error) (ledger.Appended, wire.ChainID, error) { return ledger.Appended{}, wire.ChainID{}, err }
 	bundle, err := chain.ParseBundle(req.Bundle)
 	if err != nil || bundle.Member != req.Member || bundle.Verify() != nil {
@@ -92,12 +92,12 @@ func (s *Server) foundFirm(ctx context.Context, now time.Time, account wire.Obje
 		return fail(err)
 	}
 	firm := sub.Entry.ID()
-	caller := access.Caller{Firm: firm, Account: account, Member: req.Member}
+	caller := access.Caller{Firm: firm, Account: who.Account, Member: req.Member}
 	// What can be seen to be wrong is refused before the link is used up.
 	if err := access.First(caller, wire.Hash(bundle.Keys.Fingerprint()), sub.Submission, sub.Effect); err != nil {
 		return fail(err)
 	}
-	name, renewals, err := s.auth.ClaimSetup(ctx, now, account, req.Setup, firm, requestHash(req))
+	name, renewals, err := s.auth.ClaimSetup(ctx, now, who, req.Setup, firm, requestHash(req))
 	if err != nil {
 		return fail(err)
 	}
@@ -111,7 +111,7 @@ func (s *Server) foundFirm(ctx context.Context, now time.Time, account wire.Obje
 		if err := layout.Put(tx, layout.FirmKey(), f); err != nil {
 			return ledger.Appended{}, err
 		}
-		if err := auth.PutMember(tx, s.config.Log, firm, account, renewals, bundle); err != nil {
+		if err := auth.PutMember(tx, s.config.Log, firm, who.Account, renewals, bundle); err != nil {
 			return ledger.Appended{}, err
 		}
 		return ledger.Found(tx, caller, sub)

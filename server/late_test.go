@@ -11,6 +11,7 @@ import (
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/server/blob/memblob"
+	"github.com/underseal/underseal/server/layout"
 	"github.com/underseal/underseal/server/store"
 )
 
@@ -58,25 +59,44 @@ func TestHeldBack(t *testing.T) {
 // between is a store in which something happens between a look and the write that follows it.
 type between struct {
 	store.Store
-	mu        sync.Mutex // guards meanwhile
+	mu        sync.Mutex // guards what follows
+	looks     string     // the partition before whose next look it happens; none: before the next write
 	meanwhile func()
 }
 
 func (b *between) Update(ctx context.Context, partition string, fn func(store.Tx) error) error {
+	b.happen("")
+	return b.Store.Update(ctx, partition, fn)
+}
+
+func (b *between) View(ctx context.Context, partition string, fn func(store.Tx) error) error {
+	b.happen(partition)
+	return b.Store.View(ctx, partition, fn)
+}
+
+func (b *between) happen(looks string) {
 	b.mu.Lock()
 	meanwhile := b.meanwhile
-	b.meanwhile = nil
+	if b.looks != looks {
+		meanwhile = nil
+	}
+	if meanwhile != nil {
+		b.meanwhile = nil
+	}
 	b.mu.Unlock()
 	if meanwhile != nil {
 		meanwhile()
 	}
-	return b.Store.Update(ctx, partition, fn)
 }
 
-func (b *between) next(meanwhile func()) {
+// next has something happen before the next write.
+func (b *between) next(meanwhile func()) { b.nextLook("", meanwhile) }
+
+// nextLook has it happen before the next look at a partition.
+func (b *between) nextLook(partition string, meanwhile func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.meanwhile = meanwhile
+	b.looks, b.meanwhile = partition, meanwhile
 }
 
 // TestEndedMeanwhile: nor does one that was ended after it was looked at and before anything was written, in its account or in a
@@ -121,6 +141,14 @@ func TestEndedMeanwhile(t *testing.T) {
 			now()
 			return lost.do("POST", api.Firm(lost.firm)+"/chains", api.TypeBinary, bytes.NewReader(sub.Bytes()), nil)
 		},
+		"a firm": func(lost *player, now func()) answer {
+			secret, first := w.setup(), lost.firm
+			defer func() { lost.firm = first }()
+			reply := want[api.EnrolReply](t, lost.json("POST", api.RouteEnrolments, api.EnrolRequest{Setup: secret}))
+			req, _ := lost.foundRequest(secret, *reply.Log)
+			now()
+			return lost.json("POST", api.RouteFirms, req)
+		},
 		"an entry": func(lost *player, now func()) answer {
 			sub, _, err := m.state.Invite(lost.author, "Clara Client", chain.RoleClient, chain.ModeOpensAtOnce, w.clock.now().AddDate(0, 0, 1), "Advocate LLP")
 			w.ok(err)
@@ -136,4 +164,34 @@ func TestEndedMeanwhile(t *testing.T) {
 			refused(t, a, api.CodeSessionEnded)
 		})
 	}
+}
+
+// TestEndedBeforeRecovery: nor does one take an identity that custodians hand back, be it ended while the firm was looked at: a
+// claim and a binding are the firm's, and the session is looked at last before them. S-SESSION-04
+func TestEndedBeforeRecovery(t *testing.T) {
+	b := new(between)
+	o := newCustody(newWorldOn(t, func(h store.Hook) store.Store { b.Store = memory(h); return b }, memblob.New(), nil))
+	o.begin()
+	o.claims()
+	ends := func(lost *player, act func() answer) {
+		t.Helper()
+		id := lost.current().ID
+		b.nextLook(layout.FirmPartition(o.firm), func() { want[struct{}](t, o.claimant.endSession(id)) })
+		refused(t, act(), api.CodeSessionEnded)
+	}
+	before := want[api.ClaimReply](t, o.bob.get(o.at("/claim")))
+	lost := o.claimant.elsewhere()
+	lost.author.Identity = o.player().author.Identity // other keys, for the same account
+	ends(lost, func() answer { return lost.json("POST", o.at("/claim"), o.claimOf(lost)) })
+	if got := want[api.ClaimReply](t, o.bob.get(o.at("/claim"))); !bytes.Equal(got.Bundle, before.Bundle) {
+		t.Error("the claim is another one's")
+	}
+	o.later()
+	o.agrees(o.bob)
+	o.agrees(o.cora)
+	req, _, _ := o.finishing()
+	lost = o.claimant.elsewhere()
+	ends(lost, func() answer { return lost.json("POST", o.at("/finish"), req) })
+	want[api.Chains](t, o.dora.look(o.firm)) // nobody is bound
+	want[struct{}](t, o.claimant.json("POST", o.at("/finish"), req))
 }

@@ -41,15 +41,7 @@ func (s *Server) claimRecovery(c echo.Context, now time.Time, who auth.Who) erro
 	if err != nil {
 		return err
 	}
-	ctx, caller := c.Request().Context(), access.Caller{Firm: firm, Account: who.Account}
-	// Looked at first: a partition that does not exist must not come into being.
-	if _, err := view(ctx, s, firm, func(tx store.Tx) (struct{}, error) {
-		_, err := ledger.OpenRecovery(tx, now.Unix(), id)
-		return struct{}{}, err
-	}); err != nil {
-		return err
-	}
-	out, err := update(ctx, s, firm, func(tx store.Tx) (api.RecoveryStanding, error) { return ledger.Claim(tx, now, caller, id, req) })
+	out, err := s.auth.ClaimRecovery(c.Request().Context(), now, who, firm, id, req)
 	return reply(c, out, err)
 }
 

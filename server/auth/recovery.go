@@ -39,6 +39,24 @@ func (a *Service) useRecovery(ctx context.Context, now time.Time, p api.Recovery
 	})
 }
 
+// ClaimRecovery notes to which keys an identity is to be handed, and to whose account. The claim is the firm's, and the session is
+// looked at last before it.
+func (a *Service) ClaimRecovery(ctx context.Context, now time.Time, who Who, firm wire.ChainID, id wire.ObjectID, req api.RecoveryClaim) (out api.RecoveryStanding, err error) {
+	partition, c := layout.FirmPartition(firm), access.Caller{Firm: firm, Account: who.Account}
+	// Looked at first: a partition that does not exist must not come into being.
+	if err := a.Store.View(ctx, partition, func(tx store.Tx) error { _, err := ledger.OpenRecovery(tx, now.Unix(), id); return err }); err != nil {
+		return out, err
+	}
+	if err := a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error { return who.stands(tx, now) }); err != nil {
+		return out, err
+	}
+	err = a.Store.Update(ctx, partition, func(tx store.Tx) (err error) {
+		out, err = ledger.Claim(tx, now, c, id, req)
+		return err
+	})
+	return out, err
+}
+
 // FinishRecovery hands a member to the account that claimed him, by the link from his newest keys to the claimed ones, which
 // enough custodians agreed to. When it returns, every session of his in the firm has ended, and the account he was is nobody
 // there any more. The same again is answered as before.
@@ -51,7 +69,7 @@ func (a *Service) FinishRecovery(ctx context.Context, now time.Time, who Who, fi
 	if err := a.Store.View(ctx, partition, func(tx store.Tx) error { _, err := claimedBy(tx, now, who.Account, id); return err }); err != nil {
 		return err
 	}
-	renewals, err := a.twoWays(ctx, who.Account)
+	renewals, err := a.twoWays(ctx, now, who)
 	if err != nil {
 		return err
 	}
@@ -90,18 +108,21 @@ func (a *Service) FinishRecovery(ctx context.Context, now time.Time, who Who, fi
 	})
 }
 
-// twoWays: whoever works in a firm has two ways to unlock (SPEC S-DECLARE-02). It returns how often the account's root was
-// replaced.
-func (a *Service) twoWays(ctx context.Context, account wire.ObjectID) (renewals int, err error) {
+// twoWays: whoever works in a firm has two ways to unlock (SPEC S-DECLARE-02), and a session that goes on. It returns how often the
+// account's root was replaced.
+func (a *Service) twoWays(ctx context.Context, now time.Time, who Who) (renewals int, err error) {
 	err = a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
-		n, err := ways(tx, account)
+		if err := who.stands(tx, now); err != nil {
+			return err
+		}
+		n, err := ways(tx, who.Account)
 		if err != nil {
 			return err
 		}
 		if n < 2 {
 			return access.Deny(api.CodeSecondWay)
 		}
-		row, _, err := layout.Get[layout.Account](tx, layout.AccountKey(account))
+		row, _, err := layout.Get[layout.Account](tx, layout.AccountKey(who.Account))
 		renewals = row.Renewals
 		return err
 	})

@@ -63,26 +63,29 @@ func (a *Service) LogOrigin(name string) string { return a.host + "/log/" + name
 // ClaimSetup uses a setup link up, for one account, one firm and one request. The same again is the same answer, so that
 // a founding whose second half failed can be repeated. It returns the name of the firm's log, and how often the account's root
 // was renewed.
-func (a *Service) ClaimSetup(ctx context.Context, now time.Time, account wire.ObjectID, secret string, firm wire.ChainID, request wire.Hash) (string, int, error) {
+func (a *Service) ClaimSetup(ctx context.Context, now time.Time, who Who, secret string, firm wire.ChainID, request wire.Hash) (string, int, error) {
 	var s layout.Setup
 	var of layout.Account
 	err := a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error {
+		if err := who.stands(tx, now); err != nil {
+			return err
+		}
 		var found bool
 		var err error
-		if of, _, err = layout.Get[layout.Account](tx, layout.AccountKey(account)); err != nil {
+		if of, _, err = layout.Get[layout.Account](tx, layout.AccountKey(who.Account)); err != nil {
 			return err
 		}
 		if s, found, err = layout.Get[layout.Setup](tx, layout.SetupKey(secret)); err != nil {
 			return err
 		}
-		if found && s.Account == account && s.Firm == firm && s.Request == request {
+		if found && s.Account == who.Account && s.Firm == firm && s.Request == request {
 			return nil
 		}
 		if !found || now.Unix() >= s.Expires || !s.Account.IsZero() || s.Log == "" {
 			return access.Deny(api.CodeSetupUsed)
 		}
-		s.Account, s.Firm, s.Request, s.Expires = account, firm, request, 0
-		if err := tx.Put(layout.MembershipKey(account, firm), nil); err != nil {
+		s.Account, s.Firm, s.Request, s.Expires = who.Account, firm, request, 0
+		if err := tx.Put(layout.MembershipKey(who.Account, firm), nil); err != nil {
 			return err
 		}
 		if err := tx.Put(layout.LogNameKey(s.Log), firm[:]); err != nil {
