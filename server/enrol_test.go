@@ -2,8 +2,10 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +14,8 @@ import (
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/device"
 	"github.com/underseal/underseal/protocol/wire"
+	"github.com/underseal/underseal/server/layout"
+	"github.com/underseal/underseal/server/store"
 )
 
 // newcomer is a device that wants to be enrolled.
@@ -216,6 +220,46 @@ func TestManyDeviceRequests(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
+}
+
+// TestRequestsFromManyNetworks: who has many addresses takes some of the room for new devices, and leaves the rest to others.
+// S-ENROL-06
+func TestRequestsFromManyNetworks(t *testing.T) {
+	w := newProxiedWorld(t)
+	ask := func(address string) answer {
+		t.Helper()
+		n := w.newcomer()
+		return n.do("POST", api.RouteDeviceRequests, api.TypeJSON, body(t, api.NewDeviceRequest{Request: n.keys.Request().Bytes()}), from(address))
+	}
+	for i := range 100 {
+		want[api.DeviceRequest](t, ask(fmt.Sprintf("2001:db8:0:%x::%x", i/20, i)))
+	}
+	refused(t, ask("2001:db8:0:ff::"), api.CodeTooMany)
+	want[api.DeviceRequest](t, ask("2001:db8:1::"))
+	for _, c := range []struct {
+		network, in, out string
+		most             int
+	}{
+		{"3fff::/64", "3fff::1", "3fff:0:0:1::1", 20}, {"3fff:1::/48", "3fff:1:0:1::1", "3fff:1:1::1", 100}, {"3ffe::/32", "3ffe:0:2::1", "3ffd::1", 400}, {"::/0", "2a00::1", "192.0.2.1", 2000},
+		{"192.0.2.3/32", "192.0.2.3", "192.0.2.4", 20}, {"192.0.3.0/24", "192.0.3.5", "192.0.4.5", 100}, {"192.1.0.0/16", "192.1.7.7", "192.2.7.7", 400}, {"0.0.0.0/0", "198.51.100.1", "", 2000},
+	} {
+		w.ok(w.store.Update(context.Background(), layout.Accounts, func(tx store.Tx) error {
+			return layout.Put(tx, layout.DeviceRequestsKey(c.network), layout.Denials{Expires: w.clock.now().Unix() + api.DeviceRequestSeconds, Count: c.most - 1})
+		}))
+		want[api.DeviceRequest](t, ask(c.in))
+		if got := ask(c.in); got.code() != api.CodeTooMany {
+			t.Errorf("%s: %d and one more: %d", c.network, c.most, got.status)
+		}
+		if c.out != "" {
+			want[api.DeviceRequest](t, ask(c.out))
+		}
+	}
+	// Who comes from nowhere is one network.
+	w.clock.advance(api.DeviceRequestSeconds * time.Second)
+	for range 20 {
+		want[api.DeviceRequest](t, ask("nowhere"))
+	}
+	refused(t, ask("nowhere else"), api.CodeTooMany)
 }
 
 // TestTwoAnswerAtOnce: of two devices that read one code, one answers.

@@ -16,11 +16,18 @@ import (
 	"github.com/underseal/underseal/server/store"
 )
 
-// How many devices may ask in DeviceRequestSeconds: from one network, and altogether. They have no account that could be counted.
-const (
-	maxRequestsFrom = 20
-	maxRequests     = 2000
-)
+// A share is how many devices may ask in DeviceRequestSeconds from a network of so many bits. They have no account that could be
+// counted.
+type share struct{ bits, most int }
+
+// shares are those of an address. A household has 64 bits of IPv6, or one address of IPv4; whoever has more of either, up to all that
+// a provider has, leaves room for others. IPv4 and IPv6 do not take each other's.
+func shares(from netip.Addr) []share {
+	if from.Is4() {
+		return []share{{32, 20}, {24, 100}, {16, 400}, {0, 2000}}
+	}
+	return []share{{64, 20}, {48, 100}, {32, 400}, {0, 2000}}
+}
 
 // NewDeviceRequest keeps what a new device asks with, under its code. The same again is answered as it was.
 func (a *Service) NewDeviceRequest(ctx context.Context, now time.Time, from netip.Addr, req api.NewDeviceRequest) (out api.DeviceRequest, err error) {
@@ -51,18 +58,18 @@ func requestOf(r layout.DeviceRequest) api.DeviceRequest {
 	return api.DeviceRequest{Request: r.Request, Answer: r.Answer, Grant: r.Grant, Refused: r.Refused, Done: r.Done, Expires: r.Expires}
 }
 
-// countRequest bounds what comes from a network, and from all of them.
+// countRequest bounds what comes from an address, and from every network around it. Who comes from nowhere that can be read is one
+// household with all others of them.
 func countRequest(tx store.Tx, now time.Time, from netip.Addr) error {
-	bits := 64 // what one household has of IPv6
-	if from.Is4() {
-		bits = 32
+	if !from.IsValid() {
+		from = netip.IPv6Unspecified()
 	}
-	network, err := from.Prefix(bits)
-	if err != nil {
-		network = netip.Prefix{}
-	}
-	for key, most := range map[string]int{"": maxRequests, network.Masked().Addr().String(): maxRequestsFrom} {
-		row := layout.DeviceRequestsKey(key)
+	for _, share := range shares(from) {
+		network, err := from.Prefix(share.bits)
+		if err != nil {
+			return err
+		}
+		row := layout.DeviceRequestsKey(network.String())
 		n, found, err := layout.Get[layout.Denials](tx, row)
 		if err != nil {
 			return err
@@ -70,7 +77,7 @@ func countRequest(tx store.Tx, now time.Time, from netip.Addr) error {
 		if !found || now.Unix() >= n.Expires {
 			n = layout.Denials{Expires: now.Unix() + api.DeviceRequestSeconds}
 		}
-		if n.Count++; n.Count > most {
+		if n.Count++; n.Count > share.most {
 			return &api.Error{Code: api.CodeTooMany, Wait: int(n.Expires - now.Unix())}
 		}
 		if err := layout.PutEphemeral(tx, row, n, n.Expires); err != nil {

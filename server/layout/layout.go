@@ -30,7 +30,7 @@
 //	sign-in-key                        32 bytes: which key passwords were set with
 //	device/<account>/<id>              Device
 //	device-request/<hash>              DeviceRequest  a device that wants to be enrolled, by SHA-256 of its code
-//	device-requests/<network>          Denials      how many came from there in five minutes; of none, from everywhere
+//	device-requests/<network>          Denials      how many came from there in five minutes; of /0, from everywhere
 //	session/<hash>                     AccountSession, by SHA-256 of the cookie's token
 //	sessions-of/<account>/<session>    the key of its row
 //	ticket/<hash>                      Ticket
