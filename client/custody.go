@@ -29,9 +29,19 @@ type CustodyView struct {
 	Hours    int          `json:"hours"`
 	Holders  []HolderView `json:"holders"` // who would hold it
 	Left     *LeftView    `json:"left"`    // nil: nothing
-	// Again: it was left and the rules have changed since, or it was used up by a recovery.
-	Again bool `json:"again"`
+	// Again: it was left and the rules have changed since, or nothing is left any more, as Ended says.
+	Again bool  `json:"again"`
+	Ended Ended `json:"ended"`
 }
+
+// Ended is why nothing is left with custodians of what was, where the person himself did not take it back.
+type Ended string
+
+const (
+	EndedNot       Ended = ""
+	EndedRecovered Ended = "recovered" // a recovery used it up
+	EndedRenewed   Ended = "renewed"   // other keys took the place of those that were left, as after a device was revoked
+)
 
 // LeftView is what was left with whom.
 type LeftView struct {
@@ -84,10 +94,21 @@ func (c *Client) custodyView(s *chain.State, self wire.ObjectID) (CustodyView, e
 	if c.account == nil {
 		return CustodyView{}, fail(api.CodeNotSignedIn, "")
 	}
-	if seat := c.account.ring.firm(s.ID); seat != nil && seat.Recovered && v.Left == nil {
-		v.Again = v.Offered
+	if seat := c.account.ring.firm(s.ID); seat != nil && v.Left == nil {
+		v.Ended = seat.ended()
+		v.Again = v.Again || v.Ended != EndedNot && v.Offered
 	}
 	return v, nil
+}
+
+func (s *firmSeat) ended() Ended {
+	switch {
+	case s.Recovered:
+		return EndedRecovered
+	case s.TakenBack:
+		return EndedRenewed
+	}
+	return EndedNot
 }
 
 // leftView is what a member left in a firm's own chain, which everybody there may know; nil is nothing.
@@ -183,7 +204,31 @@ func (c *Client) identitySeed(firm wire.ChainID) (seed [32]byte, err error) {
 	return c.account.root.IdentitySeed(seat.Salt), nil
 }
 
-// leftAgain notes that who was handed back once was asked to leave his identity again, and did or would not.
+// takenBack notes that what this person left in a firm is about to end with the keys that he had there. It is noted before: what
+// ends unnoticed is what he counts on.
+func (c *Client) takenBack(ctx context.Context, s *chain.State, me *chain.Member) error {
+	if s.ID != s.FirmOf() || me.Escrow == nil {
+		return nil
+	}
+	a, err := c.who()
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	seat := a.ring.firm(s.ID)
+	known := seat == nil || seat.ended() != EndedNot
+	c.mu.Unlock()
+	if known {
+		return nil
+	}
+	return failureErr(c.updateKeyring(ctx, func(k *keyring) {
+		if seat := k.firm(s.ID); seat != nil {
+			seat.TakenBack = true
+		}
+	}))
+}
+
+// leftAgain notes that who was asked to leave his identity again did or would not.
 func (c *Client) leftAgain(ctx context.Context, firm wire.ChainID) error {
 	a, err := c.who()
 	if err != nil {
@@ -191,14 +236,14 @@ func (c *Client) leftAgain(ctx context.Context, firm wire.ChainID) error {
 	}
 	c.mu.Lock()
 	seat := a.ring.firm(firm)
-	due := seat != nil && seat.Recovered
+	due := seat != nil && seat.ended() != EndedNot
 	c.mu.Unlock()
 	if !due {
 		return nil
 	}
 	return failureErr(c.updateKeyring(ctx, func(k *keyring) {
 		if seat := k.firm(firm); seat != nil {
-			seat.Recovered = false
+			seat.Recovered, seat.TakenBack = false, false
 		}
 	}))
 }
@@ -219,7 +264,7 @@ func (c *Client) WithdrawEscrow(ctx context.Context, firm wire.ChainID) (Custody
 	return c.custodyView(s, author.Member)
 }
 
-// KeepNothing is the answer of who was handed back and leaves nothing with custodians again.
+// KeepNothing is the answer of who leaves nothing with custodians again.
 func (c *Client) KeepNothing(ctx context.Context, firm wire.ChainID) error {
 	if err := c.isFirm(firm); err != nil {
 		return err

@@ -99,6 +99,7 @@ type firmSeat struct {
 	Position    uint64        `json:"position"` // of the firm's own chain: the newest entry seen on any device
 	Head        wire.Hash     `json:"head"`
 	Recovered   bool          `json:"recovered,omitempty"` // handed back by custodians, who hold nothing of it any more
+	TakenBack   bool          `json:"takenBack,omitempty"` // the keys it had before were left with custodians, who hold nothing of these
 	// Former are the identities before, newest first. They are kept for good: they open what was wrapped to them.
 	Former []formerIdentity `json:"former,omitempty"`
 

@@ -163,8 +163,12 @@ func (c *Client) renewSeat(ctx context.Context, m *matter) error {
 	if err != nil {
 		return err
 	}
-	if me := m.state.Members[author.Member]; me == nil || me.State != chain.MemberSeated || me.Keys.Equal(author.Identity.Public()) {
+	me := m.state.Members[author.Member]
+	if me == nil || me.State != chain.MemberSeated || me.Keys.Equal(author.Identity.Public()) {
 		return nil
+	}
+	if err := c.takenBack(ctx, m.state, me); err != nil {
+		return err
 	}
 	return c.enterKeys(ctx, m)
 }

@@ -189,6 +189,48 @@ func TestLeavingAnIdentity(t *testing.T) {
 	}
 }
 
+// TestNewKeysTakeBack: who replaces his keys, as after a lost device, has nothing left with custodians, and is told so on every
+// device until he left it again or said that he will not. Who had left nothing is told nothing.
+func TestNewKeysTakeBack(t *testing.T) {
+	o := newCustody(t)
+	o.dora.Leave()
+	told := func(p *evilserver.Person) int {
+		a, err := p.Alerts(evilserver.Soon(t))
+		o.ok(err)
+		return len(a.Custodies)
+	}
+	for _, p := range []*evilserver.Person{o.dora, o.paul} {
+		if v := o.renewed(p); len(v.Left) != 0 {
+			t.Fatalf("%+v", v)
+		}
+	}
+	for name, p := range map[string]*evilserver.Person{"here": o.dora, "elsewhere": o.dora.Elsewhere().In()} {
+		if v := o.custodyOf(p); v.Left != nil || !v.Again || v.Ended != client.EndedRenewed || told(p) != 1 {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+	if v := o.custodyOf(o.paul); v.Again || v.Ended != client.EndedNot || told(o.paul) != 0 {
+		t.Errorf("who had left nothing: %+v", v)
+	}
+	o.dora.Leave()
+	if v := o.custodyOf(o.dora); v.Left == nil || v.Again || v.Ended != client.EndedNot || told(o.dora) != 0 {
+		t.Errorf("left again: %+v", v)
+	}
+	o.renewed(o.dora)
+	o.rule() // where nobody is named there is nothing to do, and it is known all the same
+	if v := o.custodyOf(o.dora); v.Again || v.Ended != client.EndedRenewed || told(o.dora) != 0 {
+		t.Errorf("nobody is named: %+v", v)
+	}
+	o.rule("Ada", "Bob", "Cora")
+	if told(o.dora) != 1 {
+		t.Error("named again")
+	}
+	o.ok(o.dora.KeepNothing(evilserver.Soon(t), o.firm))
+	if v := o.custodyOf(o.dora); v.Again || v.Ended != client.EndedNot || told(o.dora) != 0 {
+		t.Errorf("nothing again: %+v", v)
+	}
+}
+
 // TestEverybodyIsTold: who began, why, and until when everybody can say no. The member himself, owners and custodians are told,
 // and each of them stops it. S-RECOVERY-04 S-RECOVERY-05
 func TestEverybodyIsTold(t *testing.T) {

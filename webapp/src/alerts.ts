@@ -1,10 +1,11 @@
 // What somebody must be told wherever he is on this site: that an identity is asked for, how
-// far his own asking is, or that he is asked to leave his identity.
+// far his own asking is, or that he is asked to leave his identity, perhaps again.
 
 import type { App } from "./app.ts";
 import { fill, h } from "./dom.ts";
 import type { Alerts as Told, Asking, Custody, Recovery } from "./engine.ts";
 import { visible } from "./format.ts";
+import { askConsent } from "./screens/custody.ts";
 import { stopDialog } from "./screens/recovery.ts";
 import { say } from "./sentences.ts";
 import { button } from "./ui.ts";
@@ -47,13 +48,19 @@ export class Alerts {
     if (now === this.#drawn) return;
     this.#drawn = now;
     this.node.hidden = told.asking.length + told.recoveries.length + told.custodies.length === 0;
-    fill(this.node, [...told.recoveries].sort((a, b) => Number(b.isMine) - Number(a.isMine)).map((r) => this.#recovery(r)), told.asking.map(asking), told.custodies.map(custody));
+    fill(this.node, [...told.recoveries].sort((a, b) => Number(b.isMine) - Number(a.isMine)).map((r) => this.#recovery(r)), told.asking.map(asking), told.custodies.map((c) => (c.ended === "renewed" ? this.#renewed(c) : custody(c))));
   }
 
   #recovery(r: Recovery): HTMLElement {
     const link = h("a", { class: "button small", href: `/m/${r.firm}/recovery/${r.recovery}`, "data-action": "alert-look" }, t.look);
     const stop = r.isMine && button(say.recovery.stop, { class: "small danger", "data-action": "alert-stop" }, () => stopDialog(this.#app, r, () => this.look(false)));
     return h("div", { class: r.isMine ? "notice alarm" : "notice", role: r.isMine ? "alert" : null, "data-alert": r.isMine ? "mine" : "recovery", "data-recovery": r.recovery }, h("p", {}, text(r)), h("div", { class: "actions" }, link, stop));
+  }
+
+  // What ended without a word of his own is done again from here; under Account he says that he will not.
+  #renewed(c: Custody): HTMLElement {
+    const leave = button(say.custody.leaveNew, { class: "small primary", "data-action": "alert-leave" }, () => askConsent(this.#app, c, () => this.#app.go(location.pathname)));
+    return h("div", { class: "notice", "data-alert": "custody", "data-ended": c.ended }, h("p", {}, t.renewed(visible(c.firmName))), h("div", { class: "actions" }, leave));
   }
 }
 

@@ -397,8 +397,10 @@ export interface Custody {
   hours: number;
   holders: Holder[]; // who would hold it
   left: Left | null;
-  /** It was left under other rules than hold now, or was used up by a recovery: the person is asked anew. */
+  /** It was left under other rules than hold now, or has ended: the person is asked anew. */
   again: boolean;
+  /** Why nothing is left of what was: a recovery used it up, or other keys took the place of those that were left. */
+  ended: "" | "recovered" | "renewed";
 }
 
 /** open: it goes on. expired: nobody came in time. ended: its member changed something himself, or left. */

@@ -40,11 +40,12 @@ type Show = (custody: Custody) => void;
 
 function parts(app: App, custody: Custody, show: Show): Child[] {
   const { left } = custody;
-  const leave = custody.offered && button(custody.left === null ? t.leave : t.leaveAgain, { "data-action": "custody-leave", class: custody.again ? "primary" : "" }, () => askConsent(app, custody, show));
+  const leave = custody.offered && button(custody.left !== null ? t.leaveAgain : custody.ended === "" ? t.leave : t.leaveNew, { "data-action": "custody-leave", class: custody.again ? "primary" : "" }, () => askConsent(app, custody, show));
   const back = button(t.back, { "data-action": "custody-withdraw" }, () => askBack(app, custody, show));
   if (left === null) {
-    if (!custody.offered) return [h("p", {}, custody.k === 0 ? t.off : t.few)];
-    return [h("p", {}, custody.again ? t.used : [t.nothing, " ", t.offer(custody.k, custody.hours)]), holders(custody.holders),
+    if (!custody.offered) return [custody.ended !== "" && h("p", { class: "caution" }, t.ended[custody.ended]), h("p", {}, custody.k === 0 ? t.off : t.few)];
+    return [custody.ended === "" ? h("p", {}, t.nothing, " ", t.offer(custody.k, custody.hours))
+      : [h("p", { class: "caution" }, t.ended[custody.ended], " ", t.endedTodo), h("p", {}, t.offer(custody.k, custody.hours))], holders(custody.holders),
       h("div", { class: "actions start" }, leave, custody.again && nothingAgain(app, custody, show))];
   }
   return [
@@ -70,7 +71,7 @@ function nothingAgain(app: App, custody: Custody, show: Show): HTMLElement {
 }
 
 /** Names everybody who would hold a share, and what they could do together. Nothing is left but by its one button. */
-function askConsent(app: App, custody: Custody, show: Show) {
+export function askConsent(app: App, custody: Custody, show: Show) {
   const { firm, policy, k, hours, holders: list } = custody;
   const slot = problemSlot();
   const yes = button(t.consentYes(k, list.length), { id: "consent-yes", class: "primary" }, () => void busy(yes, slot, async () => {

@@ -62,7 +62,7 @@ function askRevoke(app: App, account: AccountView, device: Device, title: string
     text: t.revokeText,
     extra: h("ul", { id: "revoke-what", class: "bullets" },
       h("li", {}, t.endsDevice), h("li", {}, t.endsKeys),
-      account.kitSaved && h("li", {}, t.endsKit), h("li", {}, t.endsOthers),
+      account.kitSaved && h("li", {}, t.endsKit), h("li", {}, t.endsOthers), h("li", {}, t.endsCustody),
       account.passkeys.length > 0 && h("li", {}, t.endsPasskeys), account.password !== null && h("li", {}, t.endsPassword)),
     yes: t.revokeYes,
     danger: true,

@@ -24,6 +24,7 @@ function renewalScreen(app: App): Screen {
     try {
       const now = await app.engine.call("renewalContinue", { unattended: false });
       await app.refresh().catch(() => null);
+      app.alertsChanged(); // what was left with custodians may have ended
       body.dataset["state"] = now.left.length === 0 ? "done" : "left";
       fill(body, now.left.length === 0 ? h("p", { id: "renewal-done" }, t.done) : left(app, now, goOn));
       announce(now.left.length === 0 ? t.done : t.left(now.left.length));
