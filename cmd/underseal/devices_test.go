@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/base32"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -170,12 +171,21 @@ func TestMemberDevices(t *testing.T) {
 	p.want(exitFine, "ls") // its own passphrase is in force as before (S-VAULT-08)
 
 	lost := p.other()
-	p.has(p.want(exitFine, "devices", "--rename", lost.ID, "Laptop, blue"), "“Laptop, blue”", "(this one)")
+	p.has(p.want(exitFine, "devices", "--rename", lost.ID[:8], "Laptop, blue"), "“Laptop, blue”", "(this one)")
 	fresh.has(fresh.want(exitFine, "devices"), "“Laptop, blue”", "(this one)")
 
-	r := p.want(exitFine, "devices", "--revoke", lost.ID)
-	p.has(r, "It is put out", "Your new keys are in 1 of 1")
-	kit := kitShown.FindStringSubmatch(r.stdout)[1]
+	// It says what will happen and asks; where nobody can be asked it wants his answer beforehand.
+	p.has(p.want(exitUsage, "devices", "--revoke", lost.ID), "no terminal to ask on", "--yes")
+	for _, no := range []string{"n", "", "perhaps"} {
+		p.has(p.typed(exitError, []string{no}, "devices", "--revoke", lost.ID[:8]), "You are about to put out “Laptop, blue”", "recovery kit ends", "Go on? [y/N]", "Nothing was done")
+	}
+	fresh.want(exitFine, "ls", "Roe v. Wade")
+	p.has(p.want(exitError, "devices", "--revoke", "0nobody", "--yes"), "You have no device “0nobody”")
+	r := p.typed(exitFine, []string{"y"}, "devices", "--revoke", lost.ID[:8], "--json")
+	kit := parsed[revoked](p, r.stdout).Kit
+	if v := parsed[revoked](p, r.stdout); v.Renewal.Done != 1 || v.Renewal.Total != 1 || len(v.Custodies) != 0 {
+		t.Errorf("%+v", v)
+	}
 	fresh.has(fresh.want(exitError, "ls"), "does not know this identity", "login "+w.origin+" --again")
 	p.want(exitFine, "put", w.file("reply.pdf", []byte("reply")), "Roe v. Wade:/")
 	p.has(p.want(exitFine, "ls", "Roe v. Wade"), "brief.pdf", "reply.pdf")
@@ -241,10 +251,26 @@ func TestMemberDeviceRefused(t *testing.T) {
 	if list := p.deviceList(); len(list) != 1 {
 		t.Errorf("devices: %v", list)
 	}
-	for _, args := range [][]string{{"--revoke", "x"}, {"--rename", p.deviceList()[0].ID}, {"--revoke", p.deviceList()[0].ID, "--approve", "x"}, {"a name"}} {
+	for _, args := range [][]string{{"--revoke", "x"}, {"--rename", p.deviceList()[0].ID}, {"--revoke", p.deviceList()[0].ID, "--approve", "x", "--yes"}, {"a name"}} {
 		p.want(exitUsage, append([]string{"devices"}, args...)...)
 	}
-	p.has(p.want(exitError, "devices", "--revoke", p.deviceList()[0].ID), "You may not do that")
+	p.has(p.want(exitError, "devices", "--revoke", p.deviceList()[0].ID, "--yes"), "This is the device that you are on")
+}
+
+// TestOneDevice: the beginning of an id names a device only where it is no other's.
+func TestOneDevice(t *testing.T) {
+	list := []client.DeviceView{{ID: "abcdefg"}, {ID: "abcxyz2"}}
+	for text, want := range map[string]string{"abcd": "abcdefg", "abcxyz2": "abcxyz2", "abc": string(codeAmbiguous), "abcdefgh": string(api.CodeNotHere)} {
+		d, err := oneDevice(list, text)
+		got := d.ID
+		var own *plainError
+		if errors.As(err, &own) {
+			got = string(own.code)
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
 }
 
 // TestMemberRootInterrupted: a next root whose answer never came is in force, or it is not, and the identity of this home follows
@@ -274,7 +300,7 @@ func TestMemberRootInterrupted(t *testing.T) {
 			} else {
 				w.before.Store(&hold)
 			}
-			p.want(exitError, "devices", "--revoke", lost.ID)
+			p.want(exitError, "devices", "--revoke", lost.ID, "--yes")
 			w.mangle.Store(nil)
 			w.before.Store(nil)
 			before := w.read(p, identityName)
@@ -288,7 +314,7 @@ func TestMemberRootInterrupted(t *testing.T) {
 			if !taken {
 				p.has(r, "Run: underseal devices")
 				p.has(p.want(exitFine, "devices"), "--revoke it once more")
-				p.want(exitFine, "devices", "--revoke", lost.ID)
+				p.want(exitFine, "devices", "--revoke", lost.ID, "--yes")
 			} else {
 				p.has(r, "Your new keys are in 1 of 1")
 			}

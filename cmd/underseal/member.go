@@ -42,9 +42,10 @@ const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] CO
     whoami                             who this is, and the words that others compare
     policy FIRM [--set KEY=VALUE]...   a firm's rules for signing in, and signing other ones (owners)
     sessions [--end ID] [--end-others] where this account is signed in, and ending it there
-    devices [--approve CODE] [--rename ID NAME] [--revoke ID]
-                                       what your account is open on; letting a new device in, and putting one out
-    custody FIRM [--leave] [--withdraw]
+    devices [--approve CODE] [--rename ID NAME] [--revoke ID [--yes]]
+                                       what your account is open on; letting a new device in, and putting one out, which
+                                       asks first: --yes is the answer
+    custody FIRM [--leave [--yes]] [--withdraw]
                                        what you left with a firm's custodians, who together bring you back if you lose everything
     recover FIRM [--begin NAME --reason TEXT] [--agree ID --words WORDS] [--stop ID]
                                        bringing somebody back (owners and custodians), and stopping it
@@ -54,7 +55,7 @@ const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] CO
     sign-out FIRM NAME --reason TEXT   end somebody's sessions in a firm (owners)
     read [--acknowledge]               four short things that everybody should know, and saying that you read them
 
-A matter is its name, or the beginning of its id. The identity lies in --home, else in $XDG_CONFIG_HOME/underseal or
+A matter is its name, or the beginning of its id, as is a device. The identity lies in --home, else in $XDG_CONFIG_HOME/underseal or
 ~/.config/underseal. The passphrase is asked for, or read from a file descriptor. --json prints one object, errors too.
 Exit codes: 0 fine, 1 error, 2 usage, 3 the server lied.
 `
@@ -97,8 +98,8 @@ func memberCommands() []command {
 		{"whoami", "", (*session).whoami},
 		{"policy", "FIRM [--set KEY=VALUE]...\n  keys are " + strings.Join(policyKeys, ", "), (*session).policy},
 		{"sessions", "[--end ID] [--end-others]", (*session).sessions},
-		{"devices", "[--approve CODE] [--rename ID NAME] [--revoke ID]", (*session).devices},
-		{"custody", "FIRM [--leave] [--withdraw]", (*session).custody},
+		{"devices", "[--approve CODE] [--rename ID NAME] [--revoke ID [--yes]]\n  ID may be the beginning of one", (*session).devices},
+		{"custody", "FIRM [--leave [--yes]] [--withdraw]", (*session).custody},
 		{"recover", "FIRM [--begin NAME --reason TEXT] [--agree ID --words WORDS] [--stop ID --reason TEXT]\n  or recover LINK to ask to be brought back yourself, then recover to go on", (*session).recover},
 		{"people", "FIRM [--csv FILE] [--force]", (*session).people},
 		{"unlock", "FIRM NAME --reason TEXT", (*session).unlockMember},

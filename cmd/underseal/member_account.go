@@ -305,6 +305,31 @@ func (s *session) answer(ctx context.Context, text string) ([]byte, error) {
 	return wait(ctx, func() ([]byte, error) { return readLine(s.lines) })
 }
 
+// mayAsk is whether a command that asks before it acts has anybody to ask; yes is his answer beforehand.
+func (s *session) mayAsk(yes bool) error {
+	if yes || isTerminal(s.stdin) {
+		return nil
+	}
+	return misused("there is no terminal to ask on whether it shall be done: give --yes if it shall")
+}
+
+// confirmed says what is about to happen, and asks.
+func (s *session) confirmed(ctx context.Context, yes bool, what string) error {
+	s.show.note("%s", what)
+	if yes {
+		return nil
+	}
+	said, err := s.answer(ctx, "Go on? [y/N] ")
+	if err != nil {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(string(said))) {
+	case "y", "yes":
+		return nil
+	}
+	return plain(api.CodeCancelled, "Nothing was done.")
+}
+
 // wait gives up reading when the program is to end.
 func wait(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type line struct {

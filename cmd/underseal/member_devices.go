@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -247,8 +248,9 @@ func (s *session) agreed(ctx context.Context, question string) error {
 func (s *session) devices(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("devices", flag.ContinueOnError)
 	approve := f.String("approve", "", "the code that a new device shows")
-	rename := f.String("rename", "", "id of a device that gets another name")
-	revoke := f.String("revoke", "", "id of a device to put out")
+	rename := f.String("rename", "", "id of a device that gets another name, or its beginning")
+	revoke := f.String("revoke", "", "id of a device to put out, or its beginning")
+	yes := f.Bool("yes", false, "put it out without being asked")
 	wanted := []string{}
 	rest, err := s.arguments(f, args, 0, "NAME")
 	if err != nil {
@@ -265,10 +267,9 @@ func (s *session) devices(ctx context.Context, args []string) error {
 	if (len(rest) == 1) != (*rename != "") {
 		return misused("--rename takes an id and a name")
 	}
-	var id wire.ObjectID
-	if text := *rename + *revoke; text != "" {
-		if id, err = wire.ParseObjectID(text); err != nil {
-			return misused("%s is no id of a device: underseal devices shows them", quote(text))
+	if *revoke != "" {
+		if err := s.mayAsk(*yes); err != nil {
+			return err
 		}
 	}
 	if err := s.signIn(ctx); err != nil {
@@ -278,9 +279,9 @@ func (s *session) devices(ctx context.Context, args []string) error {
 	case *approve != "":
 		return s.approve(ctx, *approve)
 	case *revoke != "":
-		return s.revoke(ctx, id)
+		return s.revoke(ctx, *revoke, *yes)
 	case *rename != "":
-		if err := s.client.RenameDevice(ctx, id, rest[0]); err != nil {
+		if err := s.renameDevice(ctx, *rename, rest[0]); err != nil {
 			return err
 		}
 	}
@@ -294,6 +295,44 @@ func (s *session) devices(ctx context.Context, args []string) error {
 	}
 	s.printDevices(v)
 	return nil
+}
+
+// device is the one device of this account whose id begins so.
+func (s *session) device(ctx context.Context, text string) (client.DeviceView, wire.ObjectID, error) {
+	v, err := s.client.Devices(ctx)
+	if err != nil {
+		return client.DeviceView{}, wire.ObjectID{}, err
+	}
+	d, err := oneDevice(v.Devices, text)
+	if err != nil {
+		return client.DeviceView{}, wire.ObjectID{}, err
+	}
+	id, err := wire.ParseObjectID(d.ID)
+	return d, id, err
+}
+
+func oneDevice(list []client.DeviceView, text string) (found client.DeviceView, err error) {
+	n := 0
+	for _, d := range list {
+		if strings.HasPrefix(d.ID, text) {
+			found, n = d, n+1
+		}
+	}
+	switch n {
+	case 0:
+		return found, plain(api.CodeNotHere, "You have no device %s: underseal devices lists them.", quote(text))
+	case 1:
+		return found, nil
+	}
+	return client.DeviceView{}, plain(codeAmbiguous, "Several of your devices begin with %s: give more of the id.", quote(text))
+}
+
+func (s *session) renameDevice(ctx context.Context, text, name string) error {
+	_, id, err := s.device(ctx, text)
+	if err != nil {
+		return err
+	}
+	return s.client.RenameDevice(ctx, id, name)
 }
 
 func (s *session) printDevices(v client.DevicesView) {
@@ -348,10 +387,27 @@ type revoked struct {
 	Kit     string             `json:"kit"` // the one there is from now on
 	Renewal client.RenewalView `json:"renewal"`
 	client.DevicesView
+	Custodies []client.CustodyView `json:"custodies"` // what is to be left with custodians again
+}
+
+// revokeText is what somebody agrees to who puts a device out.
+func revokeText(d client.DeviceView) string {
+	return fmt.Sprintf("You are about to put out %s. It is signed out and opens nothing new. Every key that it had is replaced: your recovery kit ends and a new one is printed, every other device is to be let in again, every other session ends, and what you left with custodians is taken back until you leave it again.",
+		quote(or(d.Name, d.ID)))
 }
 
 // revoke puts a device out, and replaces the keys that it has. The new kit is shown before the old one ends.
-func (s *session) revoke(ctx context.Context, id wire.ObjectID) error {
+func (s *session) revoke(ctx context.Context, text string, yes bool) error {
+	d, id, err := s.device(ctx, text)
+	if err != nil {
+		return err
+	}
+	if d.Current {
+		return plain(api.CodeNotAllowed, "This is the device that you are on: put it out from another one.")
+	}
+	if err := s.confirmed(ctx, yes, revokeText(d)); err != nil {
+		return err
+	}
 	if _, err := s.client.RevokeDevice(ctx, id); err != nil {
 		return err
 	}
@@ -381,6 +437,7 @@ func (s *session) revoke(ctx context.Context, id wire.ObjectID) error {
 	if out.DevicesView, err = s.client.Devices(ctx); err != nil {
 		return err
 	}
+	out.Custodies = s.takenBack(ctx)
 	if s.asJSON {
 		printJSON(s.stdout, out)
 		return nil
@@ -389,7 +446,20 @@ func (s *session) revoke(ctx context.Context, id wire.ObjectID) error {
 	for _, line := range renewalText(out.Renewal) {
 		fmt.Fprintln(s.stdout, line)
 	}
+	for _, v := range out.Custodies {
+		fmt.Fprintln(s.stdout, endedText(v))
+	}
 	return nil
+}
+
+// takenBack is what other keys took back from custodians and is to be left again. What cannot be looked at now, underseal custody
+// says.
+func (s *session) takenBack(ctx context.Context) []client.CustodyView {
+	v, err := s.client.Alerts(ctx)
+	if err != nil {
+		return []client.CustodyView{}
+	}
+	return slices.DeleteFunc(v.Custodies, func(v client.CustodyView) bool { return v.Ended != client.EndedRenewed })
 }
 
 // carryOn goes on with a renewal of keys that was cut off. What it cannot do now is no failure of the command.
@@ -408,6 +478,9 @@ func (s *session) carryOn(ctx context.Context) {
 	}
 	for _, line := range renewalText(v) {
 		s.show.note("%s", line)
+	}
+	for _, v := range s.takenBack(ctx) {
+		s.show.note("%s", endedText(v))
 	}
 }
 

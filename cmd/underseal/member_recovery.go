@@ -17,12 +17,18 @@ func (s *session) custody(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("custody", flag.ContinueOnError)
 	leave := f.Bool("leave", false, "leave your identity with the firm's custodians")
 	withdraw := f.Bool("withdraw", false, "take it back")
+	yes := f.Bool("yes", false, "leave it without being asked")
 	rest, err := s.arguments(f, args, 1, "FIRM")
 	if err != nil {
 		return err
 	}
 	if *leave && *withdraw {
 		return misused("--leave and --withdraw are two things")
+	}
+	if *leave {
+		if err := s.mayAsk(*yes); err != nil {
+			return err
+		}
 	}
 	if err := s.signIn(ctx); err != nil {
 		return err
@@ -36,7 +42,9 @@ func (s *session) custody(ctx context.Context, args []string) error {
 		return plain(api.CodeNotAllowed, "The firm names no custodians, or too few but you: one's own custodian nobody is. An owner names them with: policy FIRM --set 'recovery=…'.")
 	}
 	if err == nil && *leave {
-		s.show.note("%s", consent(v))
+		if err := s.confirmed(ctx, *yes, consent(v)); err != nil {
+			return err
+		}
 		v, err = s.client.Escrow(ctx, firm, v.Policy)
 	}
 	if err == nil && *withdraw {
@@ -57,8 +65,38 @@ func (s *session) custody(ctx context.Context, args []string) error {
 
 // consent says with whom something is left, and what they could do together.
 func consent(v client.CustodyView) string {
-	return fmt.Sprintf("Leaving your identity in %s with %s. Any %d of them together could become you in this firm. Before they can hand it to anybody, %d hours pass in which you, every owner and every custodian are told and can stop it.",
+	return fmt.Sprintf("You are about to leave your identity in %s with %s. Any %d of them together could become you in this firm. Before they can hand it to anybody, %d hours pass in which you, every owner and every custodian are told and can stop it.",
 		quote(v.FirmName), holderNames(v.Holders), v.K, v.Hours)
+}
+
+// endedText says what somebody has not left any more, and how he leaves it again.
+func endedText(v client.CustodyView) string {
+	if v.Ended == client.EndedRecovered {
+		return fmt.Sprintf("What you had left with the custodians of %s brought you back, and is used up. Nobody could do it a second time.%s", quote(v.FirmName), leaveAgain(v))
+	}
+	return fmt.Sprintf("What you had left with the custodians of %s is taken back, as your keys are other ones: they could not bring you back any more.%s", quote(v.FirmName), leaveAgain(v))
+}
+
+func leaveAgain(v client.CustodyView) string {
+	if !v.Offered {
+		return ""
+	}
+	return fmt.Sprintf(" To leave it again, run: underseal custody %s --leave", shellWord(v.FirmName, v.Firm))
+}
+
+// shellWord is a name as a shell takes it, or the id where the name is none that is copied.
+func shellWord(name, id string) string {
+	if name == "" || safe(name) != name || strings.ContainsRune(name, '\'') || strings.HasPrefix(name, "-") {
+		return id
+	}
+	return "'" + name + "'"
+}
+
+func nothingLeft(v client.CustodyView) string {
+	if v.Ended == client.EndedNot {
+		return "You left nothing with custodians."
+	}
+	return endedText(v)
 }
 
 func holderNames(list []client.HolderView) string {
@@ -85,9 +123,9 @@ func custodyText(v client.CustodyView) (lines []string) {
 			lines = append(lines, fmt.Sprintf("The firm names others now: %s, any %d of whom would be enough, after %d hours. Nothing moves until you run --leave.", holderNames(v.Holders), v.K, v.Hours))
 		}
 	case v.Offered:
-		lines = append(lines, "You left nothing with custodians.", fmt.Sprintf("The firm names %s: any %d of them could hand your identity back to you, %d hours after somebody asks. Run --leave if you want that.", holderNames(v.Holders), v.K, v.Hours))
+		lines = append(lines, nothingLeft(v), fmt.Sprintf("The firm names %s: any %d of them could hand your identity back to you, %d hours after somebody asks. Run --leave if you want that.", holderNames(v.Holders), v.K, v.Hours))
 	default:
-		lines = append(lines, "You left nothing with custodians, and the firm names none, or too few but you.")
+		lines = append(lines, nothingLeft(v), "The firm names no custodians, or too few but you.")
 	}
 	return lines
 }

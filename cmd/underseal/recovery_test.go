@@ -44,17 +44,17 @@ func TestMemberRecovery(t *testing.T) {
 	bob.want(exitFine, "join", w.firmLinkFor("Bob Barrister", chain.RoleParalegal))
 	dora.want(exitFine, "join", w.firmLinkFor("Dora Deputy", chain.RoleParalegal))
 
-	dora.has(dora.want(exitFine, "custody", firm), "You left nothing", "names none")
-	dora.want(exitError, "custody", firm, "--leave")
+	dora.has(dora.want(exitFine, "custody", firm), "You left nothing", "names no custodians")
+	dora.want(exitError, "custody", firm, "--leave", "--yes")
 	owner.has(owner.want(exitFine, "policy", firm, "--set", "recovery=2 of Olga Owner, Bob Barrister after 24 hours"), "2 of Bob Barrister, Olga Owner after 24 hours")
 	dora.has(dora.want(exitFine, "custody", firm), "any 2 of them could hand your identity back", "Bob Barrister, Olga Owner")
 	owner.has(owner.want(exitError, "recover", firm, "--begin", "Dora Deputy", "--reason", "r"), "Nobody called “Dora Deputy” left an identity")
-	left := dora.want(exitFine, "custody", firm, "--leave")
-	if !strings.Contains(left.stderr, "Any 2 of them together could become you in this firm") || !strings.Contains(left.stdout, "You left your identity with Bob Barrister, Olga Owner") {
+	left := dora.want(exitFine, "custody", firm, "--leave", "--yes")
+	if !strings.Contains(left.stderr, "You are about to leave your identity in “Firm & Partners” with Bob Barrister, Olga Owner. Any 2 of them together could become you in this firm") || !strings.Contains(left.stdout, "You left your identity with Bob Barrister, Olga Owner") {
 		t.Errorf("%q %q", left.stderr, left.stdout)
 	}
 	dora.has(dora.want(exitFine, "custody", firm, "--withdraw"), "You left nothing")
-	dora.want(exitFine, "custody", firm, "--leave")
+	dora.want(exitFine, "custody", firm, "--leave", "--yes")
 	owner.has(owner.want(exitFine, "people", firm), "left with custodians: Bob Barrister, Olga Owner, any 2 of whom can bring him back")
 	owner.has(owner.want(exitFine, "recover", firm), "Nobody has ever been brought back.")
 	dora.want(exitUsage, "custody", firm, "--leave", "--withdraw")

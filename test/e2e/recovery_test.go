@@ -115,7 +115,7 @@ func TestRecoveryIsStopped(t *testing.T) {
 		ada.Guest(ada.Firm, name, chain.RoleParalegal)
 	}
 	bob, _ := h.staff(t, ada, "Bob Barrister")
-	dora, _ := h.staff(t, ada, "Dora Deputy")
+	dora, kit := h.staff(t, ada, "Dora Deputy")
 
 	openAccount(dora)
 	dora.See("[data-custody]")
@@ -220,6 +220,30 @@ func TestRecoveryIsStopped(t *testing.T) {
 	thief.Screen("72-claim-stopped")
 	thief.Click("#claim-forget")
 	thief.Until("it is put away", browser.Patience, `!document.querySelector("[data-claim]") && document.querySelector("#claim").innerText.includes("You ask for nothing")`)
+
+	// A device of hers is put out: what she had left is taken back with her old keys. She is told, and leaves it again from there.
+	signOut(thief)
+	withKit(thief, h.Origin, kit)
+	openAccount(dora)
+	other := `#devices [data-current="false"]`
+	dora.Click(other + ` [data-action="device-revoke"]`)
+	says(t, dora, "#confirm-dialog", "custodians", "is taken back")
+	dora.Click("#confirm-yes")
+	dora.SaveKit()
+	dora.See("#renewal-done")
+	told := `[data-alert="custody"][data-ended="renewed"]`
+	dora.See(told)
+	dora.Screen("104-custody-ended-alert")
+	dora.Click("#renewal-leave")
+	dora.See(`[data-custody] [data-state="none"]`)
+	says(t, dora, "#custody", "taken back together with your old keys")
+	toSee(dora, "#custody")
+	dora.Screen("105-custody-ended")
+	dora.Click(told + ` [data-action="alert-leave"]`)
+	says(t, dora, "#consent-holders", "Ada Advocate", "Bob Barrister", "Cora Clerk")
+	dora.Click("#consent-yes")
+	dora.See(`[data-custody] [data-state="left"]`)
+	dora.Until("nothing is told any more", browser.Patience, `document.querySelector("#alerts").hidden`)
 }
 
 // wordsOf are the safety words that a page shows.
@@ -414,5 +438,5 @@ func TestRecoveryOnTheCommandLine(t *testing.T) {
 	if got, err := os.ReadFile(filepath.Join(folder, "Before.txt")); err != nil || string(got) != "before" {
 		t.Errorf("%q %v", got, err)
 	}
-	has(says("custody", "Ada Advocate LLP", "--leave"), "You left your identity with Bob Barrister, Cora Clerk")
+	has(says("custody", "Ada Advocate LLP", "--leave", "--yes"), "You left your identity with Bob Barrister, Cora Clerk")
 }
