@@ -55,17 +55,31 @@ type Unlocker struct {
 	Keep func(account wire.ObjectID, root vault.Root) error
 }
 
-// SetupOptions begins the founding of a firm. secret is what stands after # in the setup link.
+// OpenSetup is whether a setup link can still be used: secret is what stands after # in it. It begins a founding that nobody goes
+// on with, which uses nothing up.
+func (c *Client) OpenSetup(ctx context.Context, secret string) error {
+	_, err := c.beginSetup(ctx, secret)
+	return err
+}
+
+func (c *Client) beginSetup(ctx context.Context, secret string) (reply api.EnrolReply, err error) {
+	if err := c.call(ctx, methodPost, api.RouteEnrolments, api.EnrolRequest{Setup: secret}, &reply); err != nil {
+		return reply, failureOf(err)
+	}
+	if reply.Log == nil {
+		return reply, c.refuse(ctx, "the keys of the firm's log", ErrUnknownReply)
+	}
+	return reply, nil
+}
+
+// SetupOptions begins the founding of a firm.
 func (c *Client) SetupOptions(ctx context.Context, secret, person, firm string) (Options, error) {
 	if document.CheckTitle(person) != nil || document.CheckTitle(firm) != nil {
 		return Options{}, fail(api.CodeBadName, "")
 	}
-	var reply api.EnrolReply
-	if err := c.call(ctx, methodPost, api.RouteEnrolments, api.EnrolRequest{Setup: secret}, &reply); err != nil {
-		return Options{}, failureOf(err)
-	}
-	if reply.Log == nil {
-		return Options{}, c.refuse(ctx, "the keys of the firm's log", ErrUnknownReply)
+	reply, err := c.beginSetup(ctx, secret)
+	if err != nil {
+		return Options{}, err
 	}
 	c.mu.Lock()
 	c.ceremony = &ceremony{enrol: &reply, setup: secret, person: person, firm: firm}

@@ -51,6 +51,13 @@ func (b *binding) table() map[string]func(context.Context, input) (any, error) {
 			}
 			return map[string]string{"state": state}, nil
 		},
+		"setupOpen": func(ctx context.Context, in input) (any, error) {
+			var p struct{ Secret string }
+			if err := in.decode(&p); err != nil {
+				return nil, err
+			}
+			return nil, c.OpenSetup(ctx, p.Secret)
+		},
 		"setupOptions": func(ctx context.Context, in input) (any, error) {
 			var p struct{ Secret, Person, Firm string }
 			if err := in.decode(&p); err != nil {

@@ -575,6 +575,8 @@ export interface Calls {
   start(): { state: "signed-out" | "signed-in" | "locked" };
 
   // First run. secret: what stands after # in the setup link.
+  /** Whether the link can still be used, before anything is filled in. */
+  setupOpen(p: { secret: string }): Record<string, never>;
   setupOptions(p: { secret: string; person: string; firm: string }): { publicKey: unknown; prfSalt: ArrayBuffer };
   setupFinish(p: { passkey: PasskeyResult } | { code: string }): Overview;
   /** After setupOptions, inviteOptions or recoveryOptions: a password in place of a passkey, with an app that setupFinish, inviteFinish or recoveryFinish takes a first code of. */
