@@ -601,7 +601,7 @@ func (c *Client) changeHeld(ctx context.Context, m *matter, to func(*chain.State
 		s := m.state.Clone()
 		sub, err := build(s, author)
 		if err != nil {
-			return nil, failureOf(authoring(err))
+			return nil, failureOf(authoring(s, err))
 		}
 		err = c.submit(ctx, m, s, sub)
 		if err == nil {
@@ -644,16 +644,25 @@ func (c *Client) sealable(ctx context.Context, m *matter, to func(*chain.State) 
 }
 
 // authoring errors are the person's, not the server's: what his own client derived says that he may not.
-func authoring(err error) error {
+func authoring(s *chain.State, err error) error {
 	var known *Failure
 	switch {
 	case errors.As(err, &known): // what was refused on the way is the server's
 	case errors.Is(err, chain.ErrRights), errors.Is(err, chain.ErrInvite), errors.Is(err, chain.ErrRecovery):
 		return fail(api.CodeNotAllowed, "")
 	case errors.Is(err, chain.ErrStale):
-		return fail(api.CodeNewKeys, "")
+		return fail(api.CodeNewKeys, staleNames(s))
 	}
 	return err
+}
+
+// staleNames are those whose new keys nobody renewed a chain's for.
+func staleNames(s *chain.State) string {
+	var names []string
+	for _, m := range s.Stale() {
+		names = append(names, m.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // errVoid is a change of our own that would change nothing: nobody is told that it was done.

@@ -95,12 +95,17 @@ func TestRenewalOfAClient(t *testing.T) {
 	waiting := s.begin(dan, file("Dan.txt", "by Dan"))[0]
 	s.ends(dan, client.PhaseWaiting, waiting)
 	epoch := s.Head(s.ada.Firm, s.matter).Epoch
+	// What cannot be sealed meanwhile says whom it waits for.
+	_, _, err := s.ada.Invite(evilserver.Soon(s), s.matter, "Eve", chain.RoleClient, chain.ModeOpensAtOnce, s.Clock.Now().Add(time.Hour))
+	if f := client.FailureOf(err); f == nil || f.Code != api.CodeNewKeys || f.Detail != "Clara" {
+		t.Errorf("an invite: %v", err)
+	}
 	view := s.ada.View(s.matter)
 	if len(view.NewKeys) != 1 || view.NewKeys[0].Name != "Clara" || len(view.NewKeys[0].Words) != 12 || view.NewKeys[0].IsMe {
 		t.Fatalf("%+v", view.NewKeys)
 	}
 	member := s.document(view.NewKeys[0].Member)
-	_, err := dan.RenewKeys(evilserver.Soon(t), s.matter, nil)
+	_, err = dan.RenewKeys(evilserver.Soon(t), s.matter, nil)
 	if !code(err, api.CodeNewKeys) && !code(err, api.CodeNotAllowed) {
 		t.Errorf("a paralegal renews a matter's keys: %v", err)
 	}
