@@ -7,6 +7,7 @@ import { door } from "./door.ts";
 import { byId, fill, h } from "./dom.ts";
 import type { Event, Failure, Id, LockReason, MatterSummary, Overview, Topic } from "./engine.ts";
 import { Engine, failureOf } from "./engine-client.ts";
+import { keepOpened, wasOpened } from "./opened.ts";
 import { Presence } from "./presence.ts";
 import { accountScreen } from "./screens/account.ts";
 import { claimScreen } from "./screens/claim.ts";
@@ -72,6 +73,7 @@ class Program implements App {
     this.#drawHead();
     const { state } = await this.engine.call("start");
     if (state === "signed-in") this.signedIn(await this.engine.call("overview"));
+    else if (wasOpened()) this.#ended = { kind: "reloaded" };
     if (outcome === null || this.#overview !== null) this.#route();
     else await this.#cameBack(outcome);
   }
@@ -107,6 +109,7 @@ class Program implements App {
   signedIn(overview: Overview) {
     this.#know(overview);
     this.#ended = null;
+    keepOpened(true);
     if (overview.failed) this.#tried = failedNotice(overview.failed, () => this.#calmed());
     this.#drawHead();
     this.#presence.begin();
@@ -222,6 +225,7 @@ class Program implements App {
   // Nothing of what was open stays on the page.
   #forget() {
     this.#overview = null;
+    keepOpened(false);
     this.#read.clear();
     this.#tried = null;
     this.#presence.stop();

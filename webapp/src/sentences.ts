@@ -126,6 +126,7 @@ export const say = {
     passwordHint: "A second factor comes next.",
     newHere: "New here? Clients start with the link their lawyer sent. A firm starts with the setup link its server printed.",
     elsewhere: "You signed out in another tab of this browser, so this tab signed out as well. Its keys were wiped from memory.",
+    reloaded: "This page was loaded anew. Your keys are in this tab\u2019s memory only, so they went with the page: unlock once more. Nothing is lost.",
     forLink: { "/join": "Sign in, and your invite opens after that.", "/recover": "Sign in to ask with the account that you have.", "/device": "Sign in here first. Then you let your new device in." },
   },
 

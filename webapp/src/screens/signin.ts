@@ -16,7 +16,7 @@ import { secondScreen } from "./second.ts";
 import { ssoButtons } from "./sso.ts";
 
 /** Why the last session is over, where it was not asked for here. */
-export type Ended = { kind: "told"; failure: Failure } | { kind: "locked"; reason: LockReason } | { kind: "elsewhere" } | { kind: "sso"; code: Exclude<Outcome, "in" | "linked"> };
+export type Ended = { kind: "told"; failure: Failure } | { kind: "locked"; reason: LockReason } | { kind: "elsewhere" } | { kind: "reloaded" } | { kind: "sso"; code: Exclude<Outcome, "in" | "linked"> };
 
 /** What signed in and left the keys to something else. */
 export type SignedInBy = "passkey" | "renewed" | "password" | "in" | "linked";
@@ -64,6 +64,7 @@ function endedText(ended: Ended): HTMLElement {
   if (ended.kind === "told") return problem(ended.failure);
   if (ended.kind === "sso") return problem({ code: ended.code, detail: "" }, say.sso.explain[ended.code]);
   if (ended.kind === "elsewhere") return h("p", { id: "signed-out-elsewhere", class: "lead" }, say.signin.elsewhere);
+  if (ended.kind === "reloaded") return h("p", { id: "reloaded", class: "lead" }, say.signin.reloaded);
   return h("div", { id: "locked", class: "stack tight", "data-reason": ended.reason }, h("p", { class: "lead" }, say.locked.why[ended.reason]), h("p", {}, say.locked.lost));
 }
 
