@@ -66,6 +66,7 @@ func TestInterruptions(t *testing.T) {
 	}
 	ada.SetFiles(`#transfers [data-phase="needs-file"] input[type=file]`, changed)
 	ada.See(`#transfers .problem[data-code="file-changed"]`)
+	ada.Until("what needs somebody stays in sight", browser.Patience, `new Promise(done => setTimeout(() => done(document.querySelector("#transfers details").open), 5000))`)
 	ada.Screen("25-file-changed")
 	ada.SetFiles(`#transfers [data-phase="needs-file"] input[type=file]`, other)
 	waitTransfers(ada, slow)

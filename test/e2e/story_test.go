@@ -76,7 +76,9 @@ func download(b *browser.Browser, name string, patience time.Duration) string {
 	return b.WaitDownload(name, patience)
 }
 
+// clearTransfers empties the tray, which folds by itself.
 func clearTransfers(b *browser.Browser) {
+	b.Eval(`document.querySelector("#transfers details").open = true`)
 	b.Click("#transfers-clear")
 	b.Until("the tray is empty", browser.Patience, `document.querySelectorAll("#transfers [data-transfer]").length === 0`)
 }

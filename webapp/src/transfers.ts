@@ -15,7 +15,6 @@ const stuck: ReadonlySet<Phase> = new Set(["failed", "needs-file"]);
 const pausable: ReadonlySet<Phase> = new Set(["queued", "sealing", "fetching", "waiting"]);
 const endless: ReadonlySet<Phase> = new Set(["committing", "verifying", "saving"]);
 const moving: ReadonlySet<Phase> = new Set(["sealing", "committing", "fetching", "verifying", "saving"]);
-const phone = matchMedia("(max-width: 480px)");
 const rest = 4000; // ms
 const shownAtOnce = 40; // rows; a dropped folder of thousands is summed up below them
 
@@ -48,7 +47,6 @@ export class Transfers {
       h("summary", {}, this.#summary),
       this.#list, this.#more,
       h("div", { class: "tray-foot" }, this.#clear));
-    phone.addEventListener("change", () => this.#unfold());
     engine.listen((event) => this.#event(event));
   }
 
@@ -137,20 +135,26 @@ export class Transfers {
     this.#rest(urgent.length + active.length > 0);
   }
 
-  // On a phone the tray covers what is read: it folds a moment after the last transfer, once, and opens for the next.
+  // The tray covers what is read: it folds a moment after the last transfer, once, and opens for the next. What failed is not
+  // over, and keeps it open; so does somebody who is at it.
   #rest(busy: boolean) {
     if (busy) {
       clearTimeout(this.#resting);
       this.#unfold();
       this.#worked = true;
-    } else if (this.#worked && phone.matches) {
+    } else if (this.#worked) {
       this.#worked = false;
-      this.#resting = setTimeout(() => {
-        if (!phone.matches || this.#list.contains(document.activeElement)) return;
-        this.#folded = this.#details.open;
-        this.#details.open = false;
-      }, rest);
+      this.#foldSoon();
     }
+  }
+
+  #foldSoon() {
+    clearTimeout(this.#resting);
+    this.#resting = setTimeout(() => {
+      if (this.#list.contains(document.activeElement) || this.node.matches(":hover")) return this.#foldSoon();
+      this.#folded = this.#details.open;
+      this.#details.open = false;
+    }, rest);
   }
 
   #unfold() {
