@@ -299,13 +299,23 @@ func inOther(b *browser.Browser, what, expression string) {
 func TestTwoTabs(t *testing.T) {
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
-	kit := setUp(t, ada, server.SetupLink(), false)
+	link := server.SetupLink()
+	kit := setUp(t, ada, link, false)
 	ada.See("#matter-new")
 	newMatter(ada, "Doe v. Roe")
 	letter := makePDF(t, filepath.Join(t.TempDir(), "Letter.pdf"), "Dear Mrs. Roe")
 	ada.SetFiles("#file-input", letter)
 	waitTransfers(ada, browser.Patience)
+	ada.Until("the tray folds when all is done", browser.Patience, `!document.querySelector("#transfers details").open`)
+	ada.Screen("106-tray-folded")
 	clearTransfers(ada)
+	dialogsBegin(ada)
+	ada.Reload()
+	ada.See("#reloaded")
+	says(t, ada, "#reloaded", "this tab\u2019s memory only", "unlock once more")
+	ada.Screen("107-reloaded")
+	signIn(ada)
+	ada.See("#add-files")
 	secondTab(ada, kit)
 	// Each has a session of its own: what the other one opened is not taken for this one's.
 	sameFile(t, download(ada, "Letter.pdf", browser.Patience), letter)
@@ -326,6 +336,38 @@ func TestTwoTabs(t *testing.T) {
 	}
 	ada.Eval(`(() => { window.other.close(); return 0; })()`) // what lies behind a window is not painted
 	ada.Screen("48-signed-out-elsewhere")
+	ada.Reload()
+	ada.See("#signin-passkey")
+	if ada.Eval(`!!document.querySelector("#reloaded")`) == "true" {
+		t.Error("a page without keys says that it lost them")
+	}
+
+	// The link that founded the firm says so before anybody fills anything in.
+	ada.Open(link)
+	ada.See(`.problem[data-code="setup-used"]`)
+	if ada.Eval(`!!document.querySelector("#setup-name")`) == "true" {
+		t.Error("a used link asks for a name")
+	}
+	ada.Screen("108-setup-used")
+}
+
+// dialogsBegin opens dialogs from an open matter with a document: each has the focus where one types, or on what changes nothing.
+func dialogsBegin(b *browser.Browser) {
+	begins := func(what, id string) {
+		b.Until(what+" begins at #"+id, browser.Patience, `document.activeElement?.id === "`+id+`"`)
+	}
+	b.Click("#matter-rename")
+	begins("a form", "matter-new-name")
+	closeDialogs(b)
+	b.Click("#invite-open")
+	begins("an invite", "invite-person")
+	closeDialogs(b)
+	b.Click(`#documents [data-document] [data-action="details"]`)
+	begins("one document", "document-dialog-title")
+	b.Screen("109-document-focus")
+	b.Click(`[data-action="delete"]`)
+	begins("what destroys", "confirm-no")
+	closeDialogs(b)
 }
 
 // TestSessions: one sees where one is signed in and ends it there; who was there is told why.

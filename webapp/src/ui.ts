@@ -108,9 +108,10 @@ export interface Dialog {
   close(): void;
 }
 
-/** A native modal dialog: Escape closes it, focus returns to where it was, and it leaves nothing behind. */
+/** A native modal dialog: Escape closes it, focus returns to where it was, and it leaves nothing behind. It begins at its first
+field; where there is none at the first of its actions, which changes nothing, else at its heading. */
 export function dialog(id: string, title: string, ...content: Child[]): Dialog {
-  const heading = h("h2", { id: id + "-title" }, title);
+  const heading = h("h2", { id: id + "-title", tabindex: -1 }, title);
   const node = h("dialog", { id, "aria-labelledby": heading.id },
     h("div", { class: "dialog-head" }, heading, closeButton(() => node.close())),
     content);
@@ -122,8 +123,12 @@ export function dialog(id: string, title: string, ...content: Child[]): Dialog {
   });
   document.body.append(node);
   node.showModal();
+  const shown = (css: string) => [...node.querySelectorAll<HTMLElement>(css)].find((each) => each.checkVisibility());
+  (shown(fields) ?? shown(".actions button.quiet") ?? heading).focus();
   return { node, close: () => node.close() };
 }
+
+const fields = "input:not([type=file], [readonly]), select, textarea";
 
 /** The heading of what is shown takes the focus where the control that had it is gone. */
 export function focusHeading() {
