@@ -40,7 +40,7 @@ const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] CO
                                        who opened what, and what the server saw (owners and auditors)
     export MATTER WHAT [-o FILE]       a file for others to check with; WHAT is proof, link-keys, policy or receipt
     whoami                             who this is, and the words that others compare
-    policy FIRM [--set KEY=VALUE]...   a firm's rules for signing in, and signing other ones (owners)
+    policy FIRM [--set KEY=VALUE]...   a firm's rules for signing in, and signing other ones (owners); policy --help lists them
     sessions [--end ID] [--end-others] where this account is signed in, and ending it there
     devices [--approve CODE] [--rename ID NAME] [--revoke ID [--yes]]
                                        what your account is open on; letting a new device in, and putting one out, which
@@ -65,6 +65,7 @@ type session struct {
 	home         string
 	passphraseFD int
 	asJSON       bool
+	command      string // its name
 	stdin        io.Reader
 	lines        *bufio.Reader // of stdin
 	stdout       io.Writer
@@ -82,6 +83,19 @@ type command struct {
 	run       func(s *session, ctx context.Context, args []string) error
 }
 
+// takesRole says what a command asks of whom, for those whose role does not allow it.
+var takesRole = map[string]string{
+	"rm":       "It takes an owner or a paralegal of the matter.",
+	"invite":   "It takes an owner: of the matter, or of the firm for a seat in the firm.",
+	"trail":    "It takes an owner or an auditor of the matter.",
+	"policy":   "To read it takes a seat in the firm itself; to sign, that of an owner.",
+	"custody":  "It takes a seat in the firm itself.",
+	"recover":  "It takes an owner of the firm, or a custodian of the person; and nobody does it for himself.",
+	"people":   "It takes an owner of the firm: a seat in the firm itself with the role owner.",
+	"unlock":   "It takes an owner of the firm: a seat in the firm itself with the role owner.",
+	"sign-out": "It takes an owner of the firm: a seat in the firm itself with the role owner.",
+}
+
 func memberCommands() []command {
 	return []command{
 		{"join", "LINK", (*session).join},
@@ -96,7 +110,7 @@ func memberCommands() []command {
 		{"trail", "MATTER [--limit N] [--csv FILE] [--force]", (*session).trail},
 		{"export", "MATTER WHAT [-o FILE] [--force] [--sequence state|trail] [--position N]\n  WHAT is proof, link-keys, policy or receipt; a receipt is of one entry: --position", (*session).export},
 		{"whoami", "", (*session).whoami},
-		{"policy", "FIRM [--set KEY=VALUE]...\n  keys are " + strings.Join(policyKeys, ", "), (*session).policy},
+		{"policy", "FIRM [--set KEY=VALUE]...\n  KEY is one of these, VALUE as it says:" + policyHelp(), (*session).policy},
 		{"sessions", "[--end ID] [--end-others]", (*session).sessions},
 		{"devices", "[--approve CODE] [--rename ID NAME] [--revoke ID [--yes]]\n  ID may be the beginning of one", (*session).devices},
 		{"custody", "FIRM [--leave [--yes]] [--withdraw]", (*session).custody},
@@ -165,6 +179,7 @@ func (s *session) dispatch(ctx context.Context, args []string) error {
 		if c.name != f.Arg(0) {
 			continue
 		}
+		s.command = c.name
 		err := c.run(s, ctx, f.Args()[1:])
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintf(s.stdout, "usage: underseal [--home FOLDER] [--passphrase-fd N] [--json] %s %s\n", c.name, c.arguments)
@@ -259,6 +274,9 @@ func (s *session) explain(err error) (code api.Code, text string, exit int) {
 		return f.Code, s.lied(f), exitLied
 	}
 	text = sentence(f.Code)
+	if role := takesRole[s.command]; f.Code == api.CodeNotAllowed && role != "" {
+		text += " " + role
+	}
 	if f.Detail != "" {
 		text += " (" + safe(f.Detail) + ")"
 	}

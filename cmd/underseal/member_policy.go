@@ -18,6 +18,27 @@ import (
 // policyKeys are the rules as --set names them, in the order they are shown.
 var policyKeys = []string{"staff-mfa", "client-mfa", "password-length", "password-days", "idle", "absolute", "one-session", "networks", "recovery"}
 
+// policyRules say what each takes, and what holds where nobody signed anything.
+var policyRules = map[string]string{
+	"staff-mfa":       "true or false: who works here and signed in with one factor shows a second; false unless set",
+	"client-mfa":      "true or false: the same for clients and all other guests; false unless set",
+	"password-length": fmt.Sprintf("characters, %d to %d; %d unless set", chain.MinPassword, chain.MaxPassword, chain.DefaultPolicy().PasswordLength),
+	"password-days":   "days after which a password must change, up to 65535; 0, for ever, unless set",
+	"idle":            fmt.Sprintf("minutes without use after which a session locks, 1 to %d; %d unless set", chain.MaxIdle, chain.DefaultPolicy().Idle),
+	"absolute":        fmt.Sprintf("minutes after which a session ends, %d to %d and no less than idle; %d unless set", chain.MinAbsolute, chain.MaxAbsolute, chain.DefaultPolicy().Absolute),
+	"one-session":     "true or false: signing in elsewhere ends the session before; false unless set",
+	"networks":        fmt.Sprintf("at most %d, as in 192.0.2.0/24,2001:db8::/32, yours among them; none, from anywhere, unless set", chain.MaxNetworks),
+	"recovery":        fmt.Sprintf("off, or as in '2 of NAME, NAME after 48 hours': at least 2 of at most %d custodians, after %d to %d hours; off unless set", chain.MaxRecovery, chain.MinRecoveryWait, chain.MaxRecoveryWait),
+}
+
+func policyHelp() string {
+	var b strings.Builder
+	for _, key := range policyKeys {
+		fmt.Fprintf(&b, "\n  %-16s %s", key, policyRules[key])
+	}
+	return b.String()
+}
+
 // policyValue spells a rule as setRule reads it. who are the people whom custodians are named by.
 func policyValue(p chain.Policy, who []client.CustodianView, key string) string {
 	switch key {

@@ -277,7 +277,7 @@ func TestMember(t *testing.T) {
 	p.has(p.want(exitFine, "ls"), "Roe v. Wade", "client", "open")
 	p.has(p.want(exitFine, "whoami"), "Carl Client", w.origin, "Firm & Partners")
 	p.has(p.want(exitFine, "sessions"), "by passphrase  (this one)")
-	p.has(p.want(exitError, "policy", "Firm & Partners"), "Your role does not allow that")
+	p.has(p.want(exitError, "policy", "Firm & Partners"), "Your role does not allow that. To read it takes a seat in the firm itself; to sign, that of an owner.")
 
 	content := noise(9<<20 + 17)
 	file := w.file("brief.pdf", content)
@@ -321,7 +321,7 @@ func TestMember(t *testing.T) {
 		t.Errorf("%d documents, %v", len(listed.Documents), err)
 	}
 	p.has(p.want(exitError, "rm", "Roe v. Wade:/motions/brief.pdf"), "role does not allow")
-	p.has(p.want(exitError, "invite", "Roe v. Wade", "--name", "Eve"), "role does not allow")
+	p.has(p.want(exitError, "invite", "Roe v. Wade", "--name", "Eve"), "role does not allow that. It takes an owner")
 
 	owner := w.person()
 	owner.want(exitFine, "join", w.link(chain.RoleOwner, chain.ModeOpensAtOnce))

@@ -51,7 +51,7 @@ func TestMemberOffice(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"people", "Firm & Partners"}, {"unlock", "Firm & Partners", "Olga Owner", "--reason", "r"}, {"sign-out", "Firm & Partners", "Olga Owner", "--reason", "r"}} {
-		bob.has(bob.want(exitError, args...), "Your role does not allow that")
+		bob.has(bob.want(exitError, args...), "Your role does not allow that. It takes an owner of the firm")
 	}
 }
 

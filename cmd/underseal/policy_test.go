@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,23 @@ import (
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/wire"
 )
+
+// TestPolicyIsDocumented: each rule, with its limits, stands in the help and in the README.
+func TestPolicyIsDocumented(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	help := policyHelp()
+	for _, key := range policyKeys {
+		if policyRules[key] == "" || !strings.Contains(help, "\n  "+key+" ") {
+			t.Errorf("the help lacks %s", key)
+		}
+		if want := "| `" + key + "` | " + policyRules[key] + " |"; !strings.Contains(string(readme), want) {
+			t.Errorf("the README lacks\n%s", want)
+		}
+	}
+}
 
 // TestPolicyRules: every rule is shown as it is set, and nothing else is one.
 func TestPolicyRules(t *testing.T) {
