@@ -6,9 +6,11 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/underseal/underseal/keys/vault"
 	"github.com/underseal/underseal/protocol/api"
 	"github.com/underseal/underseal/protocol/chain"
 	"github.com/underseal/underseal/protocol/wire"
@@ -115,6 +117,54 @@ func TestWhoDeclares(t *testing.T) {
 				m.state.Position, m.state.Head = head.Position, head.Head
 			}
 		}
+	}
+}
+
+// TestWaysWithAPassword: a password opens nothing on another device without the kit. It is a way to unlock beside one, or where there is
+// nothing else. S-DECLARE-02
+func TestWaysWithAPassword(t *testing.T) {
+	w := newWorld(t)
+	m := w.founder().matter()
+	sealed := func(method vault.Method) api.VaultEntry {
+		return api.VaultEntry{Method: uint8(method), ID: []byte{uint8(method)}, Wrapped: []byte("sealed")}
+	}
+	passkey, passphrase, kit, password := sealed(vault.MethodPasskey), sealed(vault.MethodPassphrase), sealed(vault.MethodKit), sealed(vault.MethodPassword)
+	signsIn := password
+	signsIn.Wrapped = nil
+	for name, c := range map[string]struct {
+		has  []api.VaultEntry
+		ways uint8
+	}{
+		"a password alone":                        {[]api.VaultEntry{password}, 1},
+		"and a passphrase":                        {[]api.VaultEntry{password, passphrase}, 1},
+		"and a passkey":                           {[]api.VaultEntry{password, passkey}, 1},
+		"and a passkey and a passphrase":          {[]api.VaultEntry{password, passkey, passphrase}, 2},
+		"and a kit":                               {[]api.VaultEntry{password, kit}, 2},
+		"and a kit and a passphrase":              {[]api.VaultEntry{password, kit, passphrase}, 3},
+		"a kit and a password that opens nothing": {[]api.VaultEntry{signsIn, kit}, 1},
+	} {
+		w.ok(w.store.Update(context.Background(), layout.Accounts, func(tx store.Tx) error {
+			err := tx.Scan(layout.VaultOf(m.account), nil, 0, func(k, _ []byte) error { return tx.Delete(k) })
+			for _, e := range c.has {
+				err = errors.Join(err, layout.Put(tx, layout.VaultKey(m.account, e.Method, e.ID), e))
+			}
+			return err
+		}))
+		declare := func(ways uint8) chain.Submission {
+			a := m.author
+			a.Ways, a.Read = ways, chain.TopicKit
+			sub, err := m.state.Declare(a)
+			w.ok(err)
+			return sub
+		}
+		if got := m.appendTo(m, declare(c.ways+1)); got.code() != api.CodeForbidden {
+			t.Errorf("%s: more than %d: %d %s", name, c.ways, got.status, got.body)
+			continue
+		}
+		if got := m.appendTo(m, declare(c.ways)); got.status != 200 {
+			t.Errorf("%s: %d: %d %s", name, c.ways, got.status, got.body)
+		}
+		m = m.replay(m.id)
 	}
 }
 
@@ -349,4 +399,26 @@ func TestPeople(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 	ada.firm = first
+}
+
+// TestSignInsAreCountedOnce: a page that is opened anew opens another session of the same sign-in, and is nobody else's. S-PEOPLE-01
+func TestSignInsAreCountedOnce(t *testing.T) {
+	w := newWorld(t)
+	ada := w.founder()
+	counted := func(signIns int) {
+		t.Helper()
+		list := want[api.People](t, ada.get(api.Firm(ada.firm)+"/people")).People
+		if len(list) != 1 || list[0].Sessions != signIns {
+			t.Errorf("%+v, want %d", list, signIns)
+		}
+	}
+	ada.open()
+	ada.open()
+	counted(1)
+	lost := ada.elsewhere()
+	lost.open()
+	lost.open()
+	counted(2)
+	want[struct{}](t, ada.endSession(lost.current().ID))
+	counted(1)
 }
