@@ -78,6 +78,11 @@ func TestMemberRecovery(t *testing.T) {
 	}
 	said, id := strings.Join(asking.Asking[0].Words, " "), asking.Asking[0].Recovery
 	again.has(again.want(exitFine, "recover", link), said) // once more is the same
+	again.passphrase = link + "\n" + passphrase
+	again.has(again.want(exitFine, "recover", "-"), said)
+	again.passphrase = "no link\n" + passphrase
+	again.has(again.want(exitError, "recover", "-"), "or not a whole one")
+	again.passphrase = passphrase
 	bob.has(bob.want(exitError, "recover", link), "somebody in “Firm & Partners” already")
 
 	bob.has(bob.want(exitFine, "recover", firm), "Dora Deputy", "She lost her laptop.", "0 of 2 agreed", "You can agree from")
