@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -193,34 +192,22 @@ func TestTakingBackGoesOn(t *testing.T) {
 }
 
 // endedTakingBack reports whether there were as many such requests.
-func endedTakingBack(t *testing.T, n int, carriedOut bool) (met bool) {
+func endedTakingBack(t *testing.T, n int, carriedOut bool) bool {
 	t.Helper()
 	o := newLoss(t)
-	ctx, cancel := context.WithCancel(evilserver.Soon(t))
-	defer cancel()
-	count := 0
+	cut := newCut(t, n, carriedOut)
 	ends := func() {
 		for _, x := range [][2]string{{"POST", api.RouteRecoveryClaim}, {"POST", api.RouteRecoveryFinish}, {"PUT", api.RouteKeyring}, {"POST", api.RouteEntries}} {
-			o.Lie(x[0], x[1], func(r *evilserver.Request) *evilserver.Reply {
-				if count++; count < n {
-					return nil
-				}
-				if count == n && carriedOut {
-					r.Real()
-				}
-				met = true
-				cancel()
-				panic(http.ErrAbortHandler)
-			})
+			o.Lie(x[0], x[1], cut.tell)
 		}
 	}
 	// as is somebody after the program ended, if it did.
 	as := func(p *evilserver.Person, err error) *evilserver.Person {
 		o.Honest()
-		if (err == nil) == met {
+		if (err == nil) == cut.met() {
 			t.Fatalf("request %d: %v", n, err)
 		}
-		if !met {
+		if !cut.met() {
 			return p
 		}
 		if n%2 == 0 {
@@ -230,7 +217,7 @@ func endedTakingBack(t *testing.T, n int, carriedOut bool) (met bool) {
 	}
 	ends()
 	again := o.Person("Dora, anew")
-	_, err := again.Asks(ctx, o.link)
+	_, err := again.Asks(cut, o.link)
 	again = as(again, err)
 	if v := o.asking(again); v.State != "waiting" {
 		t.Fatalf("request %d: %+v", n, v)
@@ -239,9 +226,9 @@ func endedTakingBack(t *testing.T, n int, carriedOut bool) (met bool) {
 	o.later(wait + time.Minute)
 	o.agree(&o.bob, &o.cora)
 	again = again.Again().In()
-	if !met {
+	if !cut.met() {
 		ends()
-		_, err := again.TakeBack(ctx, o.id)
+		_, err := again.TakeBack(cut, o.id)
 		again = as(again, err)
 	}
 	if list, err := again.Asking(evilserver.Soon(t)); err != nil || len(list) > 1 {
@@ -264,7 +251,7 @@ func endedTakingBack(t *testing.T, n int, carriedOut bool) (met bool) {
 			t.Fatalf("request %d: %+v", n, list)
 		}
 	}
-	return met
+	return cut.met()
 }
 
 // TestAnswerAfterItsTime: the answer that she is the member again is lost, and the time of the recovery is over before she is back.

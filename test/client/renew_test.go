@@ -1,8 +1,6 @@
 package client
 
 import (
-	"context"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -158,32 +156,20 @@ func TestRenewalGoesOn(t *testing.T) {
 }
 
 // endedRenewal reports whether the renewal had as many requests.
-func endedRenewal(t *testing.T, n int, carriedOut bool) (met bool) {
+func endedRenewal(t *testing.T, n int, carriedOut bool) bool {
 	t.Helper()
 	s := newStage(t)
 	clara := s.ada.Guest(s.matter, "Clara", chain.RoleClient)
 	doc := s.ada.MustPut(s.matter, "Before.txt", []byte("before"))
-	ctx, cancel := context.WithCancel(evilserver.Soon(t))
-	defer cancel()
-	count := 0
+	cut := newCut(t, n, carriedOut)
 	for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
-		s.Lie(method, "", func(r *evilserver.Request) *evilserver.Reply {
-			if count++; count < n {
-				return nil
-			}
-			if count == n && carriedOut {
-				r.Real()
-			}
-			met = true
-			cancel()
-			panic(http.ErrAbortHandler)
-		})
+		s.Lie(method, "", cut.tell)
 	}
-	err := s.ada.NewRoot(ctx)
+	err := s.ada.NewRoot(cut)
 	if err == nil {
-		_, err = s.ada.ContinueRenewal(ctx)
+		_, err = s.ada.ContinueRenewal(cut)
 	}
-	if (err == nil) == met {
+	if (err == nil) == cut.met() {
 		t.Fatalf("request %d: %v", n, err)
 	}
 	s.Honest()
@@ -217,7 +203,7 @@ func endedRenewal(t *testing.T, n int, carriedOut bool) (met bool) {
 			t.Fatalf("request %d: %+v", n, list)
 		}
 	}
-	return met
+	return cut.met()
 }
 
 // renewals is how often the root of somebody's account was replaced.

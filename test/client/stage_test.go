@@ -68,6 +68,48 @@ func (s *stage) breaks(n int, method, route string) {
 	})
 }
 
+// cut ends a program at the nth of the requests that it is told of, once that was carried out or without: from then on none of them is
+// answered.
+type cut struct {
+	context.Context // of the program
+	end             context.CancelFunc
+	n               int
+	carriedOut      bool
+	mu              sync.Mutex // guards count
+	count           int
+}
+
+func newCut(t *testing.T, n int, carriedOut bool) *cut {
+	t.Helper()
+	c := &cut{n: n, carriedOut: carriedOut}
+	c.Context, c.end = context.WithCancel(evilserver.Soon(t))
+	t.Cleanup(c.end)
+	return c
+}
+
+// tell is a lie.
+func (c *cut) tell(r *evilserver.Request) *evilserver.Reply {
+	c.mu.Lock()
+	c.count++
+	at := c.count
+	c.mu.Unlock()
+	if at < c.n {
+		return nil
+	}
+	if at == c.n && c.carriedOut {
+		r.Real()
+	}
+	c.end()
+	panic(http.ErrAbortHandler)
+}
+
+// met reports whether there were as many requests.
+func (c *cut) met() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.count >= c.n
+}
+
 // holds stops the requests of a route until release is called; reached is closed when the first is there.
 func (s *stage) holds(method, route string) (reached chan struct{}, release func()) {
 	reached, gate := make(chan struct{}), make(chan struct{})
