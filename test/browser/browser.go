@@ -178,8 +178,11 @@ func (b *Browser) Click(css string) {
 	yes := true
 	ctx, cancel := context.WithTimeout(b.ctx, Patience)
 	defer cancel()
-	_, err := chromedp.Call(ctx, runtime.Evaluate, runtime.EvaluateParams{Expression: fmt.Sprintf("document.querySelector(%s).click()", quote(css)), UserGesture: &yes})
+	r, err := chromedp.Call(ctx, runtime.Evaluate, runtime.EvaluateParams{Expression: fmt.Sprintf("document.querySelector(%s).click()", quote(css)), UserGesture: &yes})
 	b.must(err)
+	if r.ExceptionDetails != nil {
+		b.t.Fatalf("%s was gone when it was clicked; the page says:\n%s", css, b.Text())
+	}
 }
 
 // Type replaces a field's text as an input method would.

@@ -43,6 +43,7 @@ class Program implements App {
   #setupSecret = "";
   #overview: Overview | null = null;
   #screen: Screen | null = null;
+  #proof: Screen | null = null; // the last screen with a file that proves a lie
   #wayAsked = false;
   readonly #read = new Set<Topic>(); // what this person has read
   #ended: Ended | null = null; // why the last session is over
@@ -140,6 +141,7 @@ class Program implements App {
 
   #calmed() {
     this.#tried = null;
+    this.#proof = null;
     this.#drawHead();
     focusHeading();
   }
@@ -208,10 +210,18 @@ class Program implements App {
   }
 
   #event(event: Event) {
-    if (event.event === "lied") this.show(liedScreen(this, event));
+    if (event.event === "lied") this.#lied(event);
     else if (event.event === "signed-out") this.#signedOut(event.failure);
     else if (event.event === "locked") this.#locked(event.reason);
     else this.#screen?.event?.(event);
+  }
+
+  // A server that lied is soon caught at more. What others can judge stays on the page; what comes after it is in the journal.
+  #lied(lie: Extract<Event, { event: "lied" }>) {
+    if (this.#proof !== null && this.#screen === this.#proof) return;
+    const screen = liedScreen(this, lie);
+    this.#proof = (lie.evidence ?? "") === "" ? null : screen;
+    this.show(screen);
   }
 
   #signedOut(failure: Failure | null) {
@@ -228,6 +238,7 @@ class Program implements App {
     keepOpened(false);
     this.#read.clear();
     this.#tried = null;
+    this.#proof = null;
     this.#presence.stop();
     this.#alerts.stop();
     this.transfers.forget();
