@@ -110,6 +110,7 @@ func toSee(b *browser.Browser, css string) {
 
 // TestPasskeys: a second device gets a passkey of its own, is signed in with it, and then the first one is removed.
 func TestPasskeys(t *testing.T) {
+	t.Parallel()
 	var doubts atomic.Bool
 	proxy := newBetween(t, doubt(&doubts))
 	server := program.Start(t, program.Binary(t), proxy.Origin)
@@ -201,6 +202,7 @@ func TestPasskeys(t *testing.T) {
 
 // TestKitIsTested: a kit is in force once its copy was tested, with the code off the screen, and then the one before is not.
 func TestKitIsTested(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
 	before := setUp(t, ada, server.SetupLink(), false)
@@ -243,6 +245,7 @@ func TestKitIsTested(t *testing.T) {
 
 // TestPasskeyWithoutPRF: it signs in, the kit unlocks, and a passkey that can do both is suggested.
 func TestPasskeyWithoutPRF(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
 	kit := setUp(t, ada, server.SetupLink(), false)
@@ -297,6 +300,7 @@ func inOther(b *browser.Browser, what, expression string) {
 
 // TestTwoTabs: two tabs do not take each other's session, and who signs out or locks in one does it in all.
 func TestTwoTabs(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
 	link := server.SetupLink()
@@ -552,6 +556,7 @@ func notCounted(b *browser.Browser, what string) {
 
 // TestRules: an owner sets the rules of the firm, and its record says so.
 func TestRules(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
 	kit := setUp(t, ada, server.SetupLink(), false)
@@ -639,6 +644,7 @@ func TestRules(t *testing.T) {
 
 // TestNotFromHere: nobody shuts himself out by a rule of networks, and he is told what it is.
 func TestNotFromHere(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
 	setUp(t, ada, server.SetupLink(), false)

@@ -10,6 +10,7 @@ import (
 // TestAlike: attack 5 as people see it. A name that reads as another's is pointed out while it is typed, in the list of invites, on
 // the roster beside both, and where somebody is let in or removed, each time with the words that tell them apart.
 func TestAlike(t *testing.T) {
+	t.Parallel()
 	const hers, read = "Clara Client", "Cl\u0430ra Client" // a Cyrillic a
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})

@@ -82,6 +82,7 @@ func reads(t testing.TB, b *browser.Browser, name string, want []byte) {
 // TestDevices: a browser without anything is let in by a camera, put out again, and reads nothing new; the kit from before opens
 // nothing.
 func TestDevices(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
 	oldKit := setUp(t, ada, server.SetupLink(), false)
@@ -259,6 +260,7 @@ func TestDevices(t *testing.T) {
 
 // TestNewKeys: a matter in which somebody has new keys takes nothing until an owner who was shown them renews it.
 func TestNewKeys(t *testing.T) {
+	t.Parallel()
 	h := newHall(t)
 	ada := h.Founder("Ada Advocate")
 	matter := ada.NewMatter("Doe v. Roe")
@@ -311,6 +313,7 @@ func TestNewKeys(t *testing.T) {
 
 // TestRenewalIsCutOff: what a server does not take of somebody's new keys is shown, with why, and goes on later.
 func TestRenewalIsCutOff(t *testing.T) {
+	t.Parallel()
 	h := newHall(t)
 	ada := h.Founder("Ada Advocate")
 	matter := ada.NewMatter("Doe v. Roe")
@@ -370,6 +373,7 @@ func TestRenewalIsCutOff(t *testing.T) {
 
 // TestDeviceWithoutPRF: a passkey that cannot unlock is followed by a device that can.
 func TestDeviceWithoutPRF(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
 	setUp(t, ada, server.SetupLink(), false)

@@ -13,6 +13,7 @@ import (
 // TestInterruptions pauses, kills the server, reloads the page and changes a file in the middle of uploads: nothing that
 // was acknowledged is lost, nothing half-written is seen, and a changed file is not taken for the one that was paused.
 func TestInterruptions(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	dir := t.TempDir()
 	large := makeLarge(t, filepath.Join(dir, "large.bin"), 96<<20)
@@ -89,6 +90,7 @@ func TestInterruptions(t *testing.T) {
 // TestSmallFiles uploads what lengths go wrong at, and names that must not be kept: each refused with a sentence, and the
 // others unharmed.
 func TestSmallFiles(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	dir := t.TempDir()
 	const segment, chunk = 262_144 - 32, 16 * (262_144 - 32)
@@ -127,6 +129,7 @@ func TestSmallFiles(t *testing.T) {
 
 // TestKindRefusals shows the sentences for links, browsers and devices that cannot.
 func TestKindRefusals(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	setup := server.SetupLink()
 

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -53,15 +54,30 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	r.next.ServeHTTP(w, q)
 }
 
-// leakServer is the real server on the real stores, in this process, with the leak build's pages.
-func leakServer(t testing.TB) (origin string, setup string, seen *recorder, data string) {
-	t.Helper()
-	pages := filepath.Join(program.Root(), "test", "out", "leak-dist")
+// buildLeak makes the leak build's pages, once for all tests.
+var buildLeak = sync.OnceValues(func() (pages string, err error) {
+	pages = filepath.Join(program.Root(), "test", "out", "leak-dist")
 	build := exec.Command("go", "run", "./webapp/build", "-out", pages, "-tags", "leaktest")
 	build.Dir = program.Root()
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("the leak build: %v\n%s", err, out)
+		return "", fmt.Errorf("%w\n%s", err, out)
 	}
+	return pages, nil
+})
+
+func leakPages(t testing.TB) string {
+	t.Helper()
+	pages, err := buildLeak()
+	if err != nil {
+		t.Fatalf("the leak build: %v", err)
+	}
+	return pages
+}
+
+// leakServer is the real server on the real stores, in this process, with the leak build's pages.
+func leakServer(t testing.TB) (origin string, setup string, seen *recorder, data string) {
+	t.Helper()
+	pages := leakPages(t)
 	data = t.TempDir()
 	l := ledger.NewLog(&ledger.MemoryKeys{Random: rand.Reader}, nil)
 	store, err := boltstore.Open(boltstore.Config{Folder: filepath.Join(data, "store"), Hook: l.Integrate})
@@ -182,6 +198,7 @@ func secretsOf(t testing.TB, b *browser.Browser) (list []leak) {
 // TestServerLearnsNothing searches every byte that the server received or stored in the whole story, in every usual
 // spelling, for content, names and keys (S-CLIENT-01, attacks 61, 81).
 func TestServerLearnsNothing(t *testing.T) {
+	t.Parallel()
 	origin, setup, seen, data := leakServer(t)
 	_ = origin
 	dir := t.TempDir()
@@ -298,6 +315,7 @@ func withPassword(t testing.TB, b *browser.Browser) {
 
 // TestShippedModuleCannotLeak proves that what `make build` made has nothing of the leak build in it.
 func TestShippedModuleCannotLeak(t *testing.T) {
+	t.Parallel()
 	count := func(folder string) (n int) {
 		for _, b := range stored(t, folder) {
 			n += bytes.Count(b, []byte("leaktest"))
@@ -311,7 +329,7 @@ func TestShippedModuleCannotLeak(t *testing.T) {
 	if n := count(dist); n != 0 {
 		t.Errorf("the shipped pages name the leak build %d times", n)
 	}
-	if pages := filepath.Join(program.Root(), "test", "out", "leak-dist"); count(pages) == 0 {
+	if count(leakPages(t)) == 0 {
 		t.Error("the leak build does not name itself: this test would pass whatever ships")
 	}
 }

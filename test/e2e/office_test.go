@@ -29,6 +29,7 @@ func openSummary(b *browser.Browser, person string) string {
 // TestSecondWay: what needs two ways to unlock leads to the second one and back to what was asked, with a kit and with a
 // passkey; a client with one is reminded, and everybody sees it on the roster.
 func TestSecondWay(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
 	ada.Open(server.SetupLink())
@@ -119,6 +120,7 @@ const countsClicks = `window.clicks = []; addEventListener("click", (e) => e.tar
 // TestFirstReading: a client's first reading takes three interactions with a passkey, whatever there is to learn beside it: to
 // open the link, to make the passkey, to open the document.
 func TestFirstReading(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
 	ada.Open(server.SetupLink())
@@ -207,6 +209,7 @@ func personRow(b *browser.Browser, person string) string {
 // TestOffice: an owner sees who is in her firm and how they sign in, lets somebody sign in again who is made to wait, ends his
 // sessions, and saves who read what.
 func TestOffice(t *testing.T) {
+	t.Parallel()
 	h := newHall(t)
 	link, err := h.Server.SetupLink(context.Background())
 	if err != nil {

@@ -113,6 +113,7 @@ func giveCode(b *browser.Browser, code string) {
 // TestPassword: where browsers have no passkeys, a firm is founded and a guest joins with a password and an app, and comes back
 // with them.
 func TestPassword(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{})
 	ada.Open(server.SetupLink())
@@ -243,6 +244,7 @@ func changePassword(b *browser.Browser, login, password string) {
 
 // TestSecondFactors: a passkey without PRF beside a password, an app beside both, and a firm that asks for two factors.
 func TestSecondFactors(t *testing.T) {
+	t.Parallel()
 	var doubts, forge atomic.Bool
 	var loads atomic.Int64
 	disbelieve := doubt(&doubts)
@@ -371,6 +373,7 @@ func hasPassword(b *browser.Browser) {
 
 // TestPasswordTooOld: a firm whose passwords last ninety days asks for a new one, and lets her go on.
 func TestPasswordTooOld(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
 	setUp(t, ada, server.SetupLink(), false)

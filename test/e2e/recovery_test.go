@@ -109,6 +109,7 @@ func (h *hall) custodians(ada *evilserver.Person, names ...string) {
 // TestRecoveryIsStopped: Dora leaves her identity with those whom she is shown, is asked again when they change, and stops
 // what somebody begins while she is there.
 func TestRecoveryIsStopped(t *testing.T) {
+	t.Parallel()
 	h := newHall(t)
 	ada := h.Founder("Ada Advocate")
 	for _, name := range []string{"Cora Clerk", "Paul Paralegal"} {
@@ -256,6 +257,7 @@ func wordsOf(b *browser.Browser, css string) string {
 // once the hours are over, comes back with new keys, reads what she could read, and leaves her new identity again. What was begun
 // is told wherever it concerns somebody.
 func TestRecoveryBringsBack(t *testing.T) {
+	t.Parallel()
 	h := newHall(t)
 	ada := h.Founder("Ada Advocate")
 	cora := ada.Guest(ada.Firm, "Cora Clerk", chain.RoleParalegal)
@@ -388,6 +390,7 @@ func TestRecoveryBringsBack(t *testing.T) {
 // TestRecoveryOnTheCommandLine: who lost everything comes back without a browser. The program has no clock but the true one: it was
 // begun in the past.
 func TestRecoveryOnTheCommandLine(t *testing.T) {
+	t.Parallel()
 	h := newHall(t)
 	ago := recoveryHours*time.Hour + time.Minute
 	h.Clock.Advance(-ago)

@@ -55,6 +55,7 @@ func noLeftovers(t testing.TB, b *browser.Browser, origin, path string) {
 
 // TestSignInThroughTheFirm: linked once, the firm's own sign-in lets Ada in, and only what she has unlocks.
 func TestSignInThroughTheFirm(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
 	kit := setUp(t, ada, server.SetupLink(), false)
@@ -178,6 +179,7 @@ func TestSignInThroughTheFirm(t *testing.T) {
 
 // TestWayToTheFirm: the page that goes there is seen while the provider is slow. It has no worker, which has keys.
 func TestWayToTheFirm(t *testing.T) {
+	t.Parallel()
 	proxy := newBetween(t, func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, "/oidc/start") {
 			return false

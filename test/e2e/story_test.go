@@ -103,6 +103,7 @@ func invite(b *browser.Browser, person, role, mode string, look bool) string {
 }
 
 func TestStory(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	files := t.TempDir()
 	pdf := makePDF(t, filepath.Join(files, "Complaint.pdf"), canary)
