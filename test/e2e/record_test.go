@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/underseal/underseal/test/browser"
 	"github.com/underseal/underseal/test/program"
@@ -104,12 +105,19 @@ func count(b *browser.Browser, css string) int {
 	return n
 }
 
+// says waits until an element has each of the texts.
 func says(t testing.TB, b *browser.Browser, css string, wants ...string) {
 	t.Helper()
-	text := b.String(`document.querySelector(` + strconv.Quote(css) + `)?.innerText ?? "nothing there"`)
-	for _, want := range wants {
-		if !strings.Contains(text, want) {
-			t.Errorf("%s: got %q, want %q in it", css, text, want)
+	text := ""
+	missing := func(want string) bool { return !strings.Contains(text, want) }
+	for deadline := time.Now().Add(browser.Patience); ; time.Sleep(50 * time.Millisecond) {
+		text = b.String(`document.querySelector(` + strconv.Quote(css) + `)?.innerText ?? "nothing there"`)
+		if !slices.ContainsFunc(wants, missing) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%s: got %q, want each of %q in it", css, text, wants)
+			return
 		}
 	}
 }
