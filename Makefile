@@ -31,27 +31,28 @@ tools: # what tests need beside Go: Chromium from Debian's packages, axe from np
 	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends chromium; }
 	@[ -d test/node_modules/axe-core ] || npm --prefix test ci --no-audit --no-fund
 
+# What is tested across packages lies outside the module of its tests, where Go does not see that it changed: -count=1.
 test: tools build check ## every test, in real Chromium where it is about the browser
 	@echo "== test: the product"
 	$(GO) test ./...
 	@echo "== test: across packages, kill -9, attacks, an identity provider"
-	cd test && $(GO) test -p 1 -timeout 60m ./client ./crash ./evilserver ./password ./sso
+	cd test && $(GO) test -count=1 -p 1 -timeout 60m ./client ./crash ./evilserver ./password ./sso
 	@echo "== test: ten thousand wrong passwords at once"
 	cd test && $(GO) test -v -count=1 ./load
 	@echo "== test: other people's software reads and witnesses our log"
-	cd test/interop && $(GO) test ./...
+	cd test/interop && $(GO) test -count=1 ./...
 	@echo "== test: an operator's changes by hand are noticed"
 	cd test && $(GO) run ./demotamper
 	@echo "== test: vectors"
-	cd test && $(GO) test -v -run TestVectors ./vectors
+	cd test && $(GO) test -v -count=1 -run TestVectors ./vectors
 	@echo "== test: the story, in Chromium"
-	cd test && $(GO) test -v -timeout 60m ./e2e
+	cd test && $(GO) test -v -count=1 -timeout 60m ./e2e
 
 check: ## formatting, vet, layout (also for js/wasm), types of the screens
 	@echo "== check: gofmt, vet"
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt would change: $$files"; exit 1; }
 	$(GO) vet ./...
-	cd test && $(GO) vet ./... && $(GO) test ./arch ./spec
+	cd test && $(GO) vet ./... && $(GO) test -count=1 ./arch ./spec
 	cd test/interop && $(GO) vet ./...
 	@echo "== check: types of the screens"
 	@[ -d webapp/node_modules/typescript ] || npm --prefix webapp ci --no-audit --no-fund
