@@ -592,7 +592,7 @@ func (c *Client) ConfirmKit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	put, reply, err := c.putLogin(ctx, vault.MethodKit, kit.LoginKey(), wrapped)
+	put, reply, err := c.putLogin(ctx, a, vault.MethodKit, kit.LoginKey(), wrapped)
 	if err != nil {
 		return failureOf(err)
 	}
@@ -604,7 +604,7 @@ func (c *Client) ConfirmKit(ctx context.Context) error {
 }
 
 // putLogin adds a way to unlock that has a login key, which signs a fresh challenge.
-func (c *Client) putLogin(ctx context.Context, method vault.Method, key ed25519.PrivateKey, wrapped []byte) (put api.VaultEntry, reply api.Account, err error) {
+func (c *Client) putLogin(ctx context.Context, a *account, method vault.Method, key ed25519.PrivateKey, wrapped []byte) (put api.VaultEntry, reply api.Account, err error) {
 	var begun api.SignInReply
 	if err := c.call(ctx, methodPost, api.RouteSignIns, struct{}{}, &begun); err != nil {
 		return put, reply, err
@@ -612,7 +612,7 @@ func (c *Client) putLogin(ctx context.Context, method vault.Method, key ed25519.
 	login := c.loginProof(method, key, begun.Challenge)
 	put = api.VaultEntry{Method: login.Method, ID: login.PublicKey, Wrapped: wrapped, LoginKey: login.PublicKey}
 	req := api.PutVault{Entry: put, SignIn: begun.SignIn, Login: login}
-	err = c.retry(ctx, func() error { return c.call(ctx, methodPut, api.RouteVault, req, &reply) })
+	err = c.retry(ctx, func() error { return c.changeFactors(ctx, a, methodPut, api.RouteVault, req, &reply) })
 	return put, reply, err
 }
 
@@ -626,7 +626,7 @@ func (c *Client) AddPassphrase(ctx context.Context, p vault.Passphrase, keep fun
 	if err := keep(a.id, a.root); err != nil {
 		return &Failure{Code: api.CodeNoRoom, cause: err}
 	}
-	_, reply, err := c.putLogin(ctx, vault.MethodPassphrase, p.LoginKey(), nil)
+	_, reply, err := c.putLogin(ctx, a, vault.MethodPassphrase, p.LoginKey(), nil)
 	if err != nil {
 		return failureOf(err)
 	}

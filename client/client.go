@@ -98,6 +98,7 @@ func (c *Client) epochSecrets(k *chain.EpochKeys) {
 // account is who is signed in, with the keys.
 type account struct {
 	id       wire.ObjectID
+	session  wire.ObjectID // that this browser or folder has, as the server said last
 	root     vault.Root
 	ring     keyring
 	revision uint64
@@ -144,14 +145,24 @@ func (a *account) ways() uint8 {
 
 // call sends JSON and reads JSON.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	r := Request{Method: method, Path: path}
-	if in != nil {
-		body, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		r.Body, r.ContentType = body, api.TypeJSON
+	r, err := requestOf(method, path, in)
+	if err != nil {
+		return err
 	}
+	return c.answered(ctx, r, out)
+}
+
+func requestOf(method, path string, in any) (Request, error) {
+	r := Request{Method: method, Path: path}
+	if in == nil {
+		return r, nil
+	}
+	body, err := json.Marshal(in)
+	r.Body, r.ContentType = body, api.TypeJSON
+	return r, err
+}
+
+func (c *Client) answered(ctx context.Context, r Request, out any) error {
 	body, err := c.send(ctx, r)
 	if err != nil || out == nil {
 		return err

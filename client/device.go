@@ -269,11 +269,15 @@ func (c *Client) RevokeDevice(ctx context.Context, id wire.ObjectID) (DevicesVie
 	if err := c.deviceOf(ctx, id); err != nil {
 		return DevicesView{}, err
 	}
+	a, err := c.who()
+	if err != nil {
+		return DevicesView{}, err
+	}
 	var reply api.Devices
-	if err := c.call(ctx, methodDelete, api.RouteDevices+"/"+id.String(), nil, &reply); err != nil {
+	if err := c.changeFactors(ctx, a, methodDelete, api.RouteDevices+"/"+id.String(), nil, &reply); err != nil {
 		return DevicesView{}, failureOf(err)
 	}
-	err := c.updateKeyring(ctx, func(k *keyring) {
+	err = c.updateKeyring(ctx, func(k *keyring) {
 		if named := k.device(id); named != nil {
 			named.Revoked = true
 			return

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"slices"
 
@@ -14,11 +15,45 @@ import (
 func (c *Client) took(a *account, reply api.Account) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a.passkeys, a.vault = reply.Passkeys, reply.Vault
+	a.session, a.passkeys, a.vault = reply.Session, reply.Passkeys, reply.Vault
 	a.passwordSet, a.appSet = reply.PasswordSet, reply.TOTPSet
 	if reply.Failed != nil {
 		a.failed = *reply.Failed
 	}
+}
+
+// changeFactors sends what changes factors or revokes a device. The account's keyring key signs it: who signed in and cannot unlock shuts
+// nobody out (SPEC S-FACTOR-01).
+func (c *Client) changeFactors(ctx context.Context, a *account, method, path string, in, out any) error {
+	r, err := requestOf(method, path, in)
+	if err != nil {
+		return err
+	}
+	err = c.answered(ctx, c.signChange(a, r), out)
+	if !hasCode(err, api.CodeMoved) {
+		return err
+	}
+	// Another tab of this browser signed in since, and its session is the one of both.
+	var fresh api.Account
+	if err := c.call(ctx, methodGet, api.RouteAccount, nil, &fresh); err != nil {
+		return err
+	}
+	if fresh.Account != a.id {
+		return fail(api.CodeNotSignedIn, "")
+	}
+	c.took(a, fresh)
+	return c.answered(ctx, c.signChange(a, r), out)
+}
+
+func (c *Client) signChange(a *account, r Request) Request {
+	digest := ""
+	if len(r.Body) > 0 {
+		digest = api.ContentDigest(sha256.Sum256(r.Body))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r.Header = api.SignChange(a.id, a.session, a.root.KeyringSigner(), r.Method, r.Path, digest)
+	return r
 }
 
 // ProveOptions begins a proof that it is still the same person: what changes factors fails with CodeProveAgain without one.
@@ -136,7 +171,7 @@ func (c *Client) PasskeyAddFinish(ctx context.Context, u Unlocker, name string) 
 		passkey, finish.Vault = s, &entry
 	}
 	var reply api.Account
-	if err := c.call(ctx, methodPost, api.RoutePasskeys+"/"+cer.newPasskey.Enrolment.String(), finish, &reply); err != nil {
+	if err := c.changeFactors(ctx, a, methodPost, api.RoutePasskeys+"/"+cer.newPasskey.Enrolment.String(), finish, &reply); err != nil {
 		return failureOf(err)
 	}
 	c.took(a, reply)
@@ -179,7 +214,7 @@ func (c *Client) RemovePasskey(ctx context.Context, id string) error {
 		return err
 	}
 	var reply api.Account
-	if err := c.call(ctx, methodDelete, api.PasskeyPath(credential), nil, &reply); err != nil {
+	if err := c.changeFactors(ctx, a, methodDelete, api.PasskeyPath(credential), nil, &reply); err != nil {
 		return failureOf(err)
 	}
 	c.took(a, reply)

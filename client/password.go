@@ -495,7 +495,7 @@ func (c *Client) SetPassword(ctx context.Context, typed string, password []byte)
 	}
 	put := api.PutPassword{Ceremony: begun.Ceremony, Record: record, Vault: entry}
 	var reply api.Account
-	if err := c.retry(ctx, func() error { return c.call(ctx, methodPut, api.RoutePassword, put, &reply) }); err != nil {
+	if err := c.retry(ctx, func() error { return c.changeFactors(ctx, a, methodPut, api.RoutePassword, put, &reply) }); err != nil {
 		return c.refuse(ctx, "a password", err)
 	}
 	c.took(a, reply)
@@ -514,7 +514,7 @@ func (c *Client) RemovePassword(ctx context.Context) error {
 		return err
 	}
 	var reply api.Account
-	if err := c.call(ctx, methodDelete, api.RoutePassword, nil, &reply); err != nil {
+	if err := c.changeFactors(ctx, a, methodDelete, api.RoutePassword, nil, &reply); err != nil {
 		return c.refuse(ctx, "a password", err)
 	}
 	c.took(a, reply)
@@ -562,7 +562,7 @@ func (c *Client) AuthenticatorFinish(ctx context.Context, code string) error {
 	}
 	put := api.PutTOTP{Ceremony: cer.newApp.Ceremony, Code: code}
 	var reply api.Account
-	if err := c.retry(ctx, func() error { return c.call(ctx, methodPut, api.RouteTOTP, put, &reply) }); err != nil {
+	if err := c.retry(ctx, func() error { return c.changeFactors(ctx, a, methodPut, api.RouteTOTP, put, &reply) }); err != nil {
 		return c.refuse(ctx, "an authenticator app", err)
 	}
 	c.took(a, reply)
@@ -579,7 +579,7 @@ func (c *Client) RemoveAuthenticator(ctx context.Context) error {
 		return err
 	}
 	var reply api.Account
-	if err := c.call(ctx, methodDelete, api.RouteTOTP, nil, &reply); err != nil {
+	if err := c.changeFactors(ctx, a, methodDelete, api.RouteTOTP, nil, &reply); err != nil {
 		return c.refuse(ctx, "an authenticator app", err)
 	}
 	c.took(a, reply)

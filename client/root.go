@@ -224,7 +224,7 @@ func (c *Client) wrapAgain(ctx context.Context, s *shown) {
 		return
 	}
 	var reply api.Account
-	if c.call(ctx, methodPut, api.RouteVault, api.PutVault{Entry: entry}, &reply) == nil {
+	if c.changeFactors(ctx, a, methodPut, api.RouteVault, api.PutVault{Entry: entry}, &reply) == nil {
 		c.took(a, reply)
 		c.wasShown(s)
 	}

@@ -61,7 +61,7 @@ func (c *Client) LinkSSO(ctx context.Context, firm wire.ChainID) (path string, e
 		return "", fail(api.CodeNotHere, "")
 	}
 	var reply api.SSOReply
-	if err := c.call(ctx, methodPost, api.RouteSSO, api.SSORequest{Firm: firm}, &reply); err != nil {
+	if err := c.changeFactors(ctx, a, methodPost, api.RouteSSO, api.SSORequest{Firm: firm}, &reply); err != nil {
 		return "", failureOf(err)
 	}
 	return api.SSOLinkingPage(firm, reply.Link), nil
@@ -69,10 +69,11 @@ func (c *Client) LinkSSO(ctx context.Context, firm wire.ChainID) (path string, e
 
 // UnlinkSSO ends the link, and every session that it opened. It needs a fresh proof.
 func (c *Client) UnlinkSSO(ctx context.Context, firm wire.ChainID) error {
-	if _, err := c.who(); err != nil {
+	a, err := c.who()
+	if err != nil {
 		return err
 	}
-	if err := c.call(ctx, methodDelete, api.SSOLinkPath(firm), nil, nil); err != nil {
+	if err := c.changeFactors(ctx, a, methodDelete, api.SSOLinkPath(firm), nil, nil); err != nil {
 		return failureOf(err)
 	}
 	return c.rememberSSO(ctx, slices.DeleteFunc(c.SSOFirms(ctx), func(known wire.ChainID) bool { return known == firm }))

@@ -50,6 +50,7 @@ const (
 	LabelSignRoot      Label = "underseal/v1/sign/root"
 	LabelSignRequest   Label = "underseal/v1/sign/request"
 	LabelSignDevice    Label = "underseal/v1/sign/device"
+	LabelSignChange    Label = "underseal/v1/sign/change"
 )
 
 // A device that another one enrols.
@@ -122,7 +123,7 @@ func Labels() []Label {
 
 		LabelWrapEpoch, LabelWrapTrail, LabelWrapInvite, LabelWrapShare, LabelWrapRecovery, LabelWrapDevice, LabelWrapDeviceName,
 
-		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink, LabelSignKeyring, LabelSignRoot, LabelSignRequest, LabelSignDevice,
+		LabelSignEntry, LabelSignStatement, LabelSignKeys, LabelSignSession, LabelSignRelease, LabelSignKeyLink, LabelSignKeyring, LabelSignRoot, LabelSignRequest, LabelSignDevice, LabelSignChange,
 
 		LabelDeviceCode, LabelDeviceWords,
 

@@ -136,7 +136,7 @@ func (s *Server) refuseDevice(c echo.Context, now time.Time, who auth.Who) error
 }
 
 func (s *Server) account(c echo.Context, _ time.Time, who auth.Who) error {
-	out, err := s.auth.Account(c.Request().Context(), who.Account)
+	out, err := s.auth.Account(c.Request().Context(), who)
 	return reply(c, out, err)
 }
 

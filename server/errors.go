@@ -25,6 +25,7 @@ var answers = map[api.Code]struct {
 	api.CodeSignInFailed:   {http.StatusUnauthorized, "Signing in did not work."},
 	api.CodeSessionEnded:   {http.StatusUnauthorized, "This session was ended elsewhere."},
 	api.CodeProveAgain:     {http.StatusForbidden, "Please show once more that it is you."},
+	api.CodeUnlockFirst:    {http.StatusForbidden, "This account is to be unlocked first."},
 	api.CodeLastMethod:     {http.StatusConflict, "Without it nobody could get in any more."},
 	api.CodeTooMany:        {http.StatusTooManyRequests, "Too many attempts. Please wait."},
 	api.CodeCodeFailed:     {http.StatusUnauthorized, "This code does not count."},

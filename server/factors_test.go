@@ -138,8 +138,7 @@ func TestPasskeyOfAnotherSession(t *testing.T) {
 	w := newWorld(t)
 	ada := w.founder()
 	begun, _ := ada.beginPasskey()
-	other := &player{world: w, cookies: map[string]string{}, login: ada.login}
-	want[api.Account](t, other.signIn())
+	other := ada.elsewhere()
 	refused(t, other.finishPasskey(newAuthenticator(t), begun, true), api.CodeForbidden)
 	begun, _ = ada.beginPasskey()
 	w.clock.advance(api.CeremonySeconds * time.Second)

@@ -508,6 +508,7 @@ func TestLastSecondFactor(t *testing.T) {
 	// An account of nothing but a password keeps it.
 	p := w.player()
 	r := want[api.EnrolReply](t, p.json("POST", api.RouteEnrolments, api.EnrolRequest{Setup: w.setup()}))
+	p.account = r.Account
 	name := loginName(t, "only")
 	var secret string
 	record := register(t, name, horses, func(request []byte) []byte {

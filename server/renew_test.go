@@ -305,6 +305,7 @@ func TestNewRoot(t *testing.T) {
 	refused(t, signIn(oldKit), api.CodeSignInFailed)
 	want[api.Account](t, signIn(kit))
 	q := w.player()
+	q.account, q.ring = ada.account, next
 	s := want[api.SignInReply](t, q.json("POST", api.RouteSignIns, struct{}{}))
 	in := want[api.Account](t, q.json("POST", "/v1/sign-ins/"+s.SignIn.String(), api.SignInFinish{Credential: passkey.get(t, s.Challenge)}))
 	if len(in.Vault) != 1 || in.Vault[0].Method != uint8(vault.MethodKit) {

@@ -64,7 +64,7 @@ func body(c echo.Context, contentType string, limit int64) ([]byte, error) {
 	case err != nil:
 		return nil, access.Deny(api.CodeBadRequest)
 	}
-	// Where a digest is there, a session's key signed it: these are to be the bytes.
+	// Where a digest is there, a key signed it: these are to be the bytes.
 	if digest := r.Header.Get(api.HeaderDigest); digest != "" && digest != api.ContentDigest(sha256.Sum256(b)) {
 		return nil, access.Deny(api.CodeDigest)
 	}
@@ -183,7 +183,7 @@ func firmCookie(firm wire.ChainID, session wire.ObjectID) string {
 	return firmCookies(firm) + session.String()[:12]
 }
 
-// proofOf is what a request in a firm shows beside its cookie.
+// proofOf is what a request in a firm, or one that changes factors, shows beside its cookie.
 func proofOf(c echo.Context) (auth.RequestProof, error) {
 	r := c.Request()
 	session, err := wire.ParseObjectID(r.Header.Get(api.HeaderSession))

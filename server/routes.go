@@ -138,6 +138,9 @@ func (s *Server) asAccount(h account) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		if p, err := proofOf(c); err == nil { // where there is none, nothing is changed that takes one
+			who.Signed = p
+		}
 		return h(c, now, who)
 	}
 }

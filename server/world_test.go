@@ -127,7 +127,8 @@ type player struct {
 	cookies map[string]string
 	account wire.ObjectID
 	login   ed25519.PrivateKey
-	ring    ed25519.PrivateKey // signs the keyring
+	ring    ed25519.PrivateKey // signs the keyring, and what changes factors
+	here    wire.ObjectID      // the account's session, as it was answered last
 	always  map[string]string  // header of every request
 	author  chain.Author
 	seed    [32]byte                  // of the author's identity
@@ -202,7 +203,21 @@ func (p *player) try(method, path, contentType string, body io.Reader, header ma
 		p.opened[prefix] = p.session
 	}
 	b, err := io.ReadAll(reply.Body)
+	p.noteSession(b)
 	return answer{reply.StatusCode, reply.Header, b}, err
+}
+
+// noteSession keeps which session an account's answer says it is for.
+func (p *player) noteSession(body []byte) {
+	var finished api.PasswordFinished
+	if json.Unmarshal(body, &finished) == nil && finished.Account != nil {
+		p.here = finished.Account.Session
+		return
+	}
+	var account api.Account
+	if json.Unmarshal(body, &account) == nil && !account.Session.IsZero() {
+		p.here = account.Session
+	}
 }
 
 // noRedirect goes to an address as a browser does, and stays where that leads elsewhere.
@@ -241,14 +256,16 @@ func (p *player) inFirm(path string) (firm wire.ChainID, prefix string) {
 
 // tab is the same person in the same browser, for requests at the same time.
 func (p *player) tab() *player {
-	return &player{world: p.world, cookies: maps.Clone(p.cookies), firm: p.firm, account: p.account, author: p.author, session: p.session, opened: maps.Clone(p.opened), always: p.always}
+	return &player{world: p.world, cookies: maps.Clone(p.cookies), firm: p.firm, account: p.account, ring: p.ring, here: p.here, author: p.author, session: p.session, opened: maps.Clone(p.opened), always: p.always}
 }
 
-// sign signs a request in a firm with the session's key, where the player has a session there and the test did not do so itself.
+// sign signs a request in a firm with the session's key, where the player has a session there, and one that changes the account with
+// the keyring key, unless the test did so itself.
 func (p *player) sign(r *http.Request) {
 	firm, path := p.inFirm(r.URL.Path)
 	session := p.opened[path]
-	if session == nil || r.Header.Get(api.HeaderProof) != "" {
+	changes := strings.HasPrefix(r.URL.Path, api.RouteAccount+"/") && r.Method != http.MethodGet && p.ring != nil
+	if (session == nil && !changes) || r.Header.Get(api.HeaderProof) != "" {
 		return
 	}
 	if r.GetBody != nil && r.ContentLength > 0 && !strings.Contains(r.URL.Path, "/chunks/") && r.Header.Get(api.HeaderDigest) == "" {
@@ -258,7 +275,14 @@ func (p *player) sign(r *http.Request) {
 		p.ok(err)
 		r.Header.Set(api.HeaderDigest, api.ContentDigest(sha256.Sum256(b)))
 	}
-	for name, value := range api.SignRequest(firm, session.ID, session.Key, r.Method, r.URL.RequestURI(), r.Header.Get(api.HeaderDigest)) {
+	digest := r.Header.Get(api.HeaderDigest)
+	var signed map[string]string
+	if session != nil {
+		signed = api.SignRequest(firm, session.ID, session.Key, r.Method, r.URL.RequestURI(), digest)
+	} else {
+		signed = api.SignChange(p.account, p.here, p.ring, r.Method, r.URL.RequestURI(), digest)
+	}
+	for name, value := range signed {
 		r.Header.Set(name, value)
 	}
 }

@@ -217,6 +217,7 @@ func sentences() map[api.Code]string {
 		api.CodeSignInFailed:    "The server did not accept the sign-in. If the identity was made for this server, ask whoever runs it.",
 		api.CodeSessionEnded:    "This session was ended, by you elsewhere or by a rule of the firm. Run the command again.",
 		api.CodeProveAgain:      "Show once more that it is you: run the command again.",
+		api.CodeUnlockFirst:     "Only whoever has unlocked the account changes how it is opened. Nothing was changed: sign in again, then run the command again.",
 		api.CodeLastMethod:      "Without it nobody could get in any more. Add another way first.",
 		api.CodeSecondWay:       "Whoever works in a firm needs two ways to unlock. Make a recovery kit or a passkey in the browser, under Account, and try again.",
 		api.CodeClock:           "The clock of this machine is hours behind. Set it right, then run the command again.",

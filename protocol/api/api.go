@@ -148,6 +148,7 @@ type SignInFinish struct {
 // Account is what the server keeps for an account: GET /v1/account, and the answer to enrolment and sign-in.
 type Account struct {
 	Account  wire.ObjectID  `json:"account"`
+	Session  wire.ObjectID  `json:"session"` // the caller's own: ChangeMessage names it
 	Vault    []VaultEntry   `json:"vault"`
 	Keyring  []byte         `json:"keyring"`
 	Revision uint64         `json:"revision"` // of the keyring

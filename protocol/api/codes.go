@@ -13,6 +13,7 @@ const (
 	CodeSignInFailed   Code = "sign-in-failed"  // one answer for every failed sign-in
 	CodeSessionEnded   Code = "session-ended"   // it was ended by somebody else, or by a firm's policy
 	CodeProveAgain     Code = "prove-again"     // signed in, but the last proof with a factor is too old for this
+	CodeUnlockFirst    Code = "unlock-first"    // what changes factors is signed by who has unlocked the account, in this very session
 	CodeLastMethod     Code = "last-method"     // no way to sign in, none to unlock, or a password without a second factor, would be left
 	CodeTooMany        Code = "too-many"        // too many attempts: the answer says how many seconds to wait
 	CodeCodeFailed     Code = "code-failed"     // one answer for every code that does not count: another one, a used one, one of another time
@@ -84,7 +85,7 @@ const (
 
 // ServerCodes are the codes that a server may answer; a client takes no other.
 func ServerCodes() []Code {
-	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeLastMethod, CodeTooMany, CodeCodeFailed, CodeSecondFactor, CodeNoSecond,
+	return []Code{CodeBadRequest, CodeTooLarge, CodeNotFound, CodeNotSignedIn, CodeSignInFailed, CodeSessionEnded, CodeProveAgain, CodeUnlockFirst, CodeLastMethod, CodeTooMany, CodeCodeFailed, CodeSecondFactor, CodeNoSecond,
 		CodePasswordOld, CodeNameTaken, CodeNotFromHere, CodeNewKeys, CodeSecondWay, CodeTooEarly, CodeRecoveryGone, CodeRecovered, CodeDeviceRevoked, CodeRequestGone, CodeRequestTaken, CodeClock, CodeForbidden, CodeSetupUsed, CodeInviteUsed, CodeInviteExpired,
 		CodeInviteGone, CodeMoved, CodeGone, CodeDigest, CodeChunkConflict, CodeUploadGone, CodeUploadMissing, CodeNotReleased, CodeRange, CodeNoSpace,
 		CodeSecretReceived, CodeUnavailable, CodeInternal}

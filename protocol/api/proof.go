@@ -8,15 +8,15 @@ import (
 	"github.com/underseal/underseal/protocol/wire"
 )
 
-// Headers of every request in a firm. A cookie alone, stolen, is nobody's session: the device's key, which the session was opened
+// Headers of every request in a firm, and of those that change an account's factors (ChangeMessage). A cookie alone, stolen, is nobody's session: the device's key, which the session was opened
 // with, signs each request (SPEC S-REQUEST-01). The session's id says which of a browser's cookies counts, so that two of its
 // tabs do not take each other's.
 const (
 	HeaderSession = "X-Underseal-Session" // the session's id
-	HeaderProof   = "X-Underseal-Proof"   // base64url of the Ed25519 signature over RequestMessage
+	HeaderProof   = "X-Underseal-Proof"   // base64url of the Ed25519 signature over RequestMessage, or ChangeMessage
 )
 
-// HeaderDigest goes with a request in a firm that has a body (RFC 9530): the signature covers the body by it.
+// HeaderDigest goes with such a request that has a body (RFC 9530): the signature covers the body by it.
 const HeaderDigest = "Content-Digest"
 
 // RequestMessage is what a session's key signs of a request: where it goes, as it is sent, and the Content-Digest of its body, if
@@ -34,7 +34,30 @@ func RequestMessage(firm wire.ChainID, session wire.ObjectID, method, target, di
 
 // SignRequest is the headers of a request, signed by the session's key.
 func SignRequest(firm wire.ChainID, session wire.ObjectID, key ed25519.PrivateKey, method, target, digest string) map[string]string {
-	header := map[string]string{HeaderSession: session.String(), HeaderProof: FormatProof(ed25519.Sign(key, RequestMessage(firm, session, method, target, digest)))}
+	return proofHeader(session, ed25519.Sign(key, RequestMessage(firm, session, method, target, digest)), digest)
+}
+
+// ChangeMessage is what an account's keyring key signs of a request that changes factors, or revokes a device: whoever signed in and
+// cannot unlock takes no way to unlock from its owner (SPEC S-FACTOR-01). The session's id keeps a signature from another session,
+// and method, target and digest from another change.
+func ChangeMessage(account, session wire.ObjectID, method, target, digest string) []byte {
+	w := wire.NewWriter()
+	w.Text(string(keys.LabelSignChange))
+	w.Fixed(account[:])
+	w.Fixed(session[:])
+	w.Text(method)
+	w.Text(target)
+	w.Text(digest)
+	return w.Bytes()
+}
+
+// SignChange is the headers of a request that changes factors, signed by the keyring key.
+func SignChange(account, session wire.ObjectID, key ed25519.PrivateKey, method, target, digest string) map[string]string {
+	return proofHeader(session, ed25519.Sign(key, ChangeMessage(account, session, method, target, digest)), digest)
+}
+
+func proofHeader(session wire.ObjectID, signature []byte, digest string) map[string]string {
+	header := map[string]string{HeaderSession: session.String(), HeaderProof: FormatProof(signature)}
 	if digest != "" {
 		header[HeaderDigest] = digest
 	}

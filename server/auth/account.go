@@ -18,16 +18,19 @@ import (
 func unmarshal(b []byte, into any) error { return json.Unmarshal(b, into) }
 
 // Account is what an account may know of itself.
-func (a *Service) Account(ctx context.Context, id wire.ObjectID) (out api.Account, err error) {
+func (a *Service) Account(ctx context.Context, who Who) (out api.Account, err error) {
 	err = a.Store.View(ctx, layout.Accounts, func(tx store.Tx) error {
-		out, err = readAccount(tx, id)
+		out, err = who.read(tx)
 		return err
 	})
 	return out, err
 }
 
-func readAccount(tx store.Tx, id wire.ObjectID) (api.Account, error) {
-	out := api.Account{Account: id, Vault: []api.VaultEntry{}, Passkeys: []api.Passkey{}, Firms: []wire.ChainID{}}
+// read is the account of who is signed in, as it is now.
+func (w Who) read(tx store.Tx) (api.Account, error) { return readAccount(tx, w.Account, w.Session) }
+
+func readAccount(tx store.Tx, id, session wire.ObjectID) (api.Account, error) {
+	out := api.Account{Account: id, Session: session, Vault: []api.VaultEntry{}, Passkeys: []api.Passkey{}, Firms: []wire.ChainID{}}
 	ring, _, err := layout.Get[layout.Keyring](tx, layout.KeyringKey(id))
 	if err != nil {
 		return out, err
@@ -92,7 +95,7 @@ func (a *Service) PutKeyring(ctx context.Context, now time.Time, who Who, req ap
 		if err != nil {
 			return err
 		}
-		if len(old.Key) != ed25519.PublicKeySize || !ed25519.Verify(old.Key, api.KeyringMessage(account, req.Revision+1, req.Keyring), req.Signature) {
+		if !signed(old, api.KeyringMessage(account, req.Revision+1, req.Keyring), req.Signature) {
 			return access.Deny(api.CodeForbidden)
 		}
 		again := old.Revision == req.Revision+1 && bytes.Equal(old.Keyring, req.Keyring)
@@ -104,10 +107,32 @@ func (a *Service) PutKeyring(ctx context.Context, now time.Time, who Who, req ap
 				return err
 			}
 		}
-		out, err = readAccount(tx, account)
+		out, err = who.read(tx)
 		return err
 	})
 	return out, err
+}
+
+// signed is whether a signature is by an account's keyring key. Without such a key there is none.
+func signed(ring layout.Keyring, message, signature []byte) bool {
+	return len(ring.Key) == ed25519.PublicKeySize && ed25519.Verify(ring.Key, message, signature)
+}
+
+// unlocked is whether who changes factors has unlocked the account: its keyring key signed this very request. Whoever signed in and
+// has no key would else shut its owner out for good (SPEC S-FACTOR-01). Every account was made with such a key.
+func (w Who) unlocked(tx store.Tx) error {
+	ring, _, err := layout.Get[layout.Keyring](tx, layout.KeyringKey(w.Account))
+	if err != nil {
+		return err
+	}
+	p := w.Signed
+	switch {
+	case !signed(ring, api.ChangeMessage(w.Account, p.Session, p.Method, p.Target, p.Digest), p.Signature):
+		return access.Deny(api.CodeUnlockFirst)
+	case p.Session != w.Session:
+		return access.Deny(api.CodeMoved) // another tab of the browser signed in since
+	}
+	return nil
 }
 
 // PutVault adds a kit, in place of the one before, whose sessions elsewhere end, or the passphrase of one more device. Its login key
@@ -126,6 +151,9 @@ func (a *Service) PutVault(ctx context.Context, now time.Time, who Who, req api.
 	}
 	var e ended
 	err := a.finishAs(ctx, now, who, layout.SignInKey(req.SignIn), func(tx store.Tx) error {
+		if err := who.unlocked(tx); err != nil {
+			return err
+		}
 		done, err := hasVault(tx, account, req.Entry)
 		if err != nil {
 			return err
@@ -139,7 +167,7 @@ func (a *Service) PutVault(ctx context.Context, now time.Time, who Who, req api.
 		if e, err = endRows(tx, now, account, endedByFactor, othersBy(who, gone...)); err != nil {
 			return err
 		}
-		out, err = readAccount(tx, account)
+		out, err = who.read(tx)
 		return err
 	})
 	if err != nil {
@@ -155,13 +183,16 @@ func (a *Service) putFactorVault(ctx context.Context, now time.Time, who Who, re
 		return out, access.Deny(api.CodeBadRequest)
 	}
 	err = a.updateAs(ctx, now, who, func(tx store.Tx) error {
+		if err := who.unlocked(tx); err != nil {
+			return err
+		}
 		if err := tx.Delete(layout.VaultKey(who.Account, req.Entry.Method, req.Entry.ID)); err != nil {
 			return err
 		}
 		if err := renewVault(tx, who.Account, req.Entry); err != nil {
 			return err
 		}
-		out, err = readAccount(tx, who.Account)
+		out, err = who.read(tx)
 		return err
 	})
 	return out, err

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -167,10 +168,11 @@ func (a *Service) FinishEnrolment(ctx context.Context, now time.Time, id wire.Ob
 		if err := a.makeAccount(tx, now, e, req, passkey); err != nil {
 			return err
 		}
-		if err := a.openAccountSession(tx, now, e.Account, shown, token, Browser{}); err != nil {
+		session, err := a.openAccountSession(tx, now, e.Account, shown, token, Browser{})
+		if err != nil {
 			return err
 		}
-		out, err = readAccount(tx, e.Account)
+		out, err = readAccount(tx, e.Account, session)
 		return err
 	})
 	return out, token, err
@@ -300,11 +302,11 @@ func take[T any](tx store.Tx, key []byte) (v T, err error) {
 
 // finish changes the accounts by a ceremony, whose challenge counts once: with what it proves, in one transaction, or,
 // where it proves nothing, by itself. When the store fails the ceremony stays, and may be finished by the same request; when a
-// code of an app does not count it stays as well, for the next one.
+// code of an app does not count it stays as well, for the next one, and so it does when nobody signed who has unlocked the account.
 func (a *Service) finish(ctx context.Context, now time.Time, key []byte, fn func(store.Tx) error) error {
 	err := a.update(ctx, now, fn)
 	var denied *api.Error
-	if !errors.As(err, &denied) || denied.Code == api.CodeCodeFailed {
+	if !errors.As(err, &denied) || slices.Contains([]api.Code{api.CodeCodeFailed, api.CodeUnlockFirst, api.CodeMoved}, denied.Code) {
 		return err
 	}
 	if err := a.Store.Update(ctx, layout.Accounts, func(tx store.Tx) error { return tx.Delete(key) }); err != nil {
@@ -378,10 +380,11 @@ func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.Objec
 		if err != nil {
 			return err
 		}
-		if err := a.openAccountSession(tx, now, account, []layout.Factor{shown}, token, from); err != nil {
+		session, err := a.openAccountSession(tx, now, account, []layout.Factor{shown}, token, from)
+		if err != nil {
 			return err
 		}
-		if out, err = readAccount(tx, account); err != nil {
+		if out, err = readAccount(tx, account, session); err != nil {
 			return err
 		}
 		out.Failed, err = gotIn(tx, account, 0, 0)

@@ -169,6 +169,9 @@ func (a *Service) RevokeDevice(ctx context.Context, now time.Time, who Who, id w
 		return out, access.Deny(api.CodeForbidden) // whoever revokes it signs out first: he is to go on with the next root
 	}
 	err = a.endBy(ctx, now, who, endedByRevoking, func(tx store.Tx) (func(layout.AccountSession) bool, error) {
+		if err := who.unlocked(tx); err != nil {
+			return nil, err
+		}
 		d, found, err := layout.Get[layout.Device](tx, layout.DeviceKey(who.Account, id))
 		if err != nil {
 			return nil, err

@@ -26,7 +26,8 @@ type Who struct {
 	Account wire.ObjectID
 	Session wire.ObjectID
 	Token   Token
-	proved  int64 // when a factor was shown last
+	Signed  RequestProof // of a request that changes factors
+	proved  int64        // when a factor was shown last
 	created int64
 	seen    int64 // when a person used it last
 	mfa     bool
@@ -162,7 +163,7 @@ func proved(tx store.Tx, now time.Time, who Who, shown layout.Factor) (api.Accou
 	if err := layout.Put(tx, layout.SessionKey(who.Token), row); err != nil {
 		return api.Account{}, err
 	}
-	return readAccount(tx, who.Account)
+	return who.read(tx)
 }
 
 // BeginPasskey starts a further passkey. Those that the account has are named, so that no authenticator makes a second one.
@@ -206,6 +207,9 @@ func (a *Service) BeginPasskey(ctx context.Context, now time.Time, who Who) (out
 // FinishPasskey adds it. The proof was asked for when it was begun, by this very session.
 func (a *Service) FinishPasskey(ctx context.Context, now time.Time, who Who, id wire.ObjectID, req api.PasskeyFinish) (out api.Account, err error) {
 	err = a.finishAs(ctx, now, who, layout.NewPasskeyKey(id), func(tx store.Tx) error {
+		if err := who.unlocked(tx); err != nil {
+			return err
+		}
 		n, err := take[layout.NewPasskey](tx, layout.NewPasskeyKey(id))
 		if err != nil {
 			return err
@@ -231,7 +235,7 @@ func (a *Service) FinishPasskey(ctx context.Context, now time.Time, who Who, id 
 				return err
 			}
 		}
-		out, err = readAccount(tx, n.Account)
+		out, err = who.read(tx)
 		return err
 	})
 	return out, err
@@ -269,6 +273,9 @@ func (a *Service) RemovePasskey(ctx context.Context, now time.Time, who Who, cre
 	}
 	has := false
 	err = a.endBy(ctx, now, who, endedByFactor, func(tx store.Tx) (func(layout.AccountSession) bool, error) {
+		if err := who.unlocked(tx); err != nil {
+			return nil, err
+		}
 		if has, err = layout.Has(tx, layout.PasskeyKey(who.Account, credential)); err != nil {
 			return nil, err
 		}
@@ -284,7 +291,7 @@ func (a *Service) RemovePasskey(ctx context.Context, now time.Time, who Who, cre
 		if err := stillOpens(tx, who.Account); err != nil {
 			return nil, err
 		}
-		out, err = readAccount(tx, who.Account)
+		out, err = who.read(tx)
 		return othersBy(who, factor(kindPasskey, credential)), err
 	})
 	if err == nil && !has {
@@ -385,6 +392,9 @@ func (a *Service) BeginAuthenticator(ctx context.Context, now time.Time, who Who
 func (a *Service) PutAuthenticator(ctx context.Context, now time.Time, who Who, req api.PutTOTP) (out api.Account, err error) {
 	var e ended
 	err = a.finishAs(ctx, now, who, layout.NewAuthenticatorKey(req.Ceremony), func(tx store.Tx) error {
+		if err := who.unlocked(tx); err != nil {
+			return err
+		}
 		n, found, err := layout.Get[layout.NewAuthenticator](tx, layout.NewAuthenticatorKey(req.Ceremony))
 		if err != nil {
 			return err
@@ -408,7 +418,7 @@ func (a *Service) PutAuthenticator(ctx context.Context, now time.Time, who Who, 
 		if e, err = endRows(tx, now, who.Account, endedByFactor, othersBy(who, gone...)); err != nil {
 			return err
 		}
-		out, err = readAccount(tx, who.Account)
+		out, err = who.read(tx)
 		return err
 	})
 	if err != nil {
@@ -448,6 +458,9 @@ func (a *Service) RemoveAuthenticator(ctx context.Context, now time.Time, who Wh
 		return out, err
 	}
 	err = a.endBy(ctx, now, who, endedByFactor, func(tx store.Tx) (func(layout.AccountSession) bool, error) {
+		if err := who.unlocked(tx); err != nil {
+			return nil, err
+		}
 		gone, err := a.authenticator(tx, who.Account)
 		if err != nil {
 			return nil, err
@@ -458,7 +471,7 @@ func (a *Service) RemoveAuthenticator(ctx context.Context, now time.Time, who Wh
 		if err := stillOpens(tx, who.Account); err != nil {
 			return nil, err
 		}
-		out, err = readAccount(tx, who.Account)
+		out, err = who.read(tx)
 		return othersBy(who, gone...), err
 	})
 	return out, err

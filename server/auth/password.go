@@ -284,13 +284,14 @@ func (a *Service) passwordDone(tx store.Tx, now time.Time, from netip.Addr, id w
 	if err := tx.Delete(layout.PasswordSignInKey(id)); err != nil {
 		return out, err
 	}
-	if err := a.openAccountSession(tx, now, s.Account, []layout.Factor{factor(kindPassword, s.Name[:]), second}, token, in); err != nil {
+	session, err := a.openAccountSession(tx, now, s.Account, []layout.Factor{factor(kindPassword, s.Name[:]), second}, token, in)
+	if err != nil {
 		return out, err
 	}
 	if err := a.succeeded(tx, now, from, s); err != nil {
 		return out, err
 	}
-	if out, err = readAccount(tx, s.Account); err != nil {
+	if out, err = readAccount(tx, s.Account, session); err != nil {
 		return out, err
 	}
 	out.Failed, err = gotIn(tx, s.Account, 1, s.Codes)

@@ -98,6 +98,9 @@ func (a *Service) PutPassword(ctx context.Context, now time.Time, who Who, req a
 	}
 	var e ended
 	err = a.finishAs(ctx, now, who, layout.NewPasswordKey(req.Ceremony), func(tx store.Tx) error {
+		if err := who.unlocked(tx); err != nil {
+			return err
+		}
 		old, _, err := layout.Get[layout.Password](tx, layout.PasswordKey(who.Account))
 		if err != nil {
 			return err
@@ -110,7 +113,7 @@ func (a *Service) PutPassword(ctx context.Context, now time.Time, who Who, req a
 		if e, err = endRows(tx, now, who.Account, endedByFactor, othersOf(who)); err != nil {
 			return err
 		}
-		out, err = readAccount(tx, who.Account)
+		out, err = who.read(tx)
 		return err
 	})
 	if err != nil {
@@ -200,6 +203,9 @@ func (a *Service) RemovePassword(ctx context.Context, now time.Time, who Who) (o
 		return out, err
 	}
 	err = a.endBy(ctx, now, who, endedByFactor, func(tx store.Tx) (func(layout.AccountSession) bool, error) {
+		if err := who.unlocked(tx); err != nil {
+			return nil, err
+		}
 		p, _, err := layout.Get[layout.Password](tx, layout.PasswordKey(who.Account))
 		if err != nil {
 			return nil, err
@@ -210,7 +216,7 @@ func (a *Service) RemovePassword(ctx context.Context, now time.Time, who Who) (o
 		if err := stillOpens(tx, who.Account); err != nil {
 			return nil, err
 		}
-		out, err = readAccount(tx, who.Account)
+		out, err = who.read(tx)
 		return othersBy(who, factor(kindPassword, p.Name[:])), err
 	})
 	return out, err

@@ -39,7 +39,7 @@ func (a *Service) NewRoot(ctx context.Context, now time.Time, who Who, req api.N
 				return nil, err
 			}
 		}
-		out, err = readAccount(tx, who.Account)
+		out, err = who.read(tx)
 		return othersOf(who), err
 	})
 	return out, err
@@ -62,7 +62,7 @@ func checkRoot(req api.NewRoot) error {
 }
 
 func (a *Service) replaceRoot(tx store.Tx, now time.Time, account wire.ObjectID, old layout.Keyring, req api.NewRoot) error {
-	if len(old.Key) != ed25519.PublicKeySize || !ed25519.Verify(old.Key, api.RootMessage(account, req), req.Signature) {
+	if !signed(old, api.RootMessage(account, req), req.Signature) {
 		return access.Deny(api.CodeForbidden)
 	}
 	if old.Revision != req.Revision {

@@ -74,13 +74,13 @@ type Browser struct {
 }
 
 // openAccountSession opens a session of an account, in the transaction that found out whose it is, by the factors that were
-// shown. A browser that signs in again goes on with its session's id, under a new token.
-func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.ObjectID, shown []layout.Factor, token Token, from Browser) error {
+// shown, and is its id. A browser that signs in again goes on with that of its session, under a new token.
+func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.ObjectID, shown []layout.Factor, token Token, from Browser) (wire.ObjectID, error) {
 	l := a.defaults()
 	s := layout.AccountSession{Account: account, Created: now.Unix(), Seen: now.Unix(), Proved: now.Unix(), Factors: shown, MFA: slices.ContainsFunc(shown, isMFA), Expires: now.Unix() + l.absolute, Idle: l.idle}
 	var err error
 	if s.ID, err = wire.NewObjectID(a.Random); err != nil {
-		return err
+		return wire.ObjectID{}, err
 	}
 	if slices.ContainsFunc(shown, isSSO) {
 		s.Proved = 0 // the person has shown nothing here
@@ -88,29 +88,29 @@ func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.Ob
 	if slices.ContainsFunc(shown, func(f layout.Factor) bool { return f.Kind == kindPassword }) {
 		p, _, err := layout.Get[layout.Password](tx, layout.PasswordKey(account))
 		if err != nil {
-			return err
+			return wire.ObjectID{}, err
 		}
 		s.PasswordSet = p.Set
 	}
 	if s.Device, err = deviceOf(tx, now, account, from.Devices); err != nil {
-		return err
+		return wire.ObjectID{}, err
 	}
 	if from.Had != nil {
 		old, found, err := layout.Get[layout.AccountSession](tx, layout.SessionKey(from.Had))
 		if err != nil {
-			return err
+			return wire.ObjectID{}, err
 		}
 		if found && !old.Ended && old.Account == account {
 			s.ID, s.Idle = old.ID, max(s.Idle, old.Idle)
 			if err := tx.Delete(layout.SessionKey(from.Had)); err != nil {
-				return err
+				return wire.ObjectID{}, err
 			}
 		}
 	}
 	if err := tx.Put(layout.AccountSessionKey(account, s.ID), layout.SessionKey(token)); err != nil {
-		return err
+		return wire.ObjectID{}, err
 	}
-	return layout.PutEphemeral(tx, layout.SessionKey(token), s, s.Expires)
+	return s.ID, layout.PutEphemeral(tx, layout.SessionKey(token), s, s.Expires)
 }
 
 // sweep ends a row of the accounts that is past its time.
@@ -195,7 +195,8 @@ func touch(tx store.Tx, row []byte, now time.Time) error {
 	return layout.Put(tx, row, s)
 }
 
-// RequestProof is what a request in a firm shows beside its token: which session it is of, and that the session's key signed it.
+// RequestProof is what a request in a firm shows beside its token: which session it is of, and that the session's key signed it. One
+// that changes factors shows the same of the account's session, signed by the keyring key.
 type RequestProof struct {
 	Session   wire.ObjectID
 	Method    string

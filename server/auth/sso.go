@@ -123,7 +123,7 @@ func subjectOf(tx store.Tx, account wire.ObjectID, firm wire.ChainID) (subject l
 	return subject, link, found, err
 }
 
-// AllowSSO gives a session that just showed a factor leave to link its account with a firm's identity provider. Only who
+// AllowSSO gives a session that just showed a factor, and has unlocked the account, leave to link its account with a firm's identity provider. Only who
 // has a seat in the firm's own chain gets it: what a firm's provider says is its word about its own staff.
 func (a *Service) AllowSSO(ctx context.Context, now time.Time, who Who, req api.SSORequest) (out api.SSOReply, err error) {
 	if err := who.justProved(now); err != nil {
@@ -139,7 +139,12 @@ func (a *Service) AllowSSO(ctx context.Context, now time.Time, who Who, req api.
 		return out, err
 	}
 	l := layout.SSOLeave{Expires: now.Unix() + api.CeremonySeconds, Firm: req.Firm, Account: who.Account, AccountSession: who.Session}
-	return out, a.updateAs(ctx, now, who, func(tx store.Tx) error { return layout.PutEphemeral(tx, layout.SSOLeaveKey(out.Link), l, l.Expires) })
+	return out, a.updateAs(ctx, now, who, func(tx store.Tx) error {
+		if err := who.unlocked(tx); err != nil {
+			return err
+		}
+		return layout.PutEphemeral(tx, layout.SSOLeaveKey(out.Link), l, l.Expires)
+	})
 }
 
 // SSOBegin is a sign-in to begin.
@@ -324,7 +329,8 @@ func (a *Service) signInSSO(ctx context.Context, now time.Time, begun layout.SSO
 		if err := layout.Put(tx, layout.SSOKey(s), link); err != nil {
 			return err
 		}
-		return a.openAccountSession(tx, now, account, []layout.Factor{ssoFactor(s)}, token, Browser{})
+		_, err = a.openAccountSession(tx, now, account, []layout.Factor{ssoFactor(s)}, token, Browser{})
+		return err
 	})
 	if err == nil && begun.Account == account {
 		err = a.end(ctx, now, Who{Account: account}, endedBySignOut, func(had layout.AccountSession) bool { return had.ID == begun.AccountSession })
@@ -404,8 +410,16 @@ func (a *Service) UnlinkSSO(ctx context.Context, now time.Time, who Who, firm wi
 	if err := who.justProved(now); err != nil {
 		return err
 	}
+	return a.unlink(ctx, now, who, firm, who.unlocked)
+}
+
+// unlink is that, where may, asked in the write, lets it be.
+func (a *Service) unlink(ctx context.Context, now time.Time, who Who, firm wire.ChainID, may func(store.Tx) error) error {
 	had := false
 	err := a.endBy(ctx, now, who, endedByFactor, func(tx store.Tx) (func(layout.AccountSession) bool, error) {
+		if err := may(tx); err != nil {
+			return nil, err
+		}
 		s, _, found, err := subjectOf(tx, who.Account, firm)
 		if had = found; err != nil || !found {
 			return othersBy(who), err
@@ -450,8 +464,8 @@ func (a *Service) ForgetProvider(ctx context.Context, now time.Time, firm wire.C
 	})
 	for _, account := range accounts {
 		if err == nil {
-			// As its owner would, from no session.
-			err = a.UnlinkSSO(ctx, now, Who{Account: account, proved: now.Unix()}, firm)
+			// As its owner would, from no session: whoever runs the server is not asked.
+			err = a.unlink(ctx, now, Who{Account: account}, firm, func(store.Tx) error { return nil })
 		}
 	}
 	return len(accounts), err

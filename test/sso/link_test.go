@@ -61,7 +61,7 @@ func (o *office) tooOld() {
 	})
 }
 
-// TestWhoMayLink: S-SSO-01. Who just showed a factor, has a seat in the firm's own chain, and is still there when the browser
+// TestWhoMayLink: S-SSO-01, S-FACTOR-01. Who just showed a factor, has unlocked the account, has a seat in the firm's own chain, and is still there when the browser
 // comes back. A subject is one account's.
 func TestWhoMayLink(t *testing.T) {
 	o := newOffice(t)
@@ -71,6 +71,9 @@ func TestWhoMayLink(t *testing.T) {
 	_, err := b.LinkSSO(ctx, o.firm)
 	o.refused(err, api.CodeProveAgain)
 	o.ok(b.ProveKit(ctx, o.kit))
+	if got := o.ask(b, "POST", api.RouteSSO, api.SSORequest{Firm: o.firm}); got != api.CodeUnlockFirst {
+		t.Errorf("without the account's keys: %q", got)
+	}
 
 	// A client of a matter, a firm without a provider, a firm that she is not in.
 	matter := o.ada.NewMatter("Doe v. Roe")

@@ -1429,6 +1429,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
   "no-space": { what: "The server has no room left.", todo: "Nothing was lost. Tell whoever runs the server, then resume." },
   "secret-received": { what: "This page was about to send a secret, and the server refused it.", todo: "Do not go on in this browser: an extension or a wrong version may be at work. Tell your firm\u2019s IT." },
   "prove-again": { what: "This needs a fresh proof that it is you.", todo: "Nothing was changed. Try again, and show one of your ways to sign in when you are asked." },
+  "unlock-first": { what: "Only whoever has unlocked your account can change how it is opened.", todo: "Nothing was changed. Sign out, sign in again, and unlock with a passkey, your password or your recovery kit. Then try again." },
   "last-method": { what: "This is the last way to open your account, so it stays.", todo: "Add another passkey that unlocks, or make a recovery kit. After that you can remove this one." },
   "too-many": { what: "There were too many attempts.", todo: "So that nobody can guess, further ones wait, and each longer than the one before. A passkey or your recovery kit works at once." },
   "code-failed": {

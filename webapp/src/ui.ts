@@ -12,7 +12,7 @@ export function announce(text: string) {
 }
 
 // Nobody is at fault and nothing is lost: said in a quieter colour.
-const gentle: ReadonlySet<string> = new Set(["no-prf", "no-passkeys", "passkey-canceled", "offline", "not-signed-in", "waiting", "prove-again", "last-method", "session-ended", "unlock-elsewhere",
+const gentle: ReadonlySet<string> = new Set(["no-prf", "no-passkeys", "passkey-canceled", "offline", "not-signed-in", "waiting", "prove-again", "unlock-first", "last-method", "session-ended", "unlock-elsewhere",
   "second-way", "second-factor", "password-old", "no-second", "request-gone", "code-typo", "password-short", "password-weak", "bad-login-name", "name-taken"]);
 
 /** What happened and what to do, where it happened. as says it in other words than the code's. */
