@@ -148,12 +148,15 @@ func TestKindRefusals(t *testing.T) {
 
 	// The setup link was not used up by a browser that could not.
 	ada := browser.Start(t, browser.Options{Authenticator: true})
-	setUp(t, ada, setup, false)
 	again := browser.Start(t, browser.Options{Authenticator: true})
 	again.Open(setup)
 	again.Type("#setup-name", "Mallory")
 	again.Type("#setup-firm", "Mallory LLP")
+	setUp(t, ada, setup, false)
 	again.Click("#setup-passkey")
+	again.See(`.problem[data-code="setup-used"]`)
+	again.Open("about:blank")
+	again.Open(setup) // and now before anything is filled in
 	again.See(`.problem[data-code="setup-used"]`)
 
 	newMatter(ada, "Links")
