@@ -355,22 +355,24 @@ func TestTwoTabs(t *testing.T) {
 	ada.Screen("108-setup-used")
 }
 
+// begins waits until a dialog has the focus there.
+func begins(b *browser.Browser, what, id string) {
+	b.Until(what+" begins at #"+id, browser.Patience, `document.activeElement?.id === "`+id+`"`)
+}
+
 // dialogsBegin opens dialogs from an open matter with a document: each has the focus where one types, or on what changes nothing.
 func dialogsBegin(b *browser.Browser) {
-	begins := func(what, id string) {
-		b.Until(what+" begins at #"+id, browser.Patience, `document.activeElement?.id === "`+id+`"`)
-	}
 	b.Click("#matter-rename")
-	begins("a form", "matter-new-name")
+	begins(b, "a form", "matter-new-name")
 	closeDialogs(b)
 	b.Click("#invite-open")
-	begins("an invite", "invite-person")
+	begins(b, "an invite", "invite-person")
 	closeDialogs(b)
 	b.Click(`#documents [data-document] [data-action="details"]`)
-	begins("one document", "document-dialog-title")
+	begins(b, "one document", "document-dialog-title")
 	b.Screen("109-document-focus")
 	b.Click(`[data-action="delete"]`)
-	begins("what destroys", "confirm-no")
+	begins(b, "what destroys", "confirm-no")
 	closeDialogs(b)
 }
 

@@ -204,6 +204,7 @@ func TestRecoveryIsStopped(t *testing.T) {
 	dora.See("#recovery-stop")
 	dora.Screen("69-ceremony-mine")
 	dora.Click("#recovery-stop")
+	begins(dora, "a reason", "stop-reason")
 	dora.Fill("#stop-reason", "I have my laptop in my hands.")
 	dora.Screen("70-recovery-stop")
 	dora.Click("#stop-yes")
