@@ -169,6 +169,8 @@ func TestKindRefusals(t *testing.T) {
 	again.Open(used)
 	again.See(`.problem[data-code="invite-used"]`)
 	again.Screen("28-invite-used")
+	again.Click("#join-signin")
+	again.See("#signin-passkey")
 
 	cancelled := invite(ada, "Carl Cancelled", "client", "opens-at-once", false)
 	ada.Click(`#invites [data-state="open"] [data-action="invite-cancel"]`)

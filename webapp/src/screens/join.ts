@@ -21,7 +21,11 @@ export function joinScreen(app: App, me: string | null): Screen {
   const node = h("section", { class: "page narrow", "aria-busy": true }, h("h1", { tabindex: -1 }, say.join.opening));
   app.engine.call("inviteOpen", { fragment: app.link.fragment })
     .then((invite) => showInvite(app, node, invite, me))
-    .catch((thrown: unknown) => fill(node, h("h1", { tabindex: -1 }, say.join.kicker), problem(failureOf(thrown))))
+    .catch((thrown: unknown) => {
+      const failure = failureOf(thrown);
+      fill(node, h("h1", { tabindex: -1 }, say.join.kicker), problem(failure),
+        failure.code === "invite-used" && h("div", { class: "actions start" }, button(say.signin.title, { id: "join-signin" }, () => app.go("/"))));
+    })
     .finally(() => node.removeAttribute("aria-busy"));
   return { node };
 }

@@ -67,8 +67,8 @@ export function matterScreen(app: App, matter: Id, part: Part): Screen {
       if (!current()) return;
       if (failure.code === "second-way") return app.secondWay("/m/" + matter, () => undefined);
       if (failure.code === "waiting") return void waiting(app, body, { firm: app.summary(matter)?.firm ?? null, inviter: null });
-      fill(body, h("h1", { tabindex: -1 }, say.matter.closed), problem(failure),
-        h("div", { class: "actions start" }, button(say.tryAgain, {}, () => void load()), h("a", { class: "button quiet", href: "/" }, say.notFound.button)));
+      fill(body, h("div", { class: "stack" }, h("h1", { tabindex: -1 }, say.matter.closed), problem(failure),
+        h("div", { class: "actions start" }, button(say.tryAgain, {}, () => void load()), h("a", { class: "button quiet", href: "/" }, say.notFound.button))));
     } finally {
       body.removeAttribute("aria-busy");
     }
