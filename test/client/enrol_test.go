@@ -30,7 +30,11 @@ func TestEnrolDevice(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	typed := strings.ToLower(strings.ReplaceAll(shown.Code, "-", " "))
-	if _, err := s.ada.OpenDeviceCode(ctx, typed[:1]+typed[2:3]+typed[1:2]+typed[3:]); !code(err, api.CodeCodeTypo) || client.FailureOf(err).Detail != "Group 1" {
+	mistyped := "2" + typed[1:]
+	if mistyped == typed {
+		mistyped = "3" + typed[1:]
+	}
+	if _, err := s.ada.OpenDeviceCode(ctx, mistyped); !code(err, api.CodeCodeTypo) || client.FailureOf(err).Detail != "Group 1" {
 		t.Fatalf("a typing error: %v", err)
 	}
 	if err := s.ada.GrantDevice(ctx); !code(err, api.CodeBadRequest) {
