@@ -827,11 +827,18 @@ func TestApprovalEnds(t *testing.T) {
 			t.Errorf("%d shares are kept of %d", n, agreed)
 		}
 	}
-	t.Run("removed", func(t *testing.T) {
-		o := newCustody(newWorld(t))
+	// claimed is where custodians may agree, and somebody else who has the link.
+	claimed := func(t *testing.T) (o *custody, other *player) {
+		o = newCustody(newWorld(t))
 		o.begin()
 		o.claims()
+		other = o.enrolled()
 		o.later()
+		want[api.Account](t, other.signIn())
+		return o, other
+	}
+	t.Run("removed", func(t *testing.T) {
+		o, _ := claimed(t)
 		o.agrees(o.bob)
 		o.agrees(o.cora)
 		req, _, _ := o.finishing()
@@ -844,12 +851,7 @@ func TestApprovalEnds(t *testing.T) {
 		want[struct{}](t, o.claimant.json("POST", o.at("/finish"), req))
 	})
 	t.Run("after she was bound", func(t *testing.T) {
-		o := newCustody(newWorld(t))
-		o.begin()
-		o.claims()
-		other := o.enrolled()
-		o.later()
-		want[api.Account](t, other.signIn())
+		o, other := claimed(t)
 		o.agrees(o.bob)
 		o.agrees(o.cora)
 		req, _, _ := o.finishing()
@@ -859,12 +861,7 @@ func TestApprovalEnds(t *testing.T) {
 		want[struct{}](t, o.claimant.json("POST", o.at("/finish"), req))                    // cut off, it goes on
 	})
 	t.Run("nobody is left", func(t *testing.T) {
-		o := newCustody(newWorld(t))
-		o.begin()
-		o.claims()
-		other := o.enrolled()
-		o.later()
-		want[api.Account](t, other.signIn())
+		o, other := claimed(t)
 		o.agrees(o.bob)
 		refused(t, other.json("POST", o.at("/claim"), o.claimOf(other)), api.CodeForbidden)
 		o.ada.replay(o.firm).remove(o.bob.author.Member)

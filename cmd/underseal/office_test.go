@@ -84,3 +84,12 @@ func TestNamesThatLookAlike(t *testing.T) {
 		t.Errorf("Bob looks like nobody: %s", text)
 	}
 }
+
+// TestRolesAreOfCommands: what is said of a command's role is said of one that there is.
+func TestRolesAreOfCommands(t *testing.T) {
+	for name := range takesRole {
+		if !slices.ContainsFunc(memberCommands(), func(c command) bool { return c.name == name }) {
+			t.Errorf("there is no command %s", name)
+		}
+	}
+}

@@ -8,9 +8,9 @@ import (
 	"github.com/underseal/underseal/protocol/wire"
 )
 
-// Headers of every request in a firm, and of those that change an account's factors (ChangeMessage). A cookie alone, stolen, is nobody's session: the device's key, which the session was opened
-// with, signs each request (SPEC S-REQUEST-01). The session's id says which of a browser's cookies counts, so that two of its
-// tabs do not take each other's.
+// Headers of every request in a firm, and of those that change an account's factors (ChangeMessage). A cookie alone, stolen, is
+// nobody's session: the device's key, which the session was opened with, signs each request (SPEC S-REQUEST-01). The session's id
+// says which of a browser's cookies counts, so that two of its tabs do not take each other's.
 const (
 	HeaderSession = "X-Underseal-Session" // the session's id
 	HeaderProof   = "X-Underseal-Proof"   // base64url of the Ed25519 signature over RequestMessage, or ChangeMessage
@@ -22,14 +22,7 @@ const HeaderDigest = "Content-Digest"
 // RequestMessage is what a session's key signs of a request: where it goes, as it is sent, and the Content-Digest of its body, if
 // it has one. There is no time in it, and no clock to be wrong: what changes anything has an id, and again is the same.
 func RequestMessage(firm wire.ChainID, session wire.ObjectID, method, target, digest string) []byte {
-	w := wire.NewWriter()
-	w.Text(string(keys.LabelSignRequest))
-	w.Fixed(firm[:])
-	w.Fixed(session[:])
-	w.Text(method)
-	w.Text(target)
-	w.Text(digest)
-	return w.Bytes()
+	return requestMessage(keys.LabelSignRequest, firm[:], session, method, target, digest)
 }
 
 // SignRequest is the headers of a request, signed by the session's key.
@@ -41,9 +34,13 @@ func SignRequest(firm wire.ChainID, session wire.ObjectID, key ed25519.PrivateKe
 // cannot unlock takes no way to unlock from its owner (SPEC S-FACTOR-01). The session's id keeps a signature from another session,
 // and method, target and digest from another change.
 func ChangeMessage(account, session wire.ObjectID, method, target, digest string) []byte {
+	return requestMessage(keys.LabelSignChange, account[:], session, method, target, digest)
+}
+
+func requestMessage(label keys.Label, of []byte, session wire.ObjectID, method, target, digest string) []byte {
 	w := wire.NewWriter()
-	w.Text(string(keys.LabelSignChange))
-	w.Fixed(account[:])
+	w.Text(string(label))
+	w.Fixed(of)
 	w.Fixed(session[:])
 	w.Text(method)
 	w.Text(target)

@@ -123,8 +123,9 @@ func subjectOf(tx store.Tx, account wire.ObjectID, firm wire.ChainID) (subject l
 	return subject, link, found, err
 }
 
-// AllowSSO gives a session that just showed a factor, and has unlocked the account, leave to link its account with a firm's identity provider. Only who
-// has a seat in the firm's own chain gets it: what a firm's provider says is its word about its own staff.
+// AllowSSO gives a session that just showed a factor, and has unlocked the account, leave to link its account with a firm's
+// identity provider. Only who has a seat in the firm's own chain gets it: what a firm's provider says is its word about its own
+// staff.
 func (a *Service) AllowSSO(ctx context.Context, now time.Time, who Who, req api.SSORequest) (out api.SSOReply, err error) {
 	if err := who.justProved(now); err != nil {
 		return out, err

@@ -430,7 +430,7 @@ func TestRestored(t *testing.T) {
 	t.Parallel()
 	server := program.Start(t, program.Binary(t), "")
 	files := t.TempDir()
-	ada := browser.Start(t, browser.Options{Authenticator: true})
+	ada := browser.Start(t, browser.Options{Authenticator: true, Script: bend})
 	setUp(t, ada, server.SetupLink(), false)
 	newMatter(ada, "Doe v. Roe")
 	clara := browser.Start(t, browser.Options{Authenticator: true})
@@ -473,6 +473,11 @@ func TestRestored(t *testing.T) {
 	ada.See("#lied-evidence")
 	says(t, ada, "#lied", "contradicted", "Signed by the log", "root "+root, "What was promised", "What was shown", "underseal-verify evidence")
 	ada.Screen("49-lied")
+	// Soon it is caught at something that nobody else can judge: the proof stays.
+	ada.Eval(`window.tell({event: "lied", failure: {code: "server-lied", detail: ""}, promised: "an entry", shown: "none"})`)
+	if ada.Eval(`!!document.querySelector("#lied-evidence")`) != "true" {
+		t.Fatal("what proves it left the page")
+	}
 	ada.Click("#lied-evidence")
 	evidence := saved(t, ada, "underseal-evidence.json")
 	if !json.Valid(evidence) {

@@ -141,7 +141,6 @@ class Program implements App {
 
   #calmed() {
     this.#tried = null;
-    this.#proof = null;
     this.#drawHead();
     focusHeading();
   }
