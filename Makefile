@@ -1,6 +1,5 @@
 # Underseal. Each target prints what it does; Go alone is needed for `make run` and `make build`.
 GO ?= go
-BIN := bin/underseal
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test check vectors attacks bench demo-tamper clean tools
@@ -10,21 +9,33 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | grep -vE '^(run|build|test)	' | sort
 
 # Who tries the product waits for its first build, so: one set of flags for everything built for this machine, that the standard library is
-# compiled once; nothing linked with C; no debugger's tables, which no stack trace needs; and a compiler that collects garbage less often.
+# compiled once; nothing linked with C; no debugger's tables, which no stack trace needs; a compiler that collects no garbage before it holds
+# half a gigabyte; and first of all everything compiled, for browsers and for this machine at once, so that there is work for every
+# processor while modules are on their way.
 build: export GOFLAGS := -trimpath -gcflags=all=-dwarf=false
 build: export CGO_ENABLED := 0
-build: export GOGC := 400
+build: export GOGC := off
+build: export GOMEMLIMIT := 512MiB
 build: ## the module, the screens and the binaries, into webapp/dist and bin
+	@echo "== build: compile, for browsers and for this machine at once"
+	@$(MAKE) --no-print-directory -j2 compile-for-browsers compile-for-here
 	@echo "== build: module and screens"
 	$(GO) run ./webapp/build
-	@echo "== build: $(BIN)"
-	$(GO) build -o $(BIN) ./cmd/underseal
-	@echo "== build: bin/underseal-verify"
-	$(GO) build -o bin/underseal-verify ./cmd/underseal-verify
+	@echo "== build: bin/underseal, bin/underseal-verify"
+	$(GO) build -o bin/ ./cmd/underseal ./cmd/underseal-verify
+
+.PHONY: compile-for-browsers compile-for-here
+compile-for-browsers:
+	GOOS=js GOARCH=wasm GOFLAGS=-trimpath $(GO) build ./wasm ./wasm/password
+
+compile-for-here: # first what needs no module; the bundler last
+	$(GO) build net/http
+	$(GO) build ./webapp/build ./cmd/underseal ./cmd/underseal-verify
+	$(GO) build -modfile=test/tools.mod github.com/evanw/esbuild/pkg/api github.com/evanw/esbuild/pkg/cli
 
 run: build ## build everything and serve on http://localhost:8420, with data in ./data
 	@echo "== run"
-	./$(BIN) serve
+	./bin/underseal serve
 
 tools: # what tests need beside Go: Chromium from Debian's packages, axe from npm
 	@echo "== tools: Chromium, axe"
