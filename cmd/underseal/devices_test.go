@@ -273,6 +273,32 @@ func TestOneDevice(t *testing.T) {
 	}
 }
 
+// TestMemberSessionEnds: the beginning of its id ends a session, here that of a command which waits for an answer.
+func TestMemberSessionEnds(t *testing.T) {
+	w := newWorld(t)
+	p := w.person()
+	p.want(exitFine, "join", w.link(chain.RoleClient, chain.ModeOpensAtOnce))
+	p.talk("devices", "--approve", w.person().talk("login", w.origin).until(codeShown)).until(wordsShown)
+	others := func() (ids []string) {
+		list := parsed[map[string][]client.SessionView](p, p.want(exitFine, "sessions", "--json").stdout)["sessions"]
+		for _, v := range list {
+			if !v.Current {
+				ids = append(ids, v.ID)
+			}
+		}
+		return ids
+	}
+	ids := others()
+	if len(ids) != 1 {
+		t.Fatalf("other sessions: %v", ids)
+	}
+	p.want(exitFine, "sessions", "--end", ids[0][:8])
+	if ids := others(); len(ids) != 0 {
+		t.Errorf("other sessions are left: %v", ids)
+	}
+	p.has(p.want(exitError, "sessions", "--end", ids[0][:8]), "You have no session")
+}
+
 // TestMemberRootInterrupted: a next root whose answer never came is in force, or it is not, and the identity of this home follows
 // (SPEC S-ROOT-06).
 func TestMemberRootInterrupted(t *testing.T) {

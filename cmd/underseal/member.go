@@ -45,7 +45,7 @@ const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] CO
     devices [--approve CODE] [--rename ID NAME] [--revoke ID [--yes]]
                                        what your account is open on; letting a new device in, and putting one out, which
                                        asks first: --yes is the answer
-    custody FIRM [--leave [--yes]] [--withdraw]
+    custody FIRM [--leave [--yes]] [--withdraw [--yes]]
                                        what you left with a firm's custodians, who together bring you back if you lose everything
     recover FIRM [--begin NAME --reason TEXT] [--agree ID --words WORDS] [--stop ID]
                                        bringing somebody back (owners and custodians), and stopping it
@@ -55,7 +55,7 @@ const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] CO
     sign-out FIRM NAME --reason TEXT   end somebody's sessions in a firm (owners)
     read [--acknowledge]               four short things that everybody should know, and saying that you read them
 
-A matter is its name, or the beginning of its id, as is a device. The identity lies in --home, else in $XDG_CONFIG_HOME/underseal or
+A matter is its name, or the beginning of its id, as is a device or a session. The identity lies in --home, else in $XDG_CONFIG_HOME/underseal or
 ~/.config/underseal. The passphrase is asked for, or read from a file descriptor. --json prints one object, errors too.
 Exit codes: 0 fine, 1 error, 2 usage, 3 the server lied.
 `
@@ -113,7 +113,7 @@ func memberCommands() []command {
 		{"policy", "FIRM [--set KEY=VALUE]...\n  KEY is one of these, VALUE as it says:" + policyHelp(), (*session).policy},
 		{"sessions", "[--end ID] [--end-others]", (*session).sessions},
 		{"devices", "[--approve CODE] [--rename ID NAME] [--revoke ID [--yes]]\n  ID may be the beginning of one", (*session).devices},
-		{"custody", "FIRM [--leave [--yes]] [--withdraw]", (*session).custody},
+		{"custody", "FIRM [--leave [--yes]] [--withdraw [--yes]]", (*session).custody},
 		{"recover", "FIRM [--begin NAME --reason TEXT] [--agree ID --words WORDS] [--stop ID --reason TEXT]\n  or recover LINK to ask to be brought back yourself, then recover to go on", (*session).recover},
 		{"people", "FIRM [--csv FILE] [--force]", (*session).people},
 		{"unlock", "FIRM NAME --reason TEXT", (*session).unlockMember},

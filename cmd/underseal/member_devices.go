@@ -311,20 +311,26 @@ func (s *session) device(ctx context.Context, text string) (client.DeviceView, w
 	return d, id, err
 }
 
-func oneDevice(list []client.DeviceView, text string) (found client.DeviceView, err error) {
+func oneDevice(list []client.DeviceView, text string) (client.DeviceView, error) {
+	return beginning(list, func(d client.DeviceView) string { return d.ID }, text, "device")
+}
+
+// beginning is the one of a list whose id begins so; what it is called is also, with an s, the command that lists them.
+func beginning[T any](list []T, id func(T) string, text, called string) (found T, err error) {
 	n := 0
-	for _, d := range list {
-		if strings.HasPrefix(d.ID, text) {
-			found, n = d, n+1
+	for _, v := range list {
+		if strings.HasPrefix(id(v), text) {
+			found, n = v, n+1
 		}
 	}
+	var none T
 	switch n {
 	case 0:
-		return found, plain(api.CodeNotHere, "You have no device %s: underseal devices lists them.", quote(text))
+		return none, plain(api.CodeNotHere, "You have no %s %s: underseal %ss lists them.", called, quote(text), called)
 	case 1:
 		return found, nil
 	}
-	return client.DeviceView{}, plain(codeAmbiguous, "Several of your devices begin with %s: give more of the id.", quote(text))
+	return none, plain(codeAmbiguous, "Several of your %ss begin with %s: give more of the id.", called, quote(text))
 }
 
 func (s *session) renameDevice(ctx context.Context, text, name string) error {

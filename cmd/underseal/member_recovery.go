@@ -17,7 +17,7 @@ func (s *session) custody(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("custody", flag.ContinueOnError)
 	leave := f.Bool("leave", false, "leave your identity with the firm's custodians")
 	withdraw := f.Bool("withdraw", false, "take it back")
-	yes := f.Bool("yes", false, "leave it without being asked")
+	yes := f.Bool("yes", false, "do it without being asked")
 	rest, err := s.arguments(f, args, 1, "FIRM")
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func (s *session) custody(ctx context.Context, args []string) error {
 	if *leave && *withdraw {
 		return misused("--leave and --withdraw are two things")
 	}
-	if *leave {
+	if *leave || *withdraw {
 		if err := s.mayAsk(*yes); err != nil {
 			return err
 		}
@@ -48,6 +48,11 @@ func (s *session) custody(ctx context.Context, args []string) error {
 		v, err = s.client.Escrow(ctx, firm, v.Policy)
 	}
 	if err == nil && *withdraw {
+		if v.Left != nil {
+			if err := s.confirmed(ctx, *yes, parting(v)); err != nil {
+				return err
+			}
+		}
 		v, err = s.client.WithdrawEscrow(ctx, firm)
 	}
 	if err != nil {
@@ -67,6 +72,11 @@ func (s *session) custody(ctx context.Context, args []string) error {
 func consent(v client.CustodyView) string {
 	return fmt.Sprintf("You are about to leave your identity in %s with %s. Any %d of them together could become you in this firm. Before they can hand it to anybody, %d hours pass in which you, every owner and every custodian are told and can stop it.",
 		quote(v.FirmName), holderNames(v.Holders), v.K, v.Hours)
+}
+
+// parting says what is given up by taking it back.
+func parting(v client.CustodyView) string {
+	return fmt.Sprintf("You are about to take back what you left with %s. If you then lose every device and your kit, nobody can bring you back into %s.", holderNames(v.Left.Holders), quote(v.FirmName))
 }
 
 // endedText says what somebody has not left any more, and how he leaves it again.

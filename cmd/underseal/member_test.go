@@ -277,6 +277,7 @@ func TestMember(t *testing.T) {
 	p.has(p.want(exitFine, "ls"), "Roe v. Wade", "client", "open")
 	p.has(p.want(exitFine, "whoami"), "Carl Client", w.origin, "Firm & Partners")
 	p.has(p.want(exitFine, "sessions"), "by passphrase  (this one)")
+	p.has(p.want(exitError, "sessions", "--end", "aaaaaaaa"), "You have no session “aaaaaaaa”: underseal sessions lists them.")
 	p.has(p.want(exitError, "policy", "Firm & Partners"), "Your role does not allow that. To read it takes a seat in the firm itself; to sign, that of an owner.")
 
 	content := noise(9<<20 + 17)

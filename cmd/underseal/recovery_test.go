@@ -53,7 +53,13 @@ func TestMemberRecovery(t *testing.T) {
 	if !strings.Contains(left.stderr, "You are about to leave your identity in “Firm & Partners” with Bob Barrister, Olga Owner. Any 2 of them together could become you in this firm") || !strings.Contains(left.stdout, "You left your identity with Bob Barrister, Olga Owner") {
 		t.Errorf("%q %q", left.stderr, left.stdout)
 	}
-	dora.has(dora.want(exitFine, "custody", firm, "--withdraw"), "You left nothing")
+	dora.want(exitUsage, "custody", firm, "--withdraw") // nobody is there to be asked
+	dora.has(dora.typed(exitError, []string{"n"}, "custody", firm, "--withdraw"), "Nothing was done")
+	dora.has(dora.want(exitFine, "custody", firm), "You left your identity with")
+	back := dora.want(exitFine, "custody", firm, "--withdraw", "--yes")
+	if !strings.Contains(back.stderr, "You are about to take back what you left with Bob Barrister, Olga Owner. If you then lose every device") || !strings.Contains(back.stdout, "You left nothing") {
+		t.Errorf("%q %q", back.stderr, back.stdout)
+	}
 	dora.want(exitFine, "custody", firm, "--leave", "--yes")
 	owner.has(owner.want(exitFine, "people", firm), "left with custodians: Bob Barrister, Olga Owner, any 2 of whom can bring him back")
 	owner.has(owner.want(exitFine, "recover", firm), "Nobody has ever been brought back.")
