@@ -148,7 +148,7 @@ func (c *Client) register(ctx context.Context, a *account) error {
 	if err != nil || !found {
 		return err
 	}
-	err = c.call(ctx, methodPost, api.RouteDevices, api.NewDevice{Device: r.Device, Hash: sha256.Sum256(r.Token)}, nil)
+	err = c.changeFactors(ctx, a, methodPost, api.RouteDevices, api.NewDevice{Device: r.Device, Hash: sha256.Sum256(r.Token)}, nil)
 	if hasCode(err, api.CodeDeviceRevoked) {
 		err = c.revokedHere(ctx, err)
 		c.SignOut(ctx)

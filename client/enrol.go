@@ -236,11 +236,18 @@ func (c *Client) OpenDeviceCode(ctx context.Context, text string) (DeviceAnswerV
 	if err != nil {
 		return DeviceAnswerView{}, c.refuse(ctx, "a new device", err)
 	}
-	put := api.DeviceAnswer{Answer: x.answer.Bytes()}
-	if err := c.retry(ctx, func() error { return c.call(ctx, methodPut, api.DeviceAnswerPath(code.String()), put, &reply) }); err != nil {
+	if reply, err = c.putAnswer(ctx, a, code, api.DeviceAnswer{Answer: x.answer.Bytes()}); err != nil {
 		return DeviceAnswerView{}, failureOf(err)
 	}
 	return DeviceAnswerView{Code: code.String(), Words: x.answer.Words(), ExpiresAt: reply.Expires * 1000}, nil
+}
+
+// putAnswer sends what this device answers to a code.
+func (c *Client) putAnswer(ctx context.Context, a *account, code vault.DeviceCode, put api.DeviceAnswer) (reply api.DeviceRequest, err error) {
+	err = c.retry(ctx, func() error {
+		return c.changeFactors(ctx, a, methodPut, api.DeviceAnswerPath(code.String()), put, &reply)
+	})
+	return reply, err
 }
 
 // answerOnce makes the answer to a code, or is the one that was made: a server takes no second one.
@@ -281,9 +288,8 @@ func (c *Client) GrantDevice(ctx context.Context) error {
 	if err != nil {
 		return failureOf(err)
 	}
-	put := api.DeviceAnswer{Grant: x.grant}
-	var reply api.DeviceRequest
-	return failureErr(c.retry(ctx, func() error { return c.call(ctx, methodPut, api.DeviceAnswerPath(x.code.String()), put, &reply) }))
+	_, err = c.putAnswer(ctx, a, x.code, api.DeviceAnswer{Grant: x.grant})
+	return failureErr(err)
 }
 
 // RefuseDevice tells the new device no: its words are other ones, or nobody here knows it.

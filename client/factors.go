@@ -22,7 +22,7 @@ func (c *Client) took(a *account, reply api.Account) {
 	}
 }
 
-// changeFactors sends what changes factors or revokes a device. The account's keyring key signs it: who signed in and cannot unlock shuts
+// changeFactors sends what changes factors or devices. The account's keyring key signs it: who signed in and cannot unlock shuts
 // nobody out (SPEC S-FACTOR-01).
 func (c *Client) changeFactors(ctx context.Context, a *account, method, path string, in, out any) error {
 	r, err := requestOf(method, path, in)

@@ -85,7 +85,7 @@ func TestDevices(t *testing.T) {
 	want[api.ChainHead](t, ada.get(m.path()))
 
 	// Its token signs nobody in, beside another account's as well, and it is not registered again; a token that is wrong is none.
-	back := &player{world: w, cookies: map[string]string{}, login: ada.login}
+	back := &player{world: w, cookies: map[string]string{}, login: ada.login, account: ada.account, ring: ada.ring}
 	a := back.signInFrom(newDevice(t), phone)
 	refused(t, a, api.CodeDeviceRevoked)
 	var told api.Error

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"maps"
@@ -219,4 +220,42 @@ func TestAccountSaysItsSession(t *testing.T) {
 	id, _ := p.showPassword("ada", horses)
 	finished := want[api.PasswordFinished](t, p.finishPassword(id, api.PasswordFinish{Code: w.fresh(ada.app)}))
 	check(p, *finished.Account)
+}
+
+// TestWhoCannotUnlockLetsNoDeviceIn: S-FACTOR-01, S-ENROL-06, S-DEVICE-01. A device that is let in has a session of its own, with a fresh
+// proof: who has a stolen factor would let one in by it, that the next, and so go on when the factor is removed. Nor does he fill the room
+// for his owner's devices.
+func TestWhoCannotUnlockLetsNoDeviceIn(t *testing.T) {
+	w := newWorld(t)
+	ada, mallory, n := w.owned(), w.founder(), w.newcomer()
+	unsigned, own, others := ada.thiefOfKey(), ada.thiefOfKey(), ada.thiefOfKey()
+	unsigned.ring, others.ring = nil, mallory.ring
+	want[api.DeviceRequest](t, n.ask())
+	before := ada.kept()
+	for who, thief := range map[string]*player{"unsigned": unsigned, "by a key of his own": own, "by another account's": others} {
+		for what, a := range map[string]answer{
+			"an answer": thief.putAnswer(n.code, thief.answers(n.keys.Request()).Bytes()),
+			"a device":  thief.register(newDevice(t)),
+		} {
+			if a.code() != api.CodeUnlockFirst || a.status != 403 {
+				t.Errorf("%s, %s: %d %s", what, who, a.status, a.body)
+			}
+		}
+	}
+	// What the owner answered, the thief does not grant either, in her session's cookies.
+	mine := ada.answers(n.keys.Request())
+	grant, err := mine.Grant(rand.Reader, vault.Root{1})
+	w.ok(err)
+	if ada.kept() != before {
+		t.Error("something was changed")
+	}
+	want[api.DeviceRequest](t, ada.putAnswer(n.code, mine.Bytes()))
+	cookies := ada.thief()
+	cookies.here = ada.here
+	refused(t, cookies.putGrant(n.code, grant.Bytes()), api.CodeUnlockFirst)
+	refused(t, n.in(n.code, n.keys.DeviceKey()), api.CodeSignInFailed)
+
+	want[api.DeviceRequest](t, ada.putGrant(n.code, grant.Bytes()))
+	want[api.Account](t, n.in(n.code, n.keys.DeviceKey()))
+	want[api.Devices](t, ada.register(newDevice(t)))
 }

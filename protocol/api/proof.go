@@ -30,7 +30,7 @@ func SignRequest(firm wire.ChainID, session wire.ObjectID, key ed25519.PrivateKe
 	return proofHeader(session, ed25519.Sign(key, RequestMessage(firm, session, method, target, digest)), digest)
 }
 
-// ChangeMessage is what an account's keyring key signs of a request that changes factors, or revokes a device: whoever signed in and
+// ChangeMessage is what an account's keyring key signs of a request that changes factors or devices: whoever signed in and
 // cannot unlock takes no way to unlock from its owner (SPEC S-FACTOR-01). The session's id keeps a signature from another session,
 // and method, target and digest from another change.
 func ChangeMessage(account, session wire.ObjectID, method, target, digest string) []byte {

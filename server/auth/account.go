@@ -118,7 +118,7 @@ func signed(ring layout.Keyring, message, signature []byte) bool {
 	return len(ring.Key) == ed25519.PublicKeySize && ed25519.Verify(ring.Key, message, signature)
 }
 
-// unlocked is whether who changes factors has unlocked the account: its keyring key signed this very request. Whoever signed in and
+// unlocked is whether who changes factors or devices has unlocked the account: its keyring key signed this very request. Whoever signed in and
 // has no key would else shut its owner out for good (SPEC S-FACTOR-01). Every account was made with such a key.
 func (w Who) unlocked(tx store.Tx) error {
 	ring, _, err := layout.Get[layout.Keyring](tx, layout.KeyringKey(w.Account))

@@ -97,8 +97,8 @@ func listDevices(tx store.Tx, who Who) (api.Devices, error) {
 	return out, err
 }
 
-// NewDevice notes which device a session is of, and keeps it where it is new, which takes a proof. The same again is answered as it
-// was.
+// NewDevice notes which device a session is of, and keeps it where it is new, which takes a proof and who has unlocked the account.
+// The same again is answered as it was.
 func (a *Service) NewDevice(ctx context.Context, now time.Time, who Who, req api.NewDevice) (out api.Devices, err error) {
 	if req.Device.IsZero() {
 		return out, access.Deny(api.CodeBadRequest)
@@ -134,6 +134,9 @@ func keepDevice(tx store.Tx, now time.Time, who Who, req api.NewDevice) error {
 		return &api.Error{Code: api.CodeDeviceRevoked, Device: req.Device}
 	case !found:
 		if err := who.justProved(now); err != nil {
+			return err
+		}
+		if err := who.unlocked(tx); err != nil {
 			return err
 		}
 		if err := roomForDevice(tx, account); err != nil {

@@ -111,13 +111,17 @@ func deviceRequest(tx store.Tx, now time.Time, text string) (row layout.DeviceRe
 	return row, key, err
 }
 
-// AnswerDevice takes what a device of an account answers to a request: first whose it is, then, from the same session, the grant.
-// The first answer is the only one. The same again is answered as it was.
+// AnswerDevice takes what a device of an account that has unlocked it answers to a request: first whose it is, then, from the same
+// session, the grant. The first answer is the only one. The same again is answered as it was.
 func (a *Service) AnswerDevice(ctx context.Context, now time.Time, who Who, code string, req api.DeviceAnswer) (out api.DeviceRequest, err error) {
 	if err := who.justProved(now); err != nil {
 		return out, err
 	}
 	err = a.updateAs(ctx, now, who, func(tx store.Tx) error {
+		// A device that is let in has a session by no factor of its owner's, which goes on when those are removed.
+		if err := who.unlocked(tx); err != nil {
+			return err
+		}
 		row, key, err := deviceRequest(tx, now, code)
 		if err != nil {
 			return err
