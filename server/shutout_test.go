@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/underseal/underseal/keys/vault"
@@ -258,4 +259,33 @@ func TestWhoCannotUnlockLetsNoDeviceIn(t *testing.T) {
 	want[api.DeviceRequest](t, ada.putGrant(n.code, grant.Bytes()))
 	want[api.Account](t, n.in(n.code, n.keys.DeviceKey()))
 	want[api.Devices](t, ada.register(newDevice(t)))
+}
+
+// TestNameThatIsAnothersKit: S-FACTOR-01, S-PASSWORD-04. What stands for a name is any 32 bytes to the server, such as a kit's login key,
+// which whoever has its owner's cookie reads. A password under it, in another account, takes nothing of the kit's away when it goes.
+func TestNameThatIsAnothersKit(t *testing.T) {
+	w := newWorld(t)
+	ada, mallory := w.founder(), w.founder()
+	kit := newKey(t)
+	want[api.Account](t, ada.putKit(kit))
+	seen := want[api.Account](t, ada.thief().get(api.RouteAccount))
+	i := slices.IndexFunc(seen.Vault, func(e api.VaultEntry) bool { return e.Method == uint8(vault.MethodKit) })
+	name := wire.Hash(seen.Vault[i].ID)
+
+	mallory.setApp()
+	put := api.PutPassword{Vault: api.VaultEntry{Method: uint8(vault.MethodPassword), ID: name[:], Wrapped: []byte("sealed")}}
+	put.Record = register(t, name, horses, func(request []byte) []byte {
+		r := want[api.PasswordReply](t, mallory.json("POST", api.RoutePassword, api.PasswordRequest{Name: name, Request: request}))
+		put.Ceremony = r.Ceremony
+		return r.Response
+	})
+	want[api.Account](t, mallory.putPassword(put))
+	want[api.Account](t, mallory.do("DELETE", api.RoutePassword, "", nil, nil))
+
+	back := w.player()
+	back.login = kit
+	begun := want[api.SignInReply](t, back.json("POST", api.RouteSignIns, struct{}{}))
+	proof := back.proof(begun.Challenge)
+	proof.Method = uint8(vault.MethodKit)
+	want[api.Account](t, back.json("POST", "/v1/sign-ins/"+begun.SignIn.String(), api.SignInFinish{Login: proof}))
 }

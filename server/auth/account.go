@@ -222,7 +222,8 @@ func (a *Service) replaceVault(tx store.Tx, now time.Time, account wire.ObjectID
 	return gone, renewVault(tx, account, req.Entry)
 }
 
-// dropVault ends the unlock methods of one kind, and their login keys with them.
+// dropVault ends the unlock methods of one kind, and their login keys with them. What a password is kept under is a name that its
+// owner's client made up: to look it up as a login key would end another's.
 func dropVault(tx store.Tx, account wire.ObjectID, method uint8) (gone []layout.Factor, err error) {
 	err = tx.Scan(layout.VaultMethod(account, method), nil, 0, func(k, v []byte) error {
 		var e api.VaultEntry
@@ -230,8 +231,10 @@ func dropVault(tx store.Tx, account wire.ObjectID, method uint8) (gone []layout.
 			return err
 		}
 		gone = append(gone, factor(kindOf[vault.Method(method)], e.ID))
-		if err := tx.Delete(layout.LoginKey(e.ID)); err != nil {
-			return err
+		if isLogin(method) {
+			if err := tx.Delete(layout.LoginKey(e.ID)); err != nil {
+				return err
+			}
 		}
 		return tx.Delete(k)
 	})
