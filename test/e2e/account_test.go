@@ -243,6 +243,27 @@ func TestKitIsTested(t *testing.T) {
 	fresh.See("#matter-new")
 }
 
+// TestNothingSaidStays: what was said last, which may name a document, is gone from the page of who locked or signed out.
+func TestNothingSaidStays(t *testing.T) {
+	t.Parallel()
+	server := program.Start(t, program.Binary(t), "")
+	ada := browser.Start(t, browser.Options{Authenticator: true})
+	setUp(t, ada, server.SetupLink(), false)
+	newMatter(ada, "Doe v. Roe")
+	for _, leave := range []string{"#lock", "#sign-out"} {
+		name := strings.TrimPrefix(leave, "#") + ".txt"
+		put(t, ada, name)
+		ada.Until("its name was said", browser.Patience, `document.querySelector("#announce").textContent.includes(`+strconv.Quote(name)+`)`)
+		ada.Click(leave)
+		ada.See("#signin-passkey")
+		if said := ada.String(`document.querySelector("#announce").textContent`); said != "" {
+			t.Errorf("after %s the page still holds %q", leave, said)
+		}
+		ada.Click("#signin-passkey")
+		openMatter(ada)
+	}
+}
+
 // TestPasskeyWithoutPRF: it signs in, the kit unlocks, and a passkey that can do both is suggested.
 func TestPasskeyWithoutPRF(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,7 @@ import { leaves, takeOutcome, type Outcome } from "./sso.ts";
 import { Tabs, type Word } from "./tabs.ts";
 import { themeButton } from "./theme.ts";
 import { Transfers } from "./transfers.ts";
-import { ask, button, focusHeading, mark, page, problem } from "./ui.ts";
+import { announce, ask, button, focusHeading, mark, page, problem } from "./ui.ts";
 
 const matterPath = /^\/m\/([a-z2-7]{52})(?:\/(activity|trail|verify|rules|people|recovery)(?:\/([a-z2-7]{26}))?)?\/?$/;
 
@@ -241,6 +241,7 @@ class Program implements App {
     this.#presence.stop();
     this.#alerts.stop();
     this.transfers.forget();
+    announce(""); // what was said last may name a document
     this.#drawHead();
   }
 
