@@ -55,8 +55,9 @@ const memberUsage = `  underseal [--home FOLDER] [--passphrase-fd N] [--json] CO
     sign-out FIRM NAME --reason TEXT   end somebody's sessions in a firm (owners)
     read [--acknowledge]               four short things that everybody should know, and saying that you read them
 
-A matter is its name, or the beginning of its id, as is a device or a session. The identity lies in --home, else in $XDG_CONFIG_HOME/underseal or
-~/.config/underseal. The passphrase is asked for, or read from a file descriptor. --json prints one object, errors too.
+A matter is its name or the beginning of its id, a device or a session the beginning of its id. The identity lies in --home, else in
+$XDG_CONFIG_HOME/underseal or ~/.config/underseal. The passphrase is asked for, or read from a file descriptor. --json prints one
+object, errors too.
 Exit codes: 0 fine, 1 error, 2 usage, 3 the server lied.
 `
 

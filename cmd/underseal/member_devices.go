@@ -315,7 +315,7 @@ func oneDevice(list []client.DeviceView, text string) (client.DeviceView, error)
 	return beginning(list, func(d client.DeviceView) string { return d.ID }, text, "device")
 }
 
-// beginning is the one of a list whose id begins so; what it is called is also, with an s, the command that lists them.
+// beginning is the one of a list whose id begins so. The command that lists them is what one is called, with an s.
 func beginning[T any](list []T, id func(T) string, text, called string) (found T, err error) {
 	n := 0
 	for _, v := range list {
