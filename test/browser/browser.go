@@ -120,11 +120,12 @@ func (b *Browser) Empty(origin string) {
 	b.must(err)
 }
 
+// What failed stands last, after the page: the end of a long log is what is read first.
 func (b *Browser) must(err error) {
 	b.t.Helper()
 	if err != nil {
 		b.shoot("failure")
-		b.t.Fatal(err, "\n", b.Text())
+		b.t.Fatalf("the page says:\n%s\n%v", b.Text(), err)
 	}
 }
 
@@ -134,7 +135,7 @@ func (b *Browser) do(steps ...chromedp.Action[chromedp.Void]) {
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		b.shoot("failure")
-		b.t.Fatalf("%v; the page says:\n%s", err, b.Text())
+		b.t.Fatalf("the page says:\n%s\n%v", b.Text(), err)
 	}
 }
 
@@ -181,7 +182,7 @@ func (b *Browser) Click(css string) {
 	r, err := chromedp.Call(ctx, runtime.Evaluate, runtime.EvaluateParams{Expression: fmt.Sprintf("document.querySelector(%s).click()", quote(css)), UserGesture: &yes})
 	b.must(err)
 	if r.ExceptionDetails != nil {
-		b.t.Fatalf("%s was gone when it was clicked; the page says:\n%s", css, b.Text())
+		b.t.Fatalf("the page says:\n%s\n%s was gone when it was clicked", b.Text(), css)
 	}
 }
 
@@ -232,7 +233,7 @@ func (b *Browser) Until(what string, patience time.Duration, expression string) 
 		}
 		if time.Now().After(deadline) {
 			b.shoot("failure")
-			b.t.Fatalf("never came: %s (last: %s %v); the page says:\n%s", what, v, err, b.Text())
+			b.t.Fatalf("the page says:\n%s\nnever came: %s (last: %s %v)", b.Text(), what, v, err)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -414,7 +415,7 @@ func (b *Browser) WaitDownload(name string, patience time.Duration) string {
 		if time.Now().After(deadline) {
 			list, _ := os.ReadDir(b.Downloads)
 			b.shoot("failure")
-			b.t.Fatalf("%q was never saved; there is %v; the page says:\n%s", name, list, b.Text())
+			b.t.Fatalf("the page says:\n%s\n%q was never saved; there is %v", b.Text(), name, list)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

@@ -29,6 +29,13 @@ function loginField(id: string, hint?: string): Field {
   return { node: field(t.login, input, hint), input };
 }
 
+/** Puts in the name this device remembers, if it is one and nothing is typed. Whoever is in the field already types over it. */
+export function prefill(input: HTMLInputElement, logins: readonly string[]) {
+  if (logins.length !== 1 || input.value !== "") return;
+  input.value = logins[0] ?? "";
+  if (document.activeElement === input) input.select();
+}
+
 interface PasswordForm {
   prefix: string; // of the ids
   submit: string;
@@ -48,7 +55,7 @@ export function passwordForm(app: App, { prefix, submit: label, hint, primary }:
   });
   // Whoever types needs none of it: what fails here is not shown.
   void app.engine.call("logins").then(({ logins }) => {
-    if (logins.length === 1 && login.input.value === "") login.input.value = logins[0] ?? "";
+    prefill(login.input, logins);
     if (logins.length > 0) remembered?.();
   }, () => undefined);
   return form({}, submit, login.node, password.node, slot.node,

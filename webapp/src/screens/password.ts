@@ -5,7 +5,7 @@ import { appSetup } from "../appsetup.ts";
 import { h } from "../dom.ts";
 import type { AccountView } from "../engine.ts";
 import { date } from "../format.ts";
-import { newPassword } from "../passwordform.ts";
+import { newPassword, prefill } from "../passwordform.ts";
 import { withProof } from "../prove.ts";
 import { say } from "../sentences.ts";
 import { announce, ask, busy, button, dialog, form, problemSlot } from "../ui.ts";
@@ -49,9 +49,7 @@ export function setPassword(app: App, title: string, text: string | null, others
       form({}, submit, chosen.node, others && h("p", { class: "hint" }, t.others), slot.node,
         h("div", { class: "actions" }, button(say.cancel, { class: "quiet" }, () => open.close()), save)));
     open.node.addEventListener("close", () => resolve(done));
-    void app.engine.call("logins").then(({ logins }) => {
-      if (logins.length === 1 && chosen.login.value === "") chosen.login.value = logins[0] ?? "";
-    }, () => undefined);
+    void app.engine.call("logins").then(({ logins }) => prefill(chosen.login, logins), () => undefined);
     chosen.login.focus();
   });
 }
