@@ -39,7 +39,7 @@ func (s *session) custody(ctx context.Context, args []string) error {
 	}
 	v, err := s.client.Custody(ctx, firm)
 	if err == nil && *leave && !v.Offered {
-		return plain(api.CodeNotAllowed, "The firm names no custodians, or too few but you: one's own custodian nobody is. An owner names them with: policy FIRM --set 'recovery=…'.")
+		return plain(api.CodeNotAllowed, "The firm names no custodians, or too few beside you: nobody is his own custodian. An owner names them with: underseal policy FIRM --set 'recovery=…'.")
 	}
 	if err == nil && *leave {
 		if err := s.confirmed(ctx, *yes, consent(v)); err != nil {
@@ -135,7 +135,7 @@ func custodyText(v client.CustodyView) (lines []string) {
 	case v.Offered:
 		lines = append(lines, nothingLeft(v), fmt.Sprintf("The firm names %s: any %d of them could hand your identity back to you, %d hours after somebody asks. Run --leave if you want that.", holderNames(v.Holders), v.K, v.Hours))
 	default:
-		lines = append(lines, nothingLeft(v), "The firm names no custodians, or too few but you.")
+		lines = append(lines, nothingLeft(v), "The firm names no custodians, or too few beside you.")
 	}
 	return lines
 }

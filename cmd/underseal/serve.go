@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/underseal/underseal/server"
@@ -120,6 +121,9 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) (err err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	listener, err := net.Listen("tcp", s.listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("another program listens on %s: stop it, or give another address with --listen", s.listen)
+	}
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -126,6 +127,9 @@ func TestUsage(t *testing.T) {
 	}{
 		{"", exitUsage, "Server:"},
 		{"help", exitFine, "underseal serve"},
+		{"help get", exitFine, "usage: underseal [--home FOLDER] [--passphrase-fd N] [--json] get "},
+		{"help serve", exitFine, "Usage of serve"},
+		{"help nothing", exitUsage, "there is no command"},
 		{"serve --nothing", exitUsage, "nothing"},
 		{"serve more", exitUsage, `takes no "more"`},
 		{"serve --listen 0.0.0.0:8420", exitUsage, "TLS"},
@@ -147,6 +151,20 @@ func TestUsage(t *testing.T) {
 		if code != c.code || !strings.Contains(out.String()+errs.String(), c.says) {
 			t.Errorf("%q: %d %s%s", c.args, code, out.String(), errs.String())
 		}
+	}
+}
+
+// An address that is taken is told with the way out.
+func TestAddressTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	var out, errs bytes.Buffer
+	code := run(t.Context(), []string{"serve", "--listen", taken.Addr().String(), "--data", t.TempDir()}, nil, &out, &errs)
+	if code != exitError || !strings.Contains(errs.String(), "another address with --listen") {
+		t.Errorf("%d %s%s", code, out.String(), errs.String())
 	}
 }
 
