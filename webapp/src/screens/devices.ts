@@ -13,7 +13,7 @@ import { renewRoot } from "./renewal.ts";
 const t = say.devices;
 
 export function devicesSection(app: App, account: AccountView): HTMLElement {
-  const list = h("ul", { id: "devices", class: "plain things" }, h("li", { role: "status" }, say.loading));
+  const list = h("ul", { id: "devices", class: "plain things" }, h("li", {}, h("p", { role: "status" }, say.loading)));
   const due = h("div", { class: "stack", hidden: true },
     h("p", { id: "root-due", class: "caution" }, t.due),
     h("div", { class: "actions start" }, button(t.renew, { id: "root-renew", class: "primary" }, () => renewRoot(app))));

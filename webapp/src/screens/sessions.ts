@@ -14,7 +14,7 @@ const t = say.account;
 export function sessionsSection(app: App): HTMLElement {
   const slot = problemSlot();
   const heading = h("h2", { tabindex: -1 }, t.sessions);
-  const list = h("ul", { id: "sessions", class: "plain things" }, h("li", { role: "status" }, say.loading));
+  const list = h("ul", { id: "sessions", class: "plain things" }, h("li", {}, h("p", { role: "status" }, say.loading)));
   const alone = h("p", { class: "hint", hidden: true }, t.onlyThis);
   const others = button(t.endOthers, { id: "sessions-end-others", hidden: true }, () => ask({
     title: t.endOthersTitle, text: t.endOthersText, yes: t.endOthers, danger: true,
