@@ -210,6 +210,7 @@ func (a *Service) passwordAndCode(ctx context.Context, now time.Time, from netip
 	if err != nil {
 		return out, err
 	}
+	var o opened
 	err = a.finish(ctx, now, layout.PasswordSignInKey(id), func(tx store.Tx) error {
 		if s, err = shownPassword(tx, now, id); err != nil {
 			return err
@@ -222,10 +223,10 @@ func (a *Service) passwordAndCode(ctx context.Context, now time.Time, from netip
 		if err != nil {
 			return err
 		}
-		out, err = a.passwordDone(tx, now, from, id, s, second, token, in)
+		out, o, err = a.passwordDone(tx, now, from, id, s, second, token, in)
 		return err
 	})
-	return out, a.signInFailed(ctx, now, account, kindCode, err)
+	return out, a.signInDone(ctx, now, account, kindCode, o, err)
 }
 
 // secondOf is an attempt at an account's second factor.
@@ -252,6 +253,7 @@ func (a *Service) useCode(tx store.Tx, now time.Time, account wire.ObjectID, con
 // passwordAndPasskey signs in with any passkey of the account, also one that cannot unlock.
 func (a *Service) passwordAndPasskey(ctx context.Context, now time.Time, from netip.Addr, id wire.ObjectID, credential json.RawMessage, token Token, in Browser) (out api.Account, err error) {
 	var account wire.ObjectID
+	var o opened
 	err = a.finish(ctx, now, layout.PasswordSignInKey(id), func(tx store.Tx) error {
 		s, err := shownPassword(tx, now, id)
 		if err != nil {
@@ -273,29 +275,29 @@ func (a *Service) passwordAndPasskey(ctx context.Context, now time.Time, from ne
 		if err := used(tx, now, who, shown); err != nil {
 			return err
 		}
-		out, err = a.passwordDone(tx, now, from, id, s, factor(kindPasskey, shown.ID), token, in)
+		out, o, err = a.passwordDone(tx, now, from, id, s, factor(kindPasskey, shown.ID), token, in)
 		return err
 	})
-	return out, a.signInFailed(ctx, now, account, kindPasskey, err)
+	return out, a.signInDone(ctx, now, account, kindPasskey, o, err)
 }
 
 // passwordDone opens the session of who showed a password and a second factor, and ends the sign-in.
-func (a *Service) passwordDone(tx store.Tx, now time.Time, from netip.Addr, id wire.ObjectID, s layout.PasswordSignIn, second layout.Factor, token Token, in Browser) (out api.Account, err error) {
+func (a *Service) passwordDone(tx store.Tx, now time.Time, from netip.Addr, id wire.ObjectID, s layout.PasswordSignIn, second layout.Factor, token Token, in Browser) (out api.Account, o opened, err error) {
 	if err := tx.Delete(layout.PasswordSignInKey(id)); err != nil {
-		return out, err
+		return out, o, err
 	}
-	session, err := a.openAccountSession(tx, now, s.Account, []layout.Factor{factor(kindPassword, s.Name[:]), second}, token, in)
+	o, err = a.openAccountSession(tx, now, s.Account, []layout.Factor{factor(kindPassword, s.Name[:]), second}, token, in)
 	if err != nil {
-		return out, err
+		return out, o, err
 	}
 	if err := a.succeeded(tx, now, from, s); err != nil {
-		return out, err
+		return out, o, err
 	}
-	if out, err = readAccount(tx, s.Account, session); err != nil {
-		return out, err
+	if out, err = readAccount(tx, s.Account, o.id); err != nil {
+		return out, o, err
 	}
 	out.Failed, err = gotIn(tx, s.Account, 1, s.Codes)
-	return out, err
+	return out, o, err
 }
 
 // succeeded ends the waits that attempts of a name and of codes left.

@@ -181,10 +181,5 @@ func (a *Service) endMember(tx store.Tx, now time.Time, firm wire.ChainID, membe
 	if err != nil {
 		return err
 	}
-	for _, row := range rows {
-		if err := a.endSession(tx, now, firm, row, endedByRecovery); err != nil {
-			return err
-		}
-	}
-	return nil
+	return a.endSessions(tx, now, firm, rows, endedByRecovery)
 }
