@@ -264,9 +264,12 @@ func (s *session) prompted(ctx context.Context, how ask) ([]byte, error) {
 	if !isTerminal(s.stdin) {
 		return nil, misused("there is no terminal to ask for the passphrase: give --passphrase-fd N")
 	}
-	first, err := s.hidden(ctx, "Passphrase: ")
-	if err != nil || how == askOnce {
-		return first, err
+	if how == askOnce {
+		return s.hidden(ctx, "Passphrase: ")
+	}
+	first, err := s.hidden(ctx, "A new passphrase, which unlocks on this device from now on: ")
+	if err != nil {
+		return nil, err
 	}
 	second, err := s.hidden(ctx, "Once more: ")
 	if err == nil && string(first) != string(second) {

@@ -126,13 +126,23 @@ func ownWord(p client.OfficePerson) string {
 	return fmt.Sprintf("%d ways to unlock; %s", p.Ways, read)
 }
 
+func passkeys(n, unlocking int) string {
+	switch {
+	case n == 1 && unlocking == 1:
+		return "a passkey"
+	case n == 1:
+		return "a passkey that does not unlock"
+	}
+	return fmt.Sprintf("%d passkeys, of which unlock: %d", n, unlocking)
+}
+
 func serversWord(o *client.OfficeServer) string {
 	if o == nil {
 		return "nothing"
 	}
 	var how []string
 	if o.Passkeys > 0 {
-		how = append(how, fmt.Sprintf("%d passkeys, of which %d unlock", o.Passkeys, o.Unlocking))
+		how = append(how, passkeys(o.Passkeys, o.Unlocking))
 	}
 	for _, kind := range []struct {
 		has  bool

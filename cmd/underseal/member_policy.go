@@ -27,9 +27,12 @@ var policyRules = map[string]string{
 	"idle":            fmt.Sprintf("minutes without use after which a session locks, 1 to %d; %d unless set", chain.MaxIdle, chain.DefaultPolicy().Idle),
 	"absolute":        fmt.Sprintf("minutes after which a session ends, %d to %d and no less than idle; %d unless set", chain.MinAbsolute, chain.MaxAbsolute, chain.DefaultPolicy().Absolute),
 	"one-session":     "true or false: signing in elsewhere ends the session before; false unless set",
-	"networks":        fmt.Sprintf("at most %d, as in 192.0.2.0/24,2001:db8::/32, yours among them; none, from anywhere, unless set", chain.MaxNetworks),
+	"networks":        fmt.Sprintf("at most %d, as in 192.0.2.0/24,2001:db8::/32, yours among them; anywhere unless set", chain.MaxNetworks),
 	"recovery":        fmt.Sprintf("off, or as in '2 of NAME, NAME after 48 hours': at least 2 of at most %d custodians, after %d to %d hours; off unless set", chain.MaxRecovery, chain.MinRecoveryWait, chain.MaxRecoveryWait),
 }
+
+// anywhere is where one may sign in from, where there is no rule of networks.
+const anywhere = "anywhere"
 
 func policyHelp() string {
 	var b strings.Builder
@@ -57,7 +60,7 @@ func policyValue(p chain.Policy, who []client.CustodianView, key string) string 
 	case "one-session":
 		return strconv.FormatBool(p.OneSession)
 	case "networks":
-		return strings.Join(p.Networks, ",")
+		return or(strings.Join(p.Networks, ","), anywhere)
 	}
 	if p.RecoveryK == 0 {
 		return "off"
@@ -133,8 +136,21 @@ func custodianNamed(who []client.CustodianView, name string) (chain.Custodian, e
 	return found[0], nil
 }
 
-// setRule changes one rule by key=value.
+// setRule changes one rule by key=value. One that could not be whatever the others are is refused with what it takes.
 func setRule(p *chain.Policy, who []client.CustodianView, text string) error {
+	key, _, _ := strings.Cut(text, "=")
+	alone := chain.DefaultPolicy()
+	if err := putRule(&alone, who, text); err != nil {
+		return err
+	}
+	custodiansUnknown := key == "recovery" && who == nil
+	if !custodiansUnknown && alone.Normal().Check() != nil {
+		return misused("%s cannot be. %s takes %s", quote(text), key, policyRules[key])
+	}
+	return putRule(p, who, text)
+}
+
+func putRule(p *chain.Policy, who []client.CustodianView, text string) error {
 	key, value, ok := strings.Cut(text, "=")
 	yes := func(to *bool) (err error) {
 		if value != "true" && value != "false" {
@@ -169,7 +185,7 @@ func setRule(p *chain.Policy, who []client.CustodianView, text string) error {
 		err = yes(&p.OneSession)
 	case key == "networks":
 		p.Networks = []string{}
-		if value != "" {
+		if value != anywhere && value != "" {
 			p.Networks = strings.Split(value, ",")
 		}
 	case key == "recovery":
@@ -213,7 +229,7 @@ func (s *session) policy(ctx context.Context, args []string) error {
 			}
 		}
 		if v.Policy.Normal().Check() != nil {
-			return misused("the rules cannot be: passwords of 12 to 64, idle of 1 to 480 minutes, absolute of 15 to 1440 and no less than idle, at most 32 networks such as 192.0.2.0/24, recovery by at least 2 of at most 9 custodians after 24 to 720 hours")
+			return misused("the rules cannot be together: idle is %d minutes, and absolute, %d, is no less than idle", v.Policy.Idle, v.Policy.Absolute)
 		}
 		if v, err = s.client.SetPolicy(ctx, firm, v.Policy); err != nil {
 			return err

@@ -49,8 +49,16 @@ func TestPolicyRules(t *testing.T) {
 	if !slices.Equal(got, set) || p.Check() != nil {
 		t.Errorf("%q", got)
 	}
-	if err := setRule(&p, who, "networks="); err != nil || len(p.Networks) != 0 {
-		t.Errorf("%v %q", err, p.Networks)
+	for _, text := range []string{"networks=", "networks=anywhere"} {
+		if err := setRule(&p, who, text); err != nil || len(p.Networks) != 0 || policyValue(p, who, "networks") != "anywhere" {
+			t.Errorf("%s: %v %q", text, err, p.Networks)
+		}
+	}
+	for _, text := range []string{"idle=0", "idle=481", "absolute=14", "password-length=11", "networks=office", "recovery=1 of Ada Advocate after 48 hours", "recovery=2 of Ada Advocate, Bob after 1 hour"} {
+		key, _, _ := strings.Cut(text, "=")
+		if err := setRule(&p, who, text); err == nil || !strings.Contains(err.Error(), policyRules[key]) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 	for _, text := range []string{"", "idle", "idle=", "idle=x", "idle=-1", "idle=65536", "password-length=256", "one-session=yes", "recovery=2", "recovery=on", "recovery=2 of Ada Advocate", "recovery=2 of Ada Advocate, Nobody after 48 hours",
 		"recovery=2 of Ada Advocate, Gone after 48 hours", "recovery=2 of Ada Advocate, Dan after 48 hours", "recovery=2 of Ada Advocate, after 48 hours", "recovery=x of Ada Advocate after 48 hours", "speed=9"} {

@@ -84,7 +84,10 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // check refuses what could not work: plain http reaches no further than this machine.
 func (s *settings) check() error {
-	host, _, err := net.SplitHostPort(s.listen)
+	host, port, err := net.SplitHostPort(s.listen)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
 	if err != nil {
 		return fmt.Errorf("--listen is an address and a port, such as %s", defaultListen)
 	}

@@ -133,6 +133,7 @@ func TestUsage(t *testing.T) {
 		{"serve --nothing", exitUsage, "nothing"},
 		{"serve more", exitUsage, `takes no "more"`},
 		{"serve --listen 0.0.0.0:8420", exitUsage, "TLS"},
+		{"serve --listen 127.0.0.1:84200", exitUsage, "an address and a port"},
 		{"serve --listen :8420", exitUsage, "TLS"},
 		{"serve --listen [::]:8420 --origin http://localhost:8420", exitUsage, "TLS"},
 		{"serve --listen nowhere", exitUsage, "--listen"},
