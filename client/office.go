@@ -123,7 +123,16 @@ func (c *Client) office(ctx context.Context, firm wire.ChainID) (*chain.State, [
 	if me := s.Members[author.Member]; me == nil || !me.Role.May(chain.RightManage) {
 		return nil, nil, fail(api.CodeNotAllowed, "")
 	}
-	chains := []*chain.State{s}
+	matters, err := c.matterStates(ctx, firm)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, append([]*chain.State{s}, matters...), nil
+}
+
+// matterStates are the states of all matters of a firm that this person is in. One that does not open is shown as such among the
+// matters, and is left out here.
+func (c *Client) matterStates(ctx context.Context, firm wire.ChainID) (states []*chain.State, err error) {
 	c.mu.Lock()
 	var matters []wire.ChainID
 	for _, seat := range c.account.ring.Matters {
@@ -135,13 +144,13 @@ func (c *Client) office(ctx context.Context, firm wire.ChainID) (*chain.State, [
 	for _, id := range matters {
 		m, err := c.matter(ctx, id)
 		if ctx.Err() != nil || hasCode(err, api.CodeOffline) || hasCode(err, api.CodeNotSignedIn) || hasCode(err, api.CodeSessionEnded) {
-			return nil, nil, err
+			return states, err
 		}
-		if err == nil { // one that does not open is shown as such among the matters
-			chains = append(chains, m)
+		if err == nil {
+			states = append(states, m)
 		}
 	}
-	return s, chains, nil
+	return states, nil
 }
 
 // add adds what one chain says of somebody. The firm's own comes first.

@@ -30,6 +30,7 @@ type ActivityView struct {
 	Person    string             `json:"person"`
 	Kind      string             `json:"kind"`
 	Subject   string             `json:"subject"`
+	Member    string             `json:"member"` // whom an owner let in again or signed out; empty for all else
 	Role      string             `json:"role"`
 	Documents []ActivityDocument `json:"documents"`
 	Void      int                `json:"void"`
@@ -60,7 +61,36 @@ func (c *Client) Activity(ctx context.Context, id wire.ChainID, before *uint64, 
 	if err != nil {
 		return ActivityPage{}, c.refuseNew(ctx, "the activity of a matter", err)
 	}
+	guests := c.guestNames(ctx, m)
+	for i, v := range page.Items {
+		if v.Member != "" && v.Subject == "" {
+			page.Items[i].Subject = guests(v.Member)
+		}
+	}
 	return page, nil
+}
+
+// guestNames names those of a firm whom its own chain has no name for, its guests, by what they are called in the matters that this
+// person is in. It is empty for who is in none of them. The matters are opened when the first is asked for.
+func (c *Client) guestNames(ctx context.Context, m *matter) func(member string) string {
+	var names map[string]string
+	return func(member string) string {
+		if m.id != m.firm {
+			return ""
+		}
+		if names == nil {
+			names = map[string]string{}
+			chains, _ := c.matterStates(ctx, m.firm) // those that open: a name is a help to the reader, and the record is complete without
+			for _, s := range chains {
+				for _, x := range s.Members {
+					if names[x.ID.String()] == "" {
+						names[x.ID.String()] = x.Name
+					}
+				}
+			}
+		}
+		return names[member]
+	}
 }
 
 func (c *Client) activity(ctx context.Context, m *matter, before *uint64, limit int) (page ActivityPage, at place, err error) {
@@ -187,9 +217,9 @@ func activityView(s *chain.State, position uint64, a chain.Activity) ActivityVie
 	case chain.KindDeclare:
 		v.Kind, v.Ways = "declared", int(a.Effect.Declare.Ways)
 	case chain.KindUnlock:
-		v.Kind, v.Subject, v.Why = "unlocked", nameOf(s, a.Effect.Unlock.Member), a.Why
+		v.Kind, v.Subject, v.Member, v.Why = "unlocked", nameOf(s, a.Effect.Unlock.Member), a.Effect.Unlock.Member.String(), a.Why
 	case chain.KindSignOut:
-		v.Kind, v.Subject, v.Why = "signed-out", nameOf(s, a.Effect.SignOut.Member), a.Why
+		v.Kind, v.Subject, v.Member, v.Why = "signed-out", nameOf(s, a.Effect.SignOut.Member), a.Effect.SignOut.Member.String(), a.Why
 	case chain.KindEscrow:
 		v.Kind = "escrowed"
 		if a.Effect.Escrow.Policy == 0 {
@@ -288,7 +318,14 @@ func (c *Client) Trail(ctx context.Context, id wire.ChainID, limit int) (TrailVi
 	if err != nil {
 		return TrailView{}, c.refuseNew(ctx, "the trail of a matter", err)
 	}
-	return TrailView{Items: newestFirst(t.items(s)), More: t.more}, nil
+	v := TrailView{Items: newestFirst(t.items(s)), More: t.more}
+	guests := c.guestNames(ctx, m)
+	for i, x := range v.Items {
+		if x.Person == "" && x.Member != (wire.ObjectID{}).String() {
+			v.Items[i].Person = guests(x.Member)
+		}
+	}
+	return v, nil
 }
 
 func newestFirst(items []TrailItem) []TrailItem {

@@ -207,7 +207,9 @@ func activityText(a client.ActivityView) string {
 	case "declared":
 		what = fmt.Sprintf("has %d ways to unlock", a.Ways)
 	case "unlocked":
-		what = "let " + quote(a.Subject) + " try to sign in again: " + quote(a.Why)
+		what = "let " + whom(a) + " try to sign in again: " + quote(a.Why)
+	case "signed-out":
+		what = "ended the sessions of " + whom(a) + ": " + quote(a.Why)
 	case "escrowed":
 		what = "left an identity with the custodians"
 	case "escrow-ended":
@@ -217,7 +219,7 @@ func activityText(a client.ActivityView) string {
 	case "recovery-agreed":
 		what = "agreed to the recovery of " + quote(a.Subject)
 	case "recovery-stopped":
-		what = "stopped the recovery of " + quote(a.Subject)
+		what = "stopped the recovery of " + quote(a.Subject) + ": " + quote(a.Why)
 	case "erased":
 		what = "erased old details (" + safe(a.Rule) + ")"
 	default:
@@ -227,6 +229,14 @@ func activityText(a client.ActivityView) string {
 		what += fmt.Sprintf(" (%d without effect)", a.Void)
 	}
 	return safe(a.Person) + " " + what
+}
+
+// whom is the name of whom an owner did something about. Of a guest of a matter that this person is not in, there is an id.
+func whom(a client.ActivityView) string {
+	if a.Subject == "" {
+		return "a guest, " + safe(a.Member) + ","
+	}
+	return quote(a.Subject)
 }
 
 func documentsText(all []client.ActivityDocument) string {

@@ -231,6 +231,15 @@ func TestRecordText(t *testing.T) {
 			t.Errorf("%q", text)
 		}
 	}
+	for want, v := range map[string]client.ActivityView{
+		"A ended the sessions of “B”: “Stolen.”":                {Person: "A", Kind: "signed-out", Subject: "B", Member: "m", Why: "Stolen."},
+		"A let a guest, m, try to sign in again: “She called.”": {Person: "A", Kind: "unlocked", Member: "m", Why: "She called."},
+		"A stopped the recovery of “B”: “It was not me.”":       {Person: "A", Kind: "recovery-stopped", Subject: "B", Why: "It was not me."},
+	} {
+		if got := activityText(v); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 	if got := activityText(client.ActivityView{Person: "A", Kind: "added", Documents: []client.ActivityDocument{{Name: "x", Folder: "f"}, {}, {}}, Void: 2}); got != "A added “/f/x” and 2 more (2 without effect)" {
 		t.Error(got)
 	}

@@ -166,8 +166,19 @@ func TestOfficeEntries(t *testing.T) {
 	for _, a := range page.Items {
 		got[a.Kind] = a.Person + ", " + a.Subject + ", " + a.Why
 	}
-	// Clara has no seat in the firm's own chain, so it has no name for her.
+	// Clara has no seat in the firm's own chain, so it has no name for her. Who is in a matter with her has one, and for all others
+	// there is her id.
 	if got["unlocked"] != "Ada, , She called." || got["signed-out"] != "Ada, Paul, His laptop was stolen." {
 		t.Errorf("%+v", got)
+	}
+	for _, a := range page.Items {
+		if id := member(clara, "Clara").String(); a.Kind == "unlocked" && a.Member != id {
+			t.Errorf("%q, and she is %s", a.Member, id)
+		}
+	}
+	page, err = s.ada.Activity(evilserver.Soon(t), s.ada.Firm, nil, 10)
+	s.ok(err)
+	if !slices.ContainsFunc(page.Items, func(a client.ActivityView) bool { return a.Kind == "unlocked" && a.Subject == "Clara" }) {
+		t.Errorf("%+v", page.Items)
 	}
 }

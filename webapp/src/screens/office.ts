@@ -95,7 +95,7 @@ function searched(p: OfficePerson): string {
 }
 
 function calledHere(p: OfficePerson): string {
-  return p.name === "" ? t.guest : visible(p.name);
+  return p.name === "" ? t.guest(p.member) : visible(p.name);
 }
 
 function row(app: App, office: Office, p: OfficePerson, reload: () => Promise<void>): HTMLElement {
