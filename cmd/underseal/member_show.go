@@ -262,7 +262,7 @@ func sentences() map[api.Code]string {
 		api.CodeNoPRF:           "That passkey cannot unlock.",
 		api.CodePasskeyCanceled: "No passkey was used.",
 		api.CodeUnlockFailed:    "That passphrase does not unlock this identity.",
-		api.CodeKitTypo:         "The recovery kit was not typed as it was printed.",
+		api.CodeKitTypo:         "The recovery kit was not typed as it was printed: eight groups of five. Compare it with the paper, group by group, and type it again.",
 		api.CodeBadLink:         "That is no link of an invite or a recovery, or not a whole one. Put it in quotes, and copy all of it.",
 		api.CodeBadName:         "A name cannot be kept: it is empty, longer than 255 bytes, or has hidden characters or slashes in it.",
 		api.CodeTooManyFiles:    "Too many files at once.",

@@ -671,6 +671,11 @@ func TestNotFromHere(t *testing.T) {
 	server := program.Start(t, program.Binary(t), "")
 	ada := browser.Start(t, browser.Options{Authenticator: true})
 	setUp(t, ada, server.SetupLink(), false)
+	for look, other := range map[int]string{0: "Dark", 1: "Light"} { // the button says what it does when the system changes, too
+		ada.Show(browser.Looks[look])
+		ada.Until("the button offers the other colours", browser.Patience, `document.querySelector("#theme").innerText === "`+other+` colours"`)
+	}
+	ada.Show(browser.Looks[0])
 	ada.See("#matter-new")
 	newMatter(ada, "Doe v. Roe")
 	openRules(ada)

@@ -4,13 +4,17 @@ import { say } from "./sentences.ts";
 import { button } from "./ui.ts";
 import { applyTheme, keepTheme } from "./theme-store.ts";
 
+const system = matchMedia("(prefers-color-scheme: dark)");
+let label: () => void = () => undefined; // of the button that is on the page
+system.addEventListener("change", () => label());
+
 export function themeButton(): HTMLElement {
   const node = button("", { id: "theme", class: "link" }, () => {
     keepTheme(isDark() ? "light" : "dark");
     applyTheme();
     label();
   });
-  const label = () => {
+  label = () => {
     node.textContent = isDark() ? say.nav.light : say.nav.dark;
     node.title = isDark() ? say.nav.toLight : say.nav.toDark;
   };
@@ -20,5 +24,5 @@ export function themeButton(): HTMLElement {
 
 function isDark(): boolean {
   const chosen = document.documentElement.dataset["theme"];
-  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  return chosen ? chosen === "dark" : system.matches;
 }
