@@ -135,6 +135,10 @@ func (c *Client) office(ctx context.Context, firm wire.ChainID) (*chain.State, [
 func (c *Client) matterStates(ctx context.Context, firm wire.ChainID) (states []*chain.State, err error) {
 	c.mu.Lock()
 	var matters []wire.ChainID
+	if c.account == nil {
+		c.mu.Unlock()
+		return nil, fail(api.CodeNotSignedIn, "")
+	}
 	for _, seat := range c.account.ring.Matters {
 		if seat.Firm == firm && seat.Chain != firm && !seat.Removed && seat.Link == "" {
 			matters = append(matters, seat.Chain)

@@ -30,7 +30,7 @@ type ActivityView struct {
 	Person    string             `json:"person"`
 	Kind      string             `json:"kind"`
 	Subject   string             `json:"subject"`
-	Member    string             `json:"member"` // whom an owner let in again or signed out; empty for all else
+	Member    string             `json:"member"` // the id of whom an owner let in again or signed out, where he is a guest; else empty
 	Role      string             `json:"role"`
 	Documents []ActivityDocument `json:"documents"`
 	Void      int                `json:"void"`
@@ -63,7 +63,7 @@ func (c *Client) Activity(ctx context.Context, id wire.ChainID, before *uint64, 
 	}
 	guests := c.guestNames(ctx, m)
 	for i, v := range page.Items {
-		if v.Member != "" && v.Subject == "" {
+		if v.Member != "" {
 			page.Items[i].Subject = guests(v.Member)
 		}
 	}
@@ -217,9 +217,11 @@ func activityView(s *chain.State, position uint64, a chain.Activity) ActivityVie
 	case chain.KindDeclare:
 		v.Kind, v.Ways = "declared", int(a.Effect.Declare.Ways)
 	case chain.KindUnlock:
-		v.Kind, v.Subject, v.Member, v.Why = "unlocked", nameOf(s, a.Effect.Unlock.Member), a.Effect.Unlock.Member.String(), a.Why
+		v.Kind, v.Why = "unlocked", a.Why
+		v.about(s, a.Effect.Unlock.Member)
 	case chain.KindSignOut:
-		v.Kind, v.Subject, v.Member, v.Why = "signed-out", nameOf(s, a.Effect.SignOut.Member), a.Effect.SignOut.Member.String(), a.Why
+		v.Kind, v.Why = "signed-out", a.Why
+		v.about(s, a.Effect.SignOut.Member)
 	case chain.KindEscrow:
 		v.Kind = "escrowed"
 		if a.Effect.Escrow.Policy == 0 {
@@ -233,6 +235,13 @@ func activityView(s *chain.State, position uint64, a chain.Activity) ActivityVie
 		v.Kind, v.Subject, v.Why = "recovery-stopped", recoveredName(s, a.Effect.Veto.Recovery), a.Why
 	}
 	return v
+}
+
+// about says whom an entry of an owner's is about. A guest goes with his id: his name is not that of anybody in the firm.
+func (v *ActivityView) about(s *chain.State, member wire.ObjectID) {
+	if v.Subject = nameOf(s, member); v.Subject == "" {
+		v.Member = member.String()
+	}
 }
 
 // recoveredName is whose identity a recovery is about.

@@ -231,12 +231,16 @@ func activityText(a client.ActivityView) string {
 	return safe(a.Person) + " " + what
 }
 
-// whom is the name of whom an owner did something about. Of a guest of a matter that this person is not in, there is an id.
+// whom is the name of whom an owner did something about. A guest goes with his id, and has no name in a matter that this person is
+// not in.
 func whom(a client.ActivityView) string {
-	if a.Subject == "" {
-		return "a guest, " + safe(a.Member) + ","
+	switch {
+	case a.Member == "":
+		return quote(a.Subject)
+	case a.Subject == "":
+		return "a guest (" + safe(a.Member) + ")"
 	}
-	return quote(a.Subject)
+	return quote(a.Subject) + " (" + safe(a.Member) + ")"
 }
 
 func documentsText(all []client.ActivityDocument) string {

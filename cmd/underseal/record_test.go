@@ -232,8 +232,9 @@ func TestRecordText(t *testing.T) {
 		}
 	}
 	for want, v := range map[string]client.ActivityView{
-		"A ended the sessions of “B”: “Stolen.”":                {Person: "A", Kind: "signed-out", Subject: "B", Member: "m", Why: "Stolen."},
-		"A let a guest, m, try to sign in again: “She called.”": {Person: "A", Kind: "unlocked", Member: "m", Why: "She called."},
+		"A ended the sessions of “B”: “Stolen.”":                {Person: "A", Kind: "signed-out", Subject: "B", Why: "Stolen."},
+		"A ended the sessions of “B” (m): “Stolen.”":            {Person: "A", Kind: "signed-out", Subject: "B", Member: "m", Why: "Stolen."},
+		"A let a guest (m) try to sign in again: “She called.”": {Person: "A", Kind: "unlocked", Member: "m", Why: "She called."},
 		"A stopped the recovery of “B”: “It was not me.”":       {Person: "A", Kind: "recovery-stopped", Subject: "B", Why: "It was not me."},
 	} {
 		if got := activityText(v); got != want {

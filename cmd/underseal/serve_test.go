@@ -130,6 +130,8 @@ func TestUsage(t *testing.T) {
 		{"help get", exitFine, "usage: underseal [--home FOLDER] [--passphrase-fd N] [--json] get "},
 		{"help serve", exitFine, "Usage of serve"},
 		{"help nothing", exitUsage, "there is no command"},
+		{"help help", exitFine, "underseal serve"},
+		{"--help --help", exitFine, "underseal serve"},
 		{"serve --nothing", exitUsage, "nothing"},
 		{"serve more", exitUsage, `takes no "more"`},
 		{"serve --listen 0.0.0.0:8420", exitUsage, "TLS"},

@@ -168,11 +168,11 @@ func (a *Service) FinishEnrolment(ctx context.Context, now time.Time, id wire.Ob
 		if err := a.makeAccount(tx, now, e, req, passkey); err != nil {
 			return err
 		}
-		o, err := a.openAccountSession(tx, now, e.Account, shown, token, Browser{})
+		session, err := a.openAccountSession(tx, now, e.Account, shown, token, Browser{})
 		if err != nil {
 			return err
 		}
-		out, err = readAccount(tx, e.Account, o.id)
+		out, err = readAccount(tx, e.Account, session)
 		return err
 	})
 	return out, token, err
@@ -371,7 +371,6 @@ func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.Objec
 	var out api.Account
 	var account wire.ObjectID
 	var shown layout.Factor
-	var o opened
 	err = a.finish(ctx, now, layout.SignInKey(id), func(tx store.Tx) error {
 		s, err := takeSignIn(tx, now, id)
 		if err != nil {
@@ -381,24 +380,17 @@ func (a *Service) FinishSignIn(ctx context.Context, now time.Time, id wire.Objec
 		if err != nil {
 			return err
 		}
-		if o, err = a.openAccountSession(tx, now, account, []layout.Factor{shown}, token, from); err != nil {
+		session, err := a.openAccountSession(tx, now, account, []layout.Factor{shown}, token, from)
+		if err != nil {
 			return err
 		}
-		if out, err = readAccount(tx, account, o.id); err != nil {
+		if out, err = readAccount(tx, account, session); err != nil {
 			return err
 		}
 		out.Failed, err = gotIn(tx, account, 0, 0)
 		return err
 	})
-	return out, token, a.signInDone(ctx, now, account, shown.Kind, o, err)
-}
-
-// signInDone is what is left to do once a sign-in is decided: others make room for its session, or auditors are told of a failure.
-func (a *Service) signInDone(ctx context.Context, now time.Time, account wire.ObjectID, kind string, o opened, err error) error {
-	if err != nil {
-		return a.signInFailed(ctx, now, account, kind, err)
-	}
-	return a.crowdedOut(ctx, now, o)
+	return out, token, a.signInFailed(ctx, now, account, shown.Kind, err)
 }
 
 // signInFailed tells the auditors of each firm of an account that somebody failed to sign in to it, and with what. The error

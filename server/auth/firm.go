@@ -2,12 +2,10 @@ package auth
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/underseal/underseal/protocol/api"
@@ -95,9 +93,6 @@ func (a *Service) OpenSession(ctx context.Context, now time.Time, firm wire.Chai
 				return err
 			}
 		}
-		if err := a.endLeastUsedIn(tx, now, firm, s.Member, layout.SessionKey(token)); err != nil {
-			return err
-		}
 		if err := a.enters(tx, now, firm, s); err != nil {
 			return err
 		}
@@ -124,27 +119,12 @@ func (a *Service) endOlder(tx store.Tx, now time.Time, firm wire.ChainID, s layo
 	if err != nil {
 		return err
 	}
-	return a.endSessions(tx, now, firm, rows, endedByOneSession)
-}
-
-// endLeastUsedIn ends what a member has in a firm beyond maxSessions, but never keep: what was used least lately.
-func (a *Service) endLeastUsedIn(tx store.Tx, now time.Time, firm wire.ChainID, member wire.ObjectID, keep []byte) error {
-	rows, err := sessionsOf(tx, member, func(wire.ObjectID) bool { return true })
-	over := len(rows) - maxSessions
-	if err != nil || over <= 0 {
-		return err
-	}
-	rows = slices.DeleteFunc(rows, func(row []byte) bool { return bytes.Equal(row, keep) })
-	seen := make(map[string]int64, len(rows))
 	for _, row := range rows {
-		s, _, err := layout.Get[layout.Session](tx, row)
-		if err != nil {
+		if err := a.endSession(tx, now, firm, row, endedByOneSession); err != nil {
 			return err
 		}
-		seen[string(row)] = s.Seen
 	}
-	slices.SortFunc(rows, func(x, y []byte) int { return cmp.Compare(seen[string(x)], seen[string(y)]) })
-	return a.endSessions(tx, now, firm, rows[:over], endedByNumber)
+	return nil
 }
 
 // entered notes that an account is in a firm. It is the last word on a session that was ended while it entered: whoever

@@ -210,7 +210,6 @@ func (a *Service) passwordAndCode(ctx context.Context, now time.Time, from netip
 	if err != nil {
 		return out, err
 	}
-	var o opened
 	err = a.finish(ctx, now, layout.PasswordSignInKey(id), func(tx store.Tx) error {
 		if s, err = shownPassword(tx, now, id); err != nil {
 			return err
@@ -223,10 +222,10 @@ func (a *Service) passwordAndCode(ctx context.Context, now time.Time, from netip
 		if err != nil {
 			return err
 		}
-		out, o, err = a.passwordDone(tx, now, from, id, s, second, token, in)
+		out, err = a.passwordDone(tx, now, from, id, s, second, token, in)
 		return err
 	})
-	return out, a.signInDone(ctx, now, account, kindCode, o, err)
+	return out, a.signInFailed(ctx, now, account, kindCode, err)
 }
 
 // secondOf is an attempt at an account's second factor.
@@ -253,7 +252,6 @@ func (a *Service) useCode(tx store.Tx, now time.Time, account wire.ObjectID, con
 // passwordAndPasskey signs in with any passkey of the account, also one that cannot unlock.
 func (a *Service) passwordAndPasskey(ctx context.Context, now time.Time, from netip.Addr, id wire.ObjectID, credential json.RawMessage, token Token, in Browser) (out api.Account, err error) {
 	var account wire.ObjectID
-	var o opened
 	err = a.finish(ctx, now, layout.PasswordSignInKey(id), func(tx store.Tx) error {
 		s, err := shownPassword(tx, now, id)
 		if err != nil {
@@ -275,29 +273,29 @@ func (a *Service) passwordAndPasskey(ctx context.Context, now time.Time, from ne
 		if err := used(tx, now, who, shown); err != nil {
 			return err
 		}
-		out, o, err = a.passwordDone(tx, now, from, id, s, factor(kindPasskey, shown.ID), token, in)
+		out, err = a.passwordDone(tx, now, from, id, s, factor(kindPasskey, shown.ID), token, in)
 		return err
 	})
-	return out, a.signInDone(ctx, now, account, kindPasskey, o, err)
+	return out, a.signInFailed(ctx, now, account, kindPasskey, err)
 }
 
 // passwordDone opens the session of who showed a password and a second factor, and ends the sign-in.
-func (a *Service) passwordDone(tx store.Tx, now time.Time, from netip.Addr, id wire.ObjectID, s layout.PasswordSignIn, second layout.Factor, token Token, in Browser) (out api.Account, o opened, err error) {
+func (a *Service) passwordDone(tx store.Tx, now time.Time, from netip.Addr, id wire.ObjectID, s layout.PasswordSignIn, second layout.Factor, token Token, in Browser) (out api.Account, err error) {
 	if err := tx.Delete(layout.PasswordSignInKey(id)); err != nil {
-		return out, o, err
+		return out, err
 	}
-	o, err = a.openAccountSession(tx, now, s.Account, []layout.Factor{factor(kindPassword, s.Name[:]), second}, token, in)
+	session, err := a.openAccountSession(tx, now, s.Account, []layout.Factor{factor(kindPassword, s.Name[:]), second}, token, in)
 	if err != nil {
-		return out, o, err
+		return out, err
 	}
 	if err := a.succeeded(tx, now, from, s); err != nil {
-		return out, o, err
+		return out, err
 	}
-	if out, err = readAccount(tx, s.Account, o.id); err != nil {
-		return out, o, err
+	if out, err = readAccount(tx, s.Account, session); err != nil {
+		return out, err
 	}
 	out.Failed, err = gotIn(tx, s.Account, 1, s.Codes)
-	return out, o, err
+	return out, err
 }
 
 // succeeded ends the waits that attempts of a name and of codes left.

@@ -156,7 +156,12 @@ func (a *Service) SignOutMember(tx store.Tx, now time.Time, firm wire.ChainID, m
 	if err != nil {
 		return err
 	}
-	return a.endSessions(tx, now, firm, rows, endedByOwner)
+	for _, row := range rows {
+		if err := a.endSession(tx, now, firm, row, endedByOwner); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // outSince is whether a sign-in is one that an owner of the firm ended.

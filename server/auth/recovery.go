@@ -181,5 +181,10 @@ func (a *Service) endMember(tx store.Tx, now time.Time, firm wire.ChainID, membe
 	if err != nil {
 		return err
 	}
-	return a.endSessions(tx, now, firm, rows, endedByRecovery)
+	for _, row := range rows {
+		if err := a.endSession(tx, now, firm, row, endedByRecovery); err != nil {
+			return err
+		}
+	}
+	return nil
 }

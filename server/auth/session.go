@@ -2,7 +2,6 @@ package auth
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -74,41 +73,17 @@ type Browser struct {
 	Devices []api.DeviceProof
 }
 
-// maxSessions bounds what one account, and one member in a firm, makes the server keep and go through.
-const maxSessions = 100
-
-// opened is a session that was just opened, and those that had to make room for it.
-type opened struct {
-	id      wire.ObjectID
-	account wire.ObjectID
-	crowded ended
-}
-
 // openAccountSession opens a session of an account, in the transaction that found out whose it is, by the factors that were
-// shown. A browser that signs in again goes on with the id of its session, under a new token. After the transaction, crowdedOut
-// is to be called.
-func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.ObjectID, shown []layout.Factor, token Token, from Browser) (opened, error) {
-	s, err := a.newAccountSession(tx, now, account, shown, from)
-	if err != nil {
-		return opened{}, err
+// shown, and is its id. A browser that signs in again goes on with that of its session, under a new token.
+func (a *Service) openAccountSession(tx store.Tx, now time.Time, account wire.ObjectID, shown []layout.Factor, token Token, from Browser) (wire.ObjectID, error) {
+	if err := ledger.SignsIn(tx, now, account, shown[0]); err != nil {
+		return wire.ObjectID{}, err
 	}
-	if err := tx.Put(layout.AccountSessionKey(account, s.ID), layout.SessionKey(token)); err != nil {
-		return opened{}, err
-	}
-	if err := layout.PutEphemeral(tx, layout.SessionKey(token), s, s.Expires); err != nil {
-		return opened{}, err
-	}
-	crowded, err := endLeastUsed(tx, now, account, s.ID)
-	return opened{id: s.ID, account: account, crowded: crowded}, err
-}
-
-// newAccountSession is one that is not kept yet. That of the same browser is gone.
-func (a *Service) newAccountSession(tx store.Tx, now time.Time, account wire.ObjectID, shown []layout.Factor, from Browser) (layout.AccountSession, error) {
 	l := a.defaults()
 	s := layout.AccountSession{Account: account, Created: now.Unix(), Seen: now.Unix(), Proved: now.Unix(), Factors: shown, MFA: slices.ContainsFunc(shown, isMFA), Expires: now.Unix() + l.absolute, Idle: l.idle}
 	var err error
 	if s.ID, err = wire.NewObjectID(a.Random); err != nil {
-		return s, err
+		return wire.ObjectID{}, err
 	}
 	if slices.ContainsFunc(shown, isSSO) {
 		s.Proved = 0 // the person has shown nothing here
@@ -116,26 +91,29 @@ func (a *Service) newAccountSession(tx store.Tx, now time.Time, account wire.Obj
 	if slices.ContainsFunc(shown, func(f layout.Factor) bool { return f.Kind == kindPassword }) {
 		p, _, err := layout.Get[layout.Password](tx, layout.PasswordKey(account))
 		if err != nil {
-			return s, err
+			return wire.ObjectID{}, err
 		}
 		s.PasswordSet = p.Set
 	}
 	if s.Device, err = deviceOf(tx, now, account, from.Devices); err != nil {
-		return s, err
+		return wire.ObjectID{}, err
 	}
 	if from.Had != nil {
 		old, found, err := layout.Get[layout.AccountSession](tx, layout.SessionKey(from.Had))
 		if err != nil {
-			return s, err
+			return wire.ObjectID{}, err
 		}
 		if found && !old.Ended && old.Account == account {
 			s.ID, s.Idle = old.ID, max(s.Idle, old.Idle)
 			if err := tx.Delete(layout.SessionKey(from.Had)); err != nil {
-				return s, err
+				return wire.ObjectID{}, err
 			}
 		}
 	}
-	return s, nil
+	if err := tx.Put(layout.AccountSessionKey(account, s.ID), layout.SessionKey(token)); err != nil {
+		return wire.ObjectID{}, err
+	}
+	return s.ID, layout.PutEphemeral(tx, layout.SessionKey(token), s, s.Expires)
 }
 
 // sweep ends a row of the accounts that is past its time.
@@ -398,7 +376,6 @@ const (
 	endedByFactor     = "factor"      // what it was opened with was removed or replaced
 	endedByRecovery   = "recovered"   // its member was handed to another account
 	endedByOwner      = "by-owner"    // of the firm: his entry says why
-	endedByNumber     = "too-many"    // there are maxSessions newer ones
 )
 
 // endSession ends one session of a firm. Whoever did not end it himself is told so for an hour.
@@ -425,15 +402,6 @@ func (a *Service) endSession(tx store.Tx, now time.Time, firm wire.ChainID, row 
 		return err
 	}
 	return a.Log.Record(tx, a.Random, now, firm, chain.Event{Kind: chain.EventSessionEnded, Member: s.Member, Session: s.Session, Detail: why})
-}
-
-func (a *Service) endSessions(tx store.Tx, now time.Time, firm wire.ChainID, rows [][]byte, why string) error {
-	for _, row := range rows {
-		if err := a.endSession(tx, now, firm, row, why); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // sessionsOf lists the rows of a member's sessions in a firm whose account's session is one that is asked for.
@@ -599,50 +567,6 @@ func firmsOf(tx store.Tx, account wire.ObjectID) (firms []wire.ChainID, err erro
 	return firms, err
 }
 
-// endLeastUsed ends what an account has beyond maxSessions, but never keep: first what is over already, then what was used least
-// lately. It is listed no more, so that nobody makes the list longer by ending what is in it.
-func endLeastUsed(tx store.Tx, now time.Time, account, keep wire.ObjectID) (ended, error) {
-	type kept struct {
-		layout.AccountSession
-		row []byte
-	}
-	var all []kept
-	err := tx.Scan(layout.AccountSessionsOf(account), nil, 0, func(_, row []byte) error {
-		s, found, err := layout.Get[layout.AccountSession](tx, row)
-		if found && s.ID != keep {
-			all = append(all, kept{s, bytes.Clone(row)})
-		}
-		return err
-	})
-	e := ended{sessions: map[wire.ObjectID]bool{}}
-	over := len(all) + 1 - maxSessions
-	if err != nil || over <= 0 {
-		return e, err
-	}
-	slices.SortFunc(all, func(x, y kept) int {
-		switch {
-		case x.Ended != y.Ended && x.Ended:
-			return -1
-		case x.Ended != y.Ended:
-			return 1
-		}
-		return cmp.Or(cmp.Compare(x.Seen, y.Seen), cmp.Compare(x.Created, y.Created))
-	})
-	for _, s := range all[:over] {
-		if err := errors.Join(endRow(tx, now, s.AccountSession, s.row, endedByNumber), tx.Delete(layout.AccountSessionKey(account, s.ID))); err != nil {
-			return e, err
-		}
-		e.sessions[s.ID] = true
-	}
-	e.firms, err = firmsOf(tx, account)
-	return e, err
-}
-
-// crowdedOut ends in every firm what had to make room for a session that was just opened.
-func (a *Service) crowdedOut(ctx context.Context, now time.Time, o opened) error {
-	return a.endFirms(ctx, now, o.account, endedByNumber, o.crowded)
-}
-
 func endRow(tx store.Tx, now time.Time, s layout.AccountSession, row []byte, why string) error {
 	if s.Ended {
 		return nil
@@ -679,7 +603,12 @@ func (a *Service) endIn(ctx context.Context, now time.Time, firm wire.ChainID, a
 		if err != nil {
 			return err
 		}
-		return a.endSessions(tx, now, firm, rows, why)
+		for _, row := range rows {
+			if err := a.endSession(tx, now, firm, row, why); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

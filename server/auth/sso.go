@@ -318,7 +318,6 @@ func (a *Service) signInSSO(ctx context.Context, now time.Time, begun layout.SSO
 	if err != nil {
 		return nil, err
 	}
-	var o opened
 	err = a.update(ctx, now, func(tx store.Tx) error {
 		link, found, err := layout.Get[layout.SSO](tx, layout.SSOKey(s))
 		if err != nil {
@@ -331,12 +330,9 @@ func (a *Service) signInSSO(ctx context.Context, now time.Time, begun layout.SSO
 		if err := layout.Put(tx, layout.SSOKey(s), link); err != nil {
 			return err
 		}
-		o, err = a.openAccountSession(tx, now, account, []layout.Factor{ssoFactor(s)}, token, Browser{})
+		_, err = a.openAccountSession(tx, now, account, []layout.Factor{ssoFactor(s)}, token, Browser{})
 		return err
 	})
-	if err == nil {
-		err = a.crowdedOut(ctx, now, o)
-	}
 	if err == nil && begun.Account == account {
 		err = a.end(ctx, now, Who{Account: account}, endedBySignOut, func(had layout.AccountSession) bool { return had.ID == begun.AccountSession })
 	}

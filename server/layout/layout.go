@@ -551,6 +551,11 @@ func NoticedKey(account wire.ObjectID) []byte { return key("noticed", account.St
 // OpeningsKey is how many sessions of a member were opened.
 func OpeningsKey(member wire.ObjectID) []byte { return key("openings", member.String()) }
 
+// SignedInKey is how many sessions of an account a factor opened.
+func SignedInKey(account wire.ObjectID, f Factor) []byte {
+	return key("signed-in", account.String(), f.Kind, Hash([]byte(f.ID)))
+}
+
 // KeyLinkKey is a person's public-key link.
 func KeyLinkKey(member wire.ObjectID, n uint32) []byte {
 	return key("key-link", member.String(), number(uint64(n)))

@@ -50,7 +50,7 @@ func (l *Log) Record(tx store.Tx, random io.Reader, now time.Time, id wire.Chain
 // What somebody can cause at will is recorded up to a bound a minute: who is refused cannot fill the log.
 const (
 	maxDenials  = 10 // refusals of a session, failed sign-ins of an account
-	maxOpenings = 60 // sessions of a member: every command of the command line opens one
+	maxOpenings = 60 // sessions of a member, or by a factor: every command of the command line opens one
 )
 
 // countedFor counts one more of something in its time. within is false beyond the bound, and nothing was written then.
@@ -82,9 +82,18 @@ func bounded(tx store.Tx, key []byte, now time.Time, detail string) (string, boo
 	return detail, within, err
 }
 
-// Opens counts a session that a member opens, and refuses it beyond the bound: each is an event.
+// Opens counts a session that a member opens in a firm, and refuses it beyond the bound: each is an event.
 func Opens(tx store.Tx, now time.Time, member wire.ObjectID) error {
-	_, within, err := counted(tx, layout.OpeningsKey(member), now, maxOpenings)
+	return opens(tx, layout.OpeningsKey(member), now)
+}
+
+// SignsIn counts a session of an account that a factor opens, and refuses it beyond the bound.
+func SignsIn(tx store.Tx, now time.Time, account wire.ObjectID, f layout.Factor) error {
+	return opens(tx, layout.SignedInKey(account, f), now)
+}
+
+func opens(tx store.Tx, key []byte, now time.Time) error {
+	_, within, err := counted(tx, key, now, maxOpenings)
 	if err == nil && !within {
 		err = access.Deny(api.CodeUnavailable)
 	}

@@ -302,7 +302,7 @@ func TestOffice(t *testing.T) {
 	// All of it stands in the record of the firm, and in the trail what the server did.
 	ada.Click(".crumb a")
 	ada.See("#activity [data-kind=unlocked]")
-	says(t, ada, "#activity", "Ada Advocate let Clara Client try to sign in again", "She called, and we compared words.", "Ada Advocate ended the sessions of Clara Client", "Her telephone was stolen.")
+	says(t, ada, "#activity", "Ada Advocate let Clara Client (", ") try to sign in again", "She called, and we compared words.", "Ada Advocate ended the sessions of Clara Client (", "Her telephone was stolen.")
 	ada.Screen("85-office-activity")
 	firm := ada.String(`location.pathname.split("/")[2]`)
 	ada.Eval(`(() => { history.pushState(null, "", "/m/` + firm + `/trail"); dispatchEvent(new PopStateEvent("popstate")); return 0; })()`)

@@ -527,7 +527,7 @@ export interface Activity {
   person: string;
   kind: ActivityKind;
   subject: string; // name of a document, person or matter; "" where there is none
-  member: Id | ""; // whom an owner let in again or signed out
+  member: Id | ""; // whom an owner let in again or signed out, where that is a guest
   role: Role | ""; // of an invite
   documents: { document: Id; name: string; folder: string; size: number; kind: string }[];
   void: number; // parts of it that had no effect, because somebody else was first

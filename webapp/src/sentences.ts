@@ -397,7 +397,7 @@ export const say = {
     signedOut: (person: string) => `The sessions of ${person} were ended.`,
     reason: "Reason",
     reasonHint: "For example \u201cCalled from her own number; forgot which password it was.\u201d",
-    guest: (member: string) => `a guest (${member.slice(0, 8)})`,
+    guest: (member: string, called = "") => `${called || "a guest"} (${member.slice(0, 8)})`,
   },
 
   rules: {

@@ -132,8 +132,8 @@ function row(app: App, matter: Id, item: Activity, slot: ReturnType<typeof probl
       saveText(file.name, file.text);
       announce(say.verify.saved(file.name));
     }));
-  // About a guest of a matter that this person is not in, the record has an id and no name.
-  const subject = item.subject === "" && item.member !== "" ? h("span", { title: item.member }, say.office.guest(item.member)) : name(item.subject);
+  // A guest goes with his id: the firm's own record has no name for him, and who is not in his matter has none.
+  const subject = item.member === "" ? name(item.subject) : h("bdi", { title: item.member }, say.office.guest(item.member, visible(item.subject)));
   const words = didWhat<Node>(item.kind, name(item.person, "name who-did"), subject, item.role, item.documents.length, item.rule, item.ways, place.kind);
   return h("li", { "data-position": item.position, "data-kind": item.kind },
     timeOfDay(item.at),
