@@ -357,15 +357,15 @@ func (b *Browser) shoot(name string) {
 	}
 }
 
-// Picture is a screenshot of what a selector finds, as PNG.
-func (b *Browser) Picture(css string) []byte {
+// Picture is a screenshot of what a selector finds, so many times as large, as PNG.
+func (b *Browser) Picture(css string, zoom float64) []byte {
 	b.t.Helper()
 	b.See(css)
 	var r struct{ X, Y, Width, Height float64 }
-	b.must(json.Unmarshal([]byte(b.Eval(fmt.Sprintf(`(() => { const e = document.querySelector(%s); e.scrollIntoView({block: "center", behavior: "instant"}); const r = e.getBoundingClientRect(); return {x: r.x + scrollX, y: r.y + scrollY, width: r.width, height: r.height}; })()`, quote(css)))), &r))
+	b.must(json.Unmarshal([]byte(b.Eval(fmt.Sprintf(`(() => { const e = document.querySelector(%s); e.scrollIntoView({block: "center", behavior: "instant"}); const r = e.getBoundingClientRect(), x = Math.floor(r.x), y = Math.floor(r.y); return {x: x + scrollX, y: y + scrollY, width: Math.ceil(r.right) - x, height: Math.ceil(r.bottom) - y}; })()`, quote(css)))), &r))
 	ctx, cancel := context.WithTimeout(b.ctx, Patience)
 	defer cancel()
-	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: &page.Viewport{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height, Scale: 1}})
+	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: &page.Viewport{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height, Scale: zoom}})
 	b.must(err)
 	return shot.Data
 }

@@ -1,7 +1,8 @@
 // What an authenticator app is set up with: a picture for its camera, the same to type, and the first code it shows.
 
-import { h, svg } from "./dom.ts";
+import { h } from "./dom.ts";
 import type { AppSetup } from "./engine.ts";
+import { qrPicture } from "./qr.ts";
 import { say, type Explanation } from "./sentences.ts";
 import { busy, copyable, field, form, problemSlot } from "./ui.ts";
 
@@ -35,18 +36,12 @@ export function appSetup(app: AppSetup, use: (code: string) => Promise<void>, as
     h("div", { class: "stack tight" },
       h("p", { class: "step" }, t.scan),
       h("div", { class: "app-ways" },
-        h("figure", {}, picture(app)),
+        h("figure", {}, qrPicture("app-qr", t.picture, app.qr)),
         h("div", { class: "stack" },
           h("p", { class: "only-touch" }, h("a", { id: "app-open", class: "button", href: app.url }, t.open)),
           h("div", { class: "stack tight" }, h("p", {}, t.or), copyable(groups(app.secret), "app-secret", t.key)),
           h("p", { class: "hint" }, t.alone)))),
     code.node, slot.node, h("div", { class: "actions" }, save));
-}
-
-function picture({ qr: { size, path } }: AppSetup): SVGSVGElement {
-  const drawn = svg("svg", { id: "app-qr", class: "qr", viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": t.picture, focusable: "false" });
-  drawn.append(svg("path", { d: path }));
-  return drawn;
 }
 
 /** Four letters at a time, as people type. Apps take spaces. */

@@ -12,6 +12,12 @@ export interface Failure {
   wait?: number;
 }
 
+/** What a camera reads: a drawing of the dark modules. */
+export interface QR {
+  size: number; // modules a side, with the light ones around
+  path: string;
+}
+
 export type Role = "owner" | "paralegal" | "client" | "expert" | "auditor" | "reviewer";
 export type InviteMode = "opens-at-once" | "after-i-confirm";
 
@@ -235,7 +241,7 @@ export interface DeviceCode {
   code: string;
   url: string;
   expiresAt: number;
-  qr: { size: number; path: string };
+  qr: QR;
 }
 
 /** answered: another device read the code, and its words are to be compared. granted: its owner said yes there. */
@@ -279,7 +285,7 @@ export interface SecondStep {
 export interface AppSetup {
   secret: string;
   url: string;
-  qr: { size: number; path: string };
+  qr: QR;
 }
 
 export type PasswordWarning = "" | "common" | "word" | "name" | "personal" | "keyboard" | "repeat" | "sequence" | "date";

@@ -2,10 +2,11 @@
 // and takes the account over when he says so here, too.
 
 import type { App, Screen } from "../app.ts";
-import { fill, h, svg, type Child } from "../dom.ts";
+import { fill, h, type Child } from "../dom.ts";
 import type { DeviceAsked, DeviceCode } from "../engine.ts";
 import { failureOf } from "../engine-client.ts";
 import { visible } from "../format.ts";
+import { qrPicture } from "../qr.ts";
 import { say, type Explanation } from "../sentences.ts";
 import { timer } from "../timer.ts";
 import { announce, busy, button, copyable, page, problem, problemSlot, words } from "../ui.ts";
@@ -88,14 +89,11 @@ async function answered(app: App, current: () => boolean): Promise<DeviceAsked |
 }
 
 function show(code: DeviceCode, over: () => void): Child {
-  const { size, path } = code.qr;
-  const drawn = svg("svg", { id: "device-qr", class: "qr", viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": t.picture, focusable: "false" });
-  drawn.append(svg("path", { d: path }));
   return [
     h("p", { class: "lead" }, t.lead),
     h("div", { class: "sheet" },
       h("div", { class: "app-ways" },
-        h("figure", {}, drawn),
+        h("figure", {}, qrPicture("device-qr", t.picture, code.qr)),
         h("div", { class: "stack" },
           h("p", {}, t.scan),
           h("div", { class: "stack tight" }, h("p", {}, t.type), copyable(code.code, "device-code", t.code)),
