@@ -230,6 +230,7 @@ func bentAnswers(t *testing.T) {
 	rounds, refusals := 0, 0
 	for seed := uint64(1); seed <= 400 && (seed <= leastRounds || time.Now().Before(deadline)); seed++ {
 		rounds++
+		o.Clock.Advance(2 * time.Second) // she signs in no more than sixty times a minute
 		source := rand.New(rand.NewPCG(seed, 88))
 		b := &bender{mu: &mu, rand: source, kept: kept, left: 1 + source.IntN(3), from: source.IntN(24)}
 		link := ""
