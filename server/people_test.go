@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -319,6 +320,41 @@ func TestSignedOutByAnOwner(t *testing.T) {
 	want[api.Chains](t, clara.look(ada.firm))
 	want[api.ChainHead](t, ada.appendTo(f, sub)) // the same entry, sent again, ends nothing
 	want[api.Chains](t, clara.look(ada.firm))
+}
+
+// TestForgivenOnHerDevice: S-UNLOCK-01, S-PEOPLE-01. Who failed too often on a device of her own is shown as made to wait, and forgiven
+// there, too.
+func TestForgivenOnHerDevice(t *testing.T) {
+	w := newWorld(t)
+	ada := w.founder()
+	clara := ada.matter().join(chain.RoleClient).player
+	clara.setApp()
+	clara.setPassword("clara", horses)
+	own := newDevice(t)
+	want[api.Devices](t, clara.register(own))
+	f := ada.replay(ada.firm)
+	person := func() api.FirmPerson {
+		t.Helper()
+		list := want[api.People](t, ada.get(api.Firm(ada.firm)+"/people")).People
+		return list[slices.IndexFunc(list, func(p api.FirmPerson) bool { return p.Member == clara.author.Member })]
+	}
+	if p := person(); p.Locked != 0 {
+		t.Fatalf("she does not wait, and is shown as %+v", p)
+	}
+	for range limit.FreeOfAccount {
+		want[api.PasswordStarted](t, w.startFrom("clara", own))
+	}
+	refused(t, w.startFrom("clara", own), api.CodeTooMany)
+	if person().Locked <= w.clock.now().Unix() {
+		t.Errorf("she waits, and is shown as %+v", person())
+	}
+	sub, err := f.state.Unlock(ada.author, clara.author.Member, "She called.")
+	w.ok(err)
+	f.append(sub)
+	if p := person(); p.Locked != 0 {
+		t.Errorf("she is forgiven, and shown as %+v", p)
+	}
+	want[api.PasswordStarted](t, w.startFrom("clara", own))
 }
 
 // TestPeople: S-PEOPLE-01, S-PEOPLE-02. Owners of a firm see how everybody in it signs in, kinds and no secret; nobody else does,

@@ -189,6 +189,9 @@ func (s *session) act(ctx context.Context, name string, args []string, do office
 	if strings.TrimSpace(*reason) == "" {
 		return misused("say why: --reason; everybody in the firm reads it")
 	}
+	if len(strings.TrimSpace(*reason)) > chain.MaxReason {
+		return misused("a reason has at most %d bytes", chain.MaxReason)
+	}
 	firm, v, err := s.office(ctx, rest[0])
 	if err != nil {
 		return err

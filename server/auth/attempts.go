@@ -157,16 +157,16 @@ func (a *Service) Forgive(ctx context.Context, now time.Time, firm wire.ChainID,
 		return err
 	}
 	err = a.update(ctx, now, func(tx store.Tx) error {
-		p, found, err := layout.Get[layout.Password](tx, layout.PasswordKey(m.Account))
+		tries, err := triesOf(tx, m.Account)
 		if err != nil {
 			return err
 		}
-		if found {
-			if err := a.secrets.limit.Unlock(tx, limit.Attempt{Account: p.Name.String()}); err != nil {
+		for _, try := range tries {
+			if err := a.secrets.limit.Unlock(tx, try); err != nil {
 				return err
 			}
 		}
-		return a.secrets.limit.Unlock(tx, secondOf(m.Account))
+		return nil
 	})
 	if err != nil {
 		return err

@@ -115,16 +115,29 @@ func (a *Service) signsIn(tx store.Tx, now time.Time, firm wire.ChainID, account
 	if p.Factors.App, err = layout.Has(tx, layout.AuthenticatorKey(account)); err != nil {
 		return err
 	}
-	password, found, err := layout.Get[layout.Password](tx, layout.PasswordKey(account))
+	if p.Factors.Password, err = layout.Has(tx, layout.PasswordKey(account)); err != nil {
+		return err
+	}
+	tries, err := triesOf(tx, account)
 	if err != nil {
 		return err
 	}
-	p.Factors.Password = found
-	tries := []limit.Attempt{secondOf(account)}
-	if found {
-		tries = append(tries, limit.Attempt{Account: password.Name.String()})
-	}
 	return a.waits(tx, now, account, tries, p)
+}
+
+// triesOf are all attempts by which somebody is made to wait: at the second factor, at the password, and at that on each device of his.
+func triesOf(tx store.Tx, account wire.ObjectID) ([]limit.Attempt, error) {
+	tries := []limit.Attempt{secondOf(account)}
+	p, found, err := layout.Get[layout.Password](tx, layout.PasswordKey(account))
+	if err != nil || !found {
+		return tries, err
+	}
+	tries = append(tries, limit.Attempt{Account: p.Name.String()})
+	devices, err := readDevices(tx, account)
+	for _, d := range devices {
+		tries = append(tries, limit.Attempt{Account: p.Name.String(), Device: d.id.String()})
+	}
+	return tries, err
 }
 
 // waits adds how often somebody failed to get in, and how long he waits for that.
