@@ -61,35 +61,29 @@ func (c *Client) Activity(ctx context.Context, id wire.ChainID, before *uint64, 
 	if err != nil {
 		return ActivityPage{}, c.refuseNew(ctx, "the activity of a matter", err)
 	}
-	guests := c.guestNames(ctx, m)
-	for i, v := range page.Items {
-		if v.Member != "" {
-			page.Items[i].Subject = guests(v.Member)
-		}
-	}
+	c.nameGuests(ctx, m.firm, page.Items)
 	return page, nil
 }
 
-// guestNames names those of a firm whom its own chain has no name for, its guests, by what they are called in the matters that this
-// person is in. It is empty for who is in none of them. The matters are opened when the first is asked for.
-func (c *Client) guestNames(ctx context.Context, m *matter) func(member string) string {
-	var names map[string]string
-	return func(member string) string {
-		if m.id != m.firm {
-			return ""
-		}
-		if names == nil {
-			names = map[string]string{}
-			chains, _ := c.matterStates(ctx, m.firm) // those that open: a name is a help to the reader, and the record is complete without
-			for _, s := range chains {
-				for _, x := range s.Members {
-					if names[x.ID.String()] == "" {
-						names[x.ID.String()] = x.Name
-					}
-				}
+// nameGuests names those whom a firm's own chain has no name for, its guests, by what they are called in the matters that this
+// person is in; who is in none of them stays without. Where there is nobody to name, no matter is opened.
+func (c *Client) nameGuests(ctx context.Context, firm wire.ChainID, items []ActivityView) {
+	if !slices.ContainsFunc(items, func(v ActivityView) bool { return v.Member != "" }) {
+		return
+	}
+	names := map[string]string{}
+	matters, _ := c.matterStates(ctx, firm) // those that open: a name is a help to the reader, and the record is complete without
+	for _, s := range matters {
+		for _, m := range s.Members {
+			if id := m.ID.String(); names[id] == "" {
+				names[id] = m.Name
 			}
 		}
-		return names[member]
+	}
+	for i, v := range items {
+		if v.Member != "" {
+			items[i].Subject = names[v.Member]
+		}
 	}
 }
 
@@ -327,14 +321,7 @@ func (c *Client) Trail(ctx context.Context, id wire.ChainID, limit int) (TrailVi
 	if err != nil {
 		return TrailView{}, c.refuseNew(ctx, "the trail of a matter", err)
 	}
-	v := TrailView{Items: newestFirst(t.items(s)), More: t.more}
-	guests := c.guestNames(ctx, m)
-	for i, x := range v.Items {
-		if x.Person == "" && x.Member != (wire.ObjectID{}).String() {
-			v.Items[i].Person = guests(x.Member)
-		}
-	}
-	return v, nil
+	return TrailView{Items: newestFirst(t.items(s)), More: t.more}, nil
 }
 
 func newestFirst(items []TrailItem) []TrailItem {

@@ -382,7 +382,7 @@ func TestFailedEntries(t *testing.T) {
 	clara.open()
 }
 
-// TestManySessions: a member opens so many sessions a minute and no more: each is told to the auditors, and fills the log.
+// TestManySessions: S-SESSION-10. A member opens so many sessions a minute and no more: each is told to the auditors, and fills the log.
 func TestManySessions(t *testing.T) {
 	w := newWorld(t)
 	ada := w.founder()

@@ -229,7 +229,7 @@ func (s *session) policy(ctx context.Context, args []string) error {
 			}
 		}
 		if v.Policy.Normal().Check() != nil {
-			return misused("the rules cannot be together: idle is %d minutes, and absolute, %d, is no less than idle", v.Policy.Idle, v.Policy.Absolute)
+			return misused("the rules cannot be together: idle is %d minutes, and absolute, %d, must be no less", v.Policy.Idle, v.Policy.Absolute)
 		}
 		if v, err = s.client.SetPolicy(ctx, firm, v.Policy); err != nil {
 			return err
